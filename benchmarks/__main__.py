@@ -1,4 +1,4 @@
-"""`make bench`: print the figures, each beside what it was measured against."""
+"""`make bench`: print the figures, each with its reference value."""
 
 import argparse
 import os
@@ -29,13 +29,13 @@ MEASURES: dict[str, Measure] = {
     "outage": outage.outage,
 }
 
-# These bring their own world along, in this process.
+# These create their own world in this process.
 IN_PROCESS: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]] = {
     "sequences": sequences.sequences,
     "echoes": echoes.echoes,
 }
 
-# These take minutes, and are measured when they are asked for.
+# These take minutes, and run only on request.
 LONG: dict[str, Callable[[Stack, httpx2.Client, argparse.Namespace], Iterator[Figure]]] = {
     "attacks": lambda stack, http, _wanted: attacks.attacks(stack, http),
     "kills": lambda stack, http, wanted: kills.kills(stack, http, wanted.every, wanted.flow),
@@ -44,7 +44,7 @@ _NAMES = (*MEASURES, *IN_PROCESS, *LONG)
 
 
 def main() -> None:
-    """Run the measures asked for, each on a fresh stack."""
+    """Run the requested measures, each on a new stack."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "measures",

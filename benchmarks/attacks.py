@@ -1,4 +1,4 @@
-"""What a hostile namespace does to everybody else: the operator's peak of memory, and how long another tenant waits."""
+"""The effect of a hostile namespace on others: the operator's peak memory, and the wait of another tenant."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ WAIT_SECONDS = 2
 
 
 def attacks(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
-    """Each attack on an operator that runs, and on one that starts with the attack in place; without any for comparison."""
+    """Each attack on a running operator and on one that starts with the attack in place; no attack for comparison."""
     found = {name: measure(stack, http, attack) for name, attack in {"none": _nothing, **ATTACKS}.items()}
     Console(highlight=False).print(_table(found))
     idle = found.pop("none")

@@ -1,4 +1,4 @@
-"""From a change in AWS behind the operator's back to the status that tells of it; and what nothing at all costs."""
+"""From a change in AWS to the status that reports it; and the cost of idle objects."""
 
 import math
 import statistics
@@ -30,7 +30,7 @@ def drift(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
 
 
 def idle(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
-    """Calls of objects to which nothing happens."""
+    """AWS calls for idle objects."""
     wanted = load.names("idle", OBJECTS)
     with load.watching(http) as watch:
         prepare(stack, http, watch)
@@ -38,7 +38,7 @@ def idle(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
         watch.ready(wanted)
         until_quiet(stack)
         stack.lab.reset_calls()
-        # What is measured is time passing.
+        # The measure is the elapsed time.
         time.sleep(60 * MINUTES)
         calls = stack.calls()
     polls = calls.pop("sqs.ReceiveMessage", 0)
@@ -52,7 +52,7 @@ def idle(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
 
 
 def prepare(stack: Stack, http: httpx2.Client, watch: load.Watch) -> None:
-    """Until the operator listens: it makes queue and rules when it hears of the first object."""
+    """Wait until the operator listens: it creates queue and rules for its first object."""
     load.apply(http, ["first"])
     watch.ready(["first"])
     events = stack.aws("events")
@@ -66,7 +66,7 @@ def prepare(stack: Stack, http: httpx2.Client, watch: load.Watch) -> None:
 
 
 def until_quiet(stack: Stack) -> None:
-    """Until the events of own writes were fetched."""
+    """Wait until the events of own writes were received."""
     sqs = stack.aws("sqs")
     (url,) = sqs.list_queues(QueueNamePrefix="dynconfig-")["QueueUrls"]
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -86,7 +86,7 @@ def _times(
     policy: str,
     is_answered: Callable[[Status, str, int], bool],
 ) -> list[float]:
-    """Seconds of each change, from before it is sent until the API server has sent the status that answers it."""
+    """Seconds of each change, from before it is sent until the API server sends the status that reports it."""
     ssm, times = stack.aws("ssm"), list[float]()
     wanted = load.names(policy.lower(), CHANGED)
     load.apply(http, wanted, driftPolicy=policy)
@@ -97,7 +97,7 @@ def _times(
             parameter = f"/{name}/{item['name']}"
             started = time.monotonic()
             version = ssm.put_parameter(Name=parameter, Value="by hand", Overwrite=True)["Version"]
-            heard = watch.says(name, lambda status: is_answered(status, parameter, version))  # noqa: B023 - waited for
+            heard = watch.says(name, lambda status: is_answered(status, parameter, version))  # noqa: B023 - used only within the iteration
             times.append(heard - started)
     return times
 

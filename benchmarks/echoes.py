@@ -1,4 +1,4 @@
-"""What an edit of many parameters costs with its events, and without the matching of own writes to events."""
+"""The cost of an edit of many parameters with its events, with and without matching own writes to events."""
 
 import argparse
 import os
@@ -52,7 +52,7 @@ def _until_at_rest(found: Stack) -> None:
     while (calls := {name: count for name, count in found.calls().items() if not name.startswith("sqs.")}) != known:
         known = calls
         drift.until_quiet(found)
-        # What is measured is that nothing happens.
+        # The measure is that nothing happens.
         time.sleep(QUIET_SECONDS)
 
 

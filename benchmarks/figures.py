@@ -1,4 +1,4 @@
-"""A measured figure: its value, the limit that it is held against, and what it was measured beside."""
+"""A measured figure: its value, its limit and its reference."""
 
 import json
 from collections.abc import Iterable

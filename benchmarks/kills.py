@@ -1,4 +1,4 @@
-"""kill -9 before and after each write of four flows: it converges, nothing is left over, doubled or deleted."""
+"""kill -9 before and after each write of four flows: it converges, and nothing is left over, duplicated or deleted."""
 
 import json
 import time
@@ -27,11 +27,11 @@ ALARM = {
     "comparison": "GreaterThanThreshold",
 }
 CONVERGED_WITHIN = 180.0
-SECRET = "kills"  # the name of one, no secret
+SECRET = "kills"  # a name, not a secret
 
 
 def kills(stack: Stack, http: httpx2.Client, every: int = 1, flow_name: str | None = None) -> Iterator[Figure]:
-    """All points of all flows or of one, or every so manieth write."""
+    """All points of all flows or of one, or every nth write."""
     http.post(
         "/api/v1/namespaces/default/secrets", json={"metadata": {"name": SECRET}, "stringData": {"password": "x"}}
     )
@@ -62,7 +62,7 @@ CONVERGED = "converged"
 
 @dataclass
 class Point:
-    """One run of a flow, by objects and a path of its own, which are gone afterwards."""
+    """One run of a flow with its own objects and path, which are deleted afterwards."""
 
     stack: Stack
     http: httpx2.Client
@@ -73,14 +73,14 @@ class Point:
     kill: tuple[int, bool] | None = None
 
     def undisturbed(self) -> Document:
-        """What AWS holds afterwards where nobody dies."""
+        """The final state of AWS without a kill."""
         self.flow(self)
         found = self.state()
         self.clean()
         return found
 
     def killed(self, expected: Document, write: int, is_before: bool) -> str:
-        """How a run ends whose operator dies; nothing where it has no such write."""
+        """The result of a run whose operator is killed; None if it has no such write."""
         self.kill = (write, is_before)
         try:
             self.flow(self)
@@ -94,7 +94,7 @@ class Point:
         return found if self.has_died else ""
 
     def arm(self) -> None:
-        """From now on the process may die."""
+        """From now on the process may be killed."""
         if self.kill is not None:
             pid = self.stack.operator.children["operator"].identity.pid
             self.stack.lab.faults(Faults(kill=Kill(pid, self.kill[0], self.kill[1])))
@@ -104,7 +104,7 @@ class Point:
         self.http.post(load.OBJECTS, json={**load.document(name), "spec": spec}).raise_for_status()
 
     def status(self, name: str) -> Document:
-        """The status of an object; empty where it is gone."""
+        """The status of an object; empty if it does not exist."""
         answer = self.http.get(f"{load.OBJECTS}/{name}")
         return {} if answer.status_code == 404 else dict(answer.raise_for_status().json().get("status") or {})
 
@@ -114,7 +114,7 @@ class Point:
         return found.get("status", ""), found.get("reason", "")
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        """Until it holds; a process that has died is started again. Raises TimeoutError."""
+        """Wait for a condition; a killed process is restarted. Raises TimeoutError."""
         until = time.monotonic() + CONVERGED_WITHIN
         while not condition():
             if self.stack.operator.children["operator"].exit_code is not None:
@@ -125,7 +125,7 @@ class Point:
             time.sleep(INTERVAL)
 
     def clean(self) -> None:
-        """Delete the objects, and wait until they are gone."""
+        """Delete the objects, and wait until they are deleted."""
         for name in (self.name, f"{self.name}-b"):
             self.http.delete(f"{load.OBJECTS}/{name}")
         names = (self.name, f"{self.name}-b")
@@ -133,10 +133,10 @@ class Point:
             self.wait(lambda: not any(map(self.status, names)))
         except TimeoutError:
             left = {name: self.status(name).get("conditions") for name in names}
-            raise TimeoutError(f"objects are not gone {CONVERGED_WITHIN:.0f} s after their deletion: {left}") from None
+            raise TimeoutError(f"objects still exist {CONVERGED_WITHIN:.0f} s after their deletion: {left}") from None
 
     def state(self) -> Document:
-        """All that AWS holds of these objects, with the same names for each point."""
+        """All AWS state of these objects, with the same names for each point."""
         found = dict(_state(self.stack, self.name))
         text: str = json.dumps(found, sort_keys=True).replace(self.name, "NAME")
         return dict(json.loads(text))
@@ -166,7 +166,7 @@ def _state(stack: Stack, name: str) -> Iterator[tuple[str, Any]]:
 def _owner(ssm: Any, name: str) -> str:
     tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
     owner = next((tag["Value"] for tag in tags if tag["Key"] == "dynconfig.dev/owner"), "")
-    # Cluster and uid differ from point to point.
+    # Cluster and uid differ between points.
     return "/".join(owner.split("/")[1:3])
 
 

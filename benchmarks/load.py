@@ -1,4 +1,4 @@
-"""Many DynamicConfigs at once, and the moment at which each of them was Ready; and the floor: boto3 alone."""
+"""Many DynamicConfigs at once, and when each of them was Ready; and the lower bound: boto3 alone."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ def names(group: str, count: int) -> list[str]:
 
 
 def document(name: str, **spec: Any) -> dict[str, Any]:
-    """An object with ten small parameters, and what else is to stand in its spec."""
+    """An object with ten small parameters, and further fields of its spec."""
     parameters = [{"name": f"settings/{number}", "value": f"value-{number}"} for number in range(PARAMETERS)]
     return {
         "apiVersion": "dynconfig.dev/v1alpha1",
@@ -37,14 +37,14 @@ def document(name: str, **spec: Any) -> dict[str, Any]:
 
 
 def apply(http: httpx2.Client, wanted: list[str], **spec: Any) -> None:
-    """Create the objects, some at a time, as kubectl or Argo CD would."""
+    """Create the objects, several at a time, as kubectl or Argo CD would."""
     with ThreadPoolExecutor(APPLIERS) as threads:
         for answer in threads.map(lambda name: http.post(OBJECTS, json=document(name, **spec)), wanted):
             answer.raise_for_status()
 
 
-def look_now(http: httpx2.Client, wanted: list[str], token: str) -> None:
-    """Ask for a fresh look at the objects."""
+def reconcile_now(http: httpx2.Client, wanted: list[str], token: str) -> None:
+    """Request a reconcile of the objects."""
     patch = {"metadata": {"annotations": {"dynconfig.dev/reconcile-requested-at": token}}}
     headers = {"Content-Type": "application/merge-patch+json"}
     with ThreadPoolExecutor(APPLIERS) as threads:
@@ -53,13 +53,13 @@ def look_now(http: httpx2.Client, wanted: list[str], token: str) -> None:
 
 
 def edit(http: httpx2.Client, name: str, patch: Mapping[str, Any]) -> None:
-    """Merge into an object."""
+    """Patch an object."""
     headers = {"Content-Type": "application/merge-patch+json"}
     http.patch(f"{OBJECTS}/{name}", json=patch, headers=headers).raise_for_status()
 
 
 class Watch:
-    """Hears of every status, and remembers when an object was first Ready, and first answered a request."""
+    """Receives every status, and records when an object was first Ready and first reconciled a request."""
 
     def __init__(self) -> None:
         self._ready: dict[str, float] = {}
@@ -67,8 +67,8 @@ class Watch:
         self._last: dict[str, tuple[float, Mapping[str, Any]]] = {}
         self._news = threading.Condition()
 
-    def hear(self, event: Mapping[str, Any]) -> None:
-        """Take in one event of the API server's watch."""
+    def receive_event(self, event: Mapping[str, Any]) -> None:
+        """Process one event of the API server's watch."""
         name, status = event["object"]["metadata"]["name"], event["object"].get("status") or {}
         now = time.monotonic()
         with self._news:
@@ -80,22 +80,22 @@ class Watch:
             self._news.notify_all()
 
     def ready(self, wanted: list[str]) -> float:
-        """When the last of the objects became Ready, on the monotonic clock; waits for it. Raises TimeoutError."""
+        """Wait until the last of the objects is Ready; return the monotonic time. Raises TimeoutError."""
         self._wait(lambda: all(name in self._ready for name in wanted))
         return max(self._ready[name] for name in wanted)
 
     def handled(self, wanted: list[str], token: str) -> float:
-        """When the last of the objects answered the request; waits for it. Raises TimeoutError."""
+        """Wait until the last of the objects has handled the request; return the monotonic time. Raises TimeoutError."""
         self._wait(lambda: all((name, token) in self._handled for name in wanted))
         return max(self._handled[name, token] for name in wanted)
 
     def says(self, name: str, condition: Callable[[Mapping[str, Any]], bool]) -> float:
-        """When the last status of an object was heard, once it is as wanted; waits for it. Raises TimeoutError."""
+        """Wait until an object's status is as wanted; return when it was received. Raises TimeoutError."""
         self._wait(lambda: name in self._last and condition(self._last[name][1]))
         return self._last[name][0]
 
     def status(self, name: str) -> Mapping[str, Any]:
-        """The last status of an object that was heard of."""
+        """The last received status of an object."""
         with self._news:
             return self._last[name][1]
 
@@ -119,9 +119,9 @@ def watching(http: httpx2.Client) -> Iterator[Watch]:
 def _read(stream: httpx2.Response, watch: Watch) -> None:
     try:
         for line in stream.iter_lines():
-            watch.hear(json.loads(line))
+            watch.receive_event(json.loads(line))
     except (httpx2.StreamError, httpx2.TransportError):
-        # The stream was closed: the measuring is over.
+        # The stream was closed: the measurement is over.
         return
 
 

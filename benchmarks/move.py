@@ -1,4 +1,4 @@
-"""A parameter moves between two objects while somebody reads it all the time: it is never absent, and stays as it is."""
+"""A parameter moves between two objects while a reader polls it: it is never absent, and does not change."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ OBJECTS = ("left", "right")
 
 @dataclass
 class Reader:
-    """What somebody saw who asked again and again."""
+    """The results of a polling reader."""
 
     reads: int = 0
     missing: list[float] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Reader:
     versions: set[int] = field(default_factory=set)
 
     def longest(self) -> float:
-        """Seconds from the first read that found nothing to the last one of a row."""
+        """Seconds from the first failed read to the last one of a series."""
         longest = began = last = 0.0
         for at in self.missing:
             began = began if last and at - last < 50 * POLL_SECONDS else at
@@ -41,7 +41,7 @@ class Reader:
 
 
 def move(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
-    """There and back, the old object edited first and the new one first, in turn."""
+    """There and back, with the old object edited first and the new one first, alternately."""
     _create(http, OBJECTS[0], ("stays", "moving"))
     _create(http, OBJECTS[1], ("stays-too",))
     _until(http, stack, OBJECTS[0])
@@ -96,7 +96,7 @@ def _listed(names: Sequence[str]) -> list[dict[str, str]]:
 
 
 def _until(http: httpx2.Client, stack: Stack, owner: str) -> None:
-    """Until the parameter belongs to an object, and both objects are Ready."""
+    """Wait until the parameter belongs to an object, and both objects are Ready."""
     ssm = stack.aws("ssm")
 
     def is_over() -> bool:
@@ -114,7 +114,7 @@ def _until(http: httpx2.Client, stack: Stack, owner: str) -> None:
         try:
             return is_over()
         except ssm.exceptions.InvalidResourceId:
-            # It is absent, which the reader sees, too.
+            # It is absent, which the reader also sees.
             return False
 
     if not wait_until(attempt, load.PATIENCE):

@@ -1,7 +1,7 @@
 """Draws the picture of a dashboard in the README: python -m benchmarks.picture docs/dashboard.png
 
-Everything on it comes from the lab: its CloudWatch holds three hours of a function's life, in which a bad revision goes out
-fourteen minutes before the end, and evaluates the alarms of `manifests/examples/watched.yaml` on them.
+All its data comes from the lab: its CloudWatch contains three hours of a function's metrics, with a faulty revision
+deployed fourteen minutes before the end, and evaluates the alarms of `manifests/examples/watched.yaml` on them.
 """
 
 import math
@@ -76,10 +76,10 @@ def _fill(shown: dashboard_export.DashboardExport, now: float) -> None:
 
 
 def _minute(chance: random.Random, minute: int, *, is_bad: bool) -> dict[str, list[float]]:
-    """What a function of eight execution environments does in one minute."""
+    """The metrics of a function with eight execution environments in one minute."""
     calls = round(110 + 35 * math.sin(minute / 28) + chance.uniform(-12, 12))
     failed = round(calls * chance.uniform(0.05, 0.12)) if is_bad else 0
-    # One in thirty reads a parameter whose TTL is over, by way of the extension.
+    # One in thirty reads a parameter with an expired TTL through the extension.
     reads = max(1, round(calls / 30 + chance.uniform(-1, 1)))
     times = [chance.lognormvariate(2.3, 0.35) + (180 if number < failed else 0) for number in range(calls)]
     found = {

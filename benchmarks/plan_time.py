@@ -1,4 +1,4 @@
-"""How long a person waits for `dynconfig plan`, from process start, when AWS answers in ten milliseconds."""
+"""The duration of `dynconfig plan` from process start, with an AWS latency of ten milliseconds."""
 
 import os
 import resource
@@ -22,14 +22,14 @@ CHANGES = 2
 
 
 def plan_time(stack: Stack, _http: httpx2.Client) -> Iterator[Figure]:
-    """A plan of the full example, beside the emulated AWS alone and beside a cluster."""
-    # As after any first run: Python keeps what it has compiled, unless it is told not to.
+    """A plan of the full example, with the emulated AWS alone and with a cluster."""
+    # As after any first run: Python caches its bytecode unless disabled.
     environment = {**stack.environment, "PYTHONPYCACHEPREFIX": str(stack.folder / "bytecode")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     stack.lab.faults(Faults(latency_ms=LATENCY_MS))
     alone = {**environment, "KUBECONFIG": os.devnull}
     yield _figure("Plan of the full example, from process start", alone, 1.0)
-    yield _figure("The same, with a cluster that is asked for the object", environment, 1.5)
+    yield _figure("The same, with a cluster from which the object is read", environment, 1.5)
     stack.lab.faults(Faults())
 
 

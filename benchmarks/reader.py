@@ -1,4 +1,4 @@
-"""The function that reads the configuration: what its cache spares, what it costs to start, and to be made."""
+"""The function that reads the configuration: what its cache saves, and the cost of its start and creation."""
 
 import io
 import statistics
@@ -43,15 +43,15 @@ IMPORTS = {
 
 
 def function(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
-    """The full example: how soon it is Ready, what a look at it costs, and what its cache spares."""
+    """The full example: how soon it is Ready, the cost of a reconcile, and what its cache saves."""
     yield _ready(stack, http)
-    yield _look(stack, http)
+    yield _reconcile(stack, http)
     yield _spared(stack)
     yield _cached_reads(stack)
 
 
 def start(_stage: Stack, _http: httpx2.Client) -> Iterator[Figure]:
-    """What an import costs over an empty handler, and how large the package is."""
+    """The cost of an import compared to an empty handler, and the size of the package."""
     empty = [_seconds("pass") for _ in range(STARTS)]
     costs = {name: [_seconds(f"import {module}") for _ in range(STARTS)] for name, module in IMPORTS.items()}
     floor = statistics.median(empty)
@@ -72,8 +72,8 @@ def _ready(stack: Stack, http: httpx2.Client) -> Figure:
     )
 
 
-def _look(stack: Stack, http: httpx2.Client) -> Figure:
-    """At its resync, as when nobody asks and AWS tells of nothing."""
+def _reconcile(stack: Stack, http: httpx2.Client) -> Figure:
+    """At its resync, without requests and AWS events."""
     load.edit(http, NAME, {"spec": {"resyncInterval": "10s"}})
     _wait(lambda: _document(http)["status"]["observedGeneration"] == _document(http)["metadata"]["generation"])
     seen = _document(http)["status"]["lastObservedTime"]
@@ -106,7 +106,7 @@ def _spared(stack: Stack) -> Figure:
 
 
 def _cached_reads(stack: Stack) -> Figure:
-    """Both hold the five values in memory; neither makes a call."""
+    """Both have the five values in memory; neither makes a call."""
     ssm = boto3.client(
         "ssm",
         region_name=REGION,
@@ -143,14 +143,14 @@ def _library(ssm: Any) -> Library:
     environment = {
         "DYNCONFIG_PREFIX": PATH,
         "DYNCONFIG_PARAMETERS": f"{{{declared}}}",
-        # Nothing listens there, so that the first load takes the values from Parameter Store.
+        # Nothing listens there, so that the first load reads the values from Parameter Store.
         "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT": "1",
     }
     return Library(environment, fallback=lambda: Fallback(ssm))
 
 
 def _each(action: Callable[[], None]) -> float:
-    # The first call takes the values, and logs it.
+    # The first call reads the values, and logs it.
     with redirect_stdout(io.StringIO()):
         action()
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""From `kubectl apply` to Parameter Store: how fast, with how many calls, in how much memory."""
+"""From `kubectl apply` to Parameter Store: duration, number of calls and memory."""
 
 import re
 import statistics
@@ -19,8 +19,8 @@ MANY = 2000
 
 
 def speed(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
-    """Latency of one object; throughput beside boto3 alone; calls to create and to look again."""
-    # The emulator loads a service when it is first called, which takes seconds that AWS does not.
+    """Latency of one object; throughput compared to boto3 alone; calls to create and to reconcile again."""
+    # The emulator loads a service at its first call, which takes seconds and is not a property of AWS.
     load.floor(stack, "floor-warm", OBJECTS)
     with load.watching(http) as watch:
         yield _latency(http, watch)
@@ -99,7 +99,7 @@ def _resync(stack: Stack, http: httpx2.Client, watch: load.Watch) -> Figure:
     watch.ready(more)
     wanted = [*load.names("single", SINGLES), *more]
     stack.lab.reset_calls()
-    load.look_now(http, wanted, "benchmark")
+    load.reconcile_now(http, wanted, "benchmark")
     watch.handled(wanted, "benchmark")
     calls = _without_queue(stack)
     told = ", ".join(f"{name} {times}" for name, times in calls.items())
@@ -107,5 +107,5 @@ def _resync(stack: Stack, http: httpx2.Client, watch: load.Watch) -> Figure:
 
 
 def _without_queue(stack: Stack) -> dict[str, int]:
-    """The calls but for those of the queue, of which there are as many as others let it come to."""
+    """The calls without those of the queue, whose number depends on the duration."""
     return {name: times for name, times in stack.calls().items() if not name.startswith("sqs.")}

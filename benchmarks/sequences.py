@@ -13,7 +13,7 @@ COUNT = 1000
 
 
 def sequences(console: Console, wanted: argparse.Namespace) -> Iterator[Figure]:
-    """Play as many as are wanted; each that ends otherwise than the model says is printed with its seed."""
+    """Run the requested number; each that differs from the model is printed with its seed."""
     first, count = (wanted.first, wanted.count) if wanted.seed is None else (wanted.seed, 1)
     failed: list[Result] = []
     writes = deaths = 0
@@ -29,7 +29,7 @@ def sequences(console: Console, wanted: argparse.Namespace) -> Iterator[Figure]:
             progress.advance(task)
     seeds = ", ".join(str(result.seed) for result in failed)
     yield Figure(
-        f"Of {count} random sequences, those after which AWS is not as the model says",
+        f"Of {count} random sequences, those after which AWS differs from the model",
         len(failed),
         0,
         "",

@@ -1,4 +1,4 @@
-"""A change that undoes itself: from the alarm to the last value back, and what is written for it."""
+"""Automatic rollback: from the alarm to the last restored value, and its writes."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ ALARM = {
 
 
 def undo(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
-    """Thirty of a hundred values are changed, the alarm fires, and all are back."""
+    """Thirty of a hundred values are changed, the alarm fires, and all are restored."""
     http.post(load.OBJECTS, json=_document()).raise_for_status()
     _wait(lambda: _status(http).get("stableGeneration") == 1)
     load.edit(http, NAME, {"spec": {"rollout": {"bakeTime": "10m"}, "parameters": _parameters("2")}})
@@ -40,7 +40,7 @@ def undo(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
     _wait(lambda: _status(http).get("rollback", {}).get("generation") == 2)
     writes = stack.calls().get("ssm.PutParameter", 0)
     yield Figure(
-        f"From the alarm to the last of {CHANGED} values back", seconds, 3, "s", "heard by event; once, in the lab"
+        f"From the alarm to the last of {CHANGED} values back", seconds, 3, "s", "detected by event; once, in the lab"
     )
     yield Figure(f"Writes of a rollback of {PARAMETERS} parameters", writes, CHANGED, "", f"{CHANGED} of them differed")
 

@@ -1,7 +1,7 @@
-"""For all tests: what a run draws at random, what each worker of a run takes, and that Ctrl-C ends all that is started.
+"""For all tests: the random examples of a run, the tests of each worker, and that Ctrl-C ends all started processes.
 
-Properties are tried with the same examples in every run, so that a change is judged by what it changes. ``make explore``
-draws new ones, many of them.
+Properties use the same examples in every run, so that a result depends only on the change. ``make explore`` draws
+many new ones.
 """
 
 import os
@@ -21,7 +21,7 @@ settings.load_profile("same")
 
 def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # An ignored signal stays ignored in every process started from here, as in a shell's background.
+        # An ignored signal stays ignored in every process started from here, as in a shell's background job.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         share = ports.share(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

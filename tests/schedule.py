@@ -1,4 +1,5 @@
-"""How `make test` divides the tests between its workers: by file, the longest first, so that all end at about the same time."""
+"""How `make test` divides the tests between its workers: by file, the longest first, so that all end at about the same
+time."""
 
 from xdist.scheduler import LoadScopeScheduling
 
@@ -14,19 +15,19 @@ LONGEST = (
 
 
 def unit_of(nodeid: str) -> str:
-    """What stays on one worker: a folder of TOGETHER, else a file."""
+    """The unit that stays on one worker: a folder of TOGETHER, or else a file."""
     file = nodeid.partition("::")[0]
     return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 
 def rank(nodeid: str) -> int:
-    """The place of a test's unit in LONGEST; all others come after these."""
+    """The position of a test's unit in LONGEST; all others come after these."""
     unit = unit_of(nodeid)
     return LONGEST.index(unit) if unit in LONGEST else len(LONGEST)
 
 
 class Units(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives a worker the next unit, in the order in which they were collected, as soon as it has hardly anything left."""
+    """Gives a worker the next unit, in collection order, as soon as it has almost no tests left."""
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)

@@ -1,4 +1,4 @@
-"""On the path of an operator, this makes it take the events of its own writes for changes by others."""
+"""On the path of an operator, this makes it treat the events of its own writes as changes by others."""
 
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.signals import Signal

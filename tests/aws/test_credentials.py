@@ -1,4 +1,4 @@
-"""Credentials that are not there, in all the ways in which they can be had: said in a line, and looked for anew."""
+"""Missing credentials from all sources: reported in one line, and read again later."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ Environment = Callable[..., None]
 
 
 class Clock:
-    """Stands still until it is set."""
+    """Advances only on request."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -36,7 +36,7 @@ class Clock:
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
-    """Nothing of AWS but what a test sets."""
+    """Only the AWS variables that a test sets."""
 
     def change(config: str = "", **variables: str) -> None:
         (tmp_path / "config").write_text(config)
@@ -53,12 +53,12 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
 
 
 def call(session: Session, region: str = "eu-west-1") -> object:
-    """Any call; nobody listens where it goes."""
+    """Any call; its endpoint has no listener."""
     return session.client("ssm", region).get_parameters(Names=["/a"])
 
 
 def made(endpoint: str = "http://127.0.0.1:9", clock: Callable[[], float] = lambda: 0.0) -> Session:
-    """A session that no quota holds up."""
+    """A session without rate limits."""
     quota = Quota(lambda: 0.0, lambda _: None, is_limited=False)
     return Session(quota, lambda *_: None, endpoint=endpoint, pool=1, clock=clock)
 
@@ -67,7 +67,7 @@ def made(endpoint: str = "http://127.0.0.1:9", clock: Callable[[], float] = lamb
     ("config", "variables", "told"),
     [
         ("", {}, "neither environment nor profile nor instance"),
-        ("", {"AWS_PROFILE": "nobody"}, r"profile \(nobody\) could not be found"),
+        ("", {"AWS_PROFILE": "nobody"}, r"profile \(missing\) could not be found"),
         ("", {"AWS_ACCESS_KEY_ID": "x"}, "missing: AWS_SECRET_ACCESS_KEY"),
         ("[default\n", {}, "Unable to parse config file"),
         ("[default]\ncredential_process = /nowhere/tool\n", {}, "/nowhere/tool"),
@@ -88,7 +88,7 @@ def made(endpoint: str = "http://127.0.0.1:9", clock: Callable[[], float] = lamb
         ("", {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/v1/credentials"}, "Unsupported host"),
     ],
 )
-def test_credentials_that_cannot_be_had_are_told_as_such(
+def test_missing_credentials_are_reported(
     environment: Environment, config: str, variables: dict[str, str], told: str
 ) -> None:
     environment(config, **variables)
@@ -97,40 +97,38 @@ def test_credentials_that_cannot_be_had_are_told_as_such(
     assert "canary-secret" not in str(missing.value)
 
 
-def test_pages_fail_as_calls_do(environment: Environment) -> None:
+def test_paginated_calls_fail_like_single_calls(environment: Environment) -> None:
     with pytest.raises(CredentialsMissing):
         list(made().client("ssm", "eu-west-1").get_paginator("describe_parameters").paginate())
 
 
-def test_those_who_ask_at_the_same_time_do_not_wait_for_one_look_after_the_other(
-    environment: Environment, tmp_path: Path
-) -> None:
-    looks = tmp_path / "looks"
+def test_concurrent_reads_share_one_call(environment: Environment, tmp_path: Path) -> None:
+    calls = tmp_path / "looks"
     tool = tmp_path / "tool"
-    tool.write_text(f"#!/bin/sh\necho once >> {looks}\nexit 1\n")
+    tool.write_text(f"#!/bin/sh\necho once >> {calls}\nexit 1\n")
     tool.chmod(0o755)
     environment(f"[default]\ncredential_process = {tool}\n")
     session = made()
     for region in ("eu-west-1", "eu-west-2", "eu-west-3"):
         with pytest.raises(CredentialsMissing, match="custom-process"):
             call(session, region)
-    assert looks.read_text() == "once\n"
+    assert calls.read_text() == "once\n"
 
 
-def test_a_region_that_is_none_is_told_with_where_to_correct_it(environment: Environment) -> None:
+def test_unknown_region_is_rejected_with_its_field(environment: Environment) -> None:
     environment(**KEYS)
     with pytest.raises(Refused, match=r"'eu west' is not a valid AWS region; correct AWS_REGION"):
         call(made(), "eu west")
 
 
-def test_an_endpoint_that_is_no_url_is_told_with_where_to_correct_it(environment: Environment) -> None:
+def test_invalid_endpoint_url_is_rejected_with_its_setting(environment: Environment) -> None:
     environment(**KEYS)
     with pytest.raises(Refused, match=r"not a url; correct AWS_ENDPOINT_URL") as refused:
         call(made("not a url"))
     assert "canary-secret" not in str(refused.value)
 
 
-def test_credentials_that_come_later_are_found(environment: Environment, tmp_path: Path) -> None:
+def test_later_credentials_are_found(environment: Environment, tmp_path: Path) -> None:
     clock = Clock()
     session = made(clock=clock)
     client = session.client("ssm", "eu-west-1")

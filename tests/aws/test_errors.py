@@ -1,4 +1,4 @@
-"""What AWS says, and what happens next."""
+"""AWS errors and their consequences."""
 
 from json import JSONDecodeError
 from typing import Any
@@ -92,14 +92,14 @@ def test_unknown_code_is_reported_as_a_retryable_bug() -> None:
     assert "hunter2" not in str(found)
 
 
-def test_a_conflict_is_tried_again_soon() -> None:
+def test_conflict_is_retried_soon() -> None:
     found = translated(answer("TooManyUpdates"), "PutParameter", "")
     assert isinstance(found, errors.Retryable)
     assert found.delay == 1.0
 
 
 @pytest.mark.parametrize("code", ["NoSuchEntity", "ResourceNotFoundException", "DeleteConflict"])
-def test_what_went_or_is_not_known_yet_or_is_still_in_use_may_pass_and_is_asked_ever_less_often(code: str) -> None:
+def test_missing_unpropagated_or_used_resource_is_retried_with_backoff(code: str) -> None:
     found = translated(answer(code), "PutRolePolicy", "role r: ")
     assert isinstance(found, errors.Retryable)
     assert found.delay is None
@@ -116,7 +116,7 @@ def test_what_went_or_is_not_known_yet_or_is_still_in_use_may_pass_and_is_asked_
         "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
     ],
 )
-def test_a_role_that_iam_has_not_made_known_yet_is_waited_for(message: str) -> None:
+def test_role_that_iam_has_not_propagated_is_retried(message: str) -> None:
     found = translated(answer("InvalidParameterValueException", message), "CreateFunction", "function f: ")
     assert isinstance(found, errors.RoleNotReady)
     assert not isinstance(found, errors.Terminal)
@@ -128,7 +128,7 @@ LAYER = "arn:aws:lambda:eu-west-1:111122223333:layer:theirs:1"
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("resource", errors.Refused), ("identity", errors.AccessDenied)])
-def test_a_layer_that_is_not_shared_is_no_missing_permission_of_the_operator(kind: str, expected: type) -> None:
+def test_layer_that_is_not_shared_is_not_reported_as_missing_permission(kind: str, expected: type) -> None:
     words = (
         f"User: arn:aws:iam::1:user/u is not authorized to perform: lambda:GetLayerVersion on resource: {LAYER} "
         f"because no {kind}-based policy allows the lambda:GetLayerVersion action"
@@ -139,25 +139,25 @@ def test_a_layer_that_is_not_shared_is_no_missing_permission_of_the_operator(kin
     assert ("allow this action in the operator's IAM role" in str(found)) is (kind == "identity")
 
 
-def test_a_composite_alarm_over_alarms_that_were_put_this_moment_is_tried_again() -> None:
+def test_composite_alarm_over_just_created_alarms_is_retried() -> None:
     words = "Could not save the composite alarm as alarms [f/Errors] in the alarm rule do not exist"
     assert type(translated(answer("ValidationError", words), "PutCompositeAlarm", "alarm f: ")) is errors.Conflict
 
 
-def test_a_rule_whose_targets_are_still_going_is_tried_again() -> None:
+def test_rule_with_targets_being_removed_is_retried() -> None:
     words = "Rule can't be deleted since it has targets."
     found = translated(answer("ValidationException", words), "DeleteRule", "rule r: ")
     assert type(found) is errors.Conflict
 
 
-def test_the_environment_that_lambda_repeats_is_not_told() -> None:
+def test_environment_in_a_lambda_error_is_not_reported() -> None:
     words = 'you have provided exceeded the 4KB limit. String measured: {"TOKEN":"hunter2"}'
     found = translated(answer("InvalidParameterValueException", words), "CreateFunction", "function f: ")
     assert "4KB limit" in str(found)
     assert "hunter2" not in str(found)
 
 
-def test_a_secret_that_aws_repeats_is_masked() -> None:
+def test_secret_in_an_aws_error_is_masked() -> None:
     found = translated(answer("ValidationException", "value hunter2 is bad"), "PutParameter", "", "hunter2")
     assert "hunter2" not in str(found)
     assert "•••" in str(found)
@@ -182,6 +182,6 @@ def test_a_secret_that_aws_repeats_is_masked() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_no_answer_at_all_may_pass_and_what_is_our_bug_is_loud(error: Any, expected: Any) -> None:
+def test_connection_error_is_retryable_and_own_bug_is_reported(error: Any, expected: Any) -> None:
     found = translated_locally(error, "PutParameter", "")
     assert (type(found) if found else None) is expected

@@ -37,7 +37,7 @@ def test_every_entry_is_the_arn_of_a_layer_version(region: str, architecture: st
 
 
 class FakeParameters:
-    """Parameter Store as a stub: answers or raises what it is given."""
+    """A stub of Parameter Store: returns or raises what it is given."""
 
     def __init__(self, *answers: str | errors.DynConfigError) -> None:
         self._answers = list(answers)
@@ -59,7 +59,7 @@ def newest(region: str, clock: Clock, *answers: str | errors.DynConfigError) -> 
 PUBLISHED = layer("eu-west-1", "arm64").replace(":24", ":111")
 
 
-def test_the_newest_layer_is_the_one_that_aws_publishes_and_is_asked_for_once_an_hour() -> None:
+def test_newest_layer_is_read_from_aws_once_an_hour() -> None:
     clock = Clock()
     layers, ssm = newest("eu-west-1", clock, PUBLISHED, PUBLISHED.replace(":111", ":112"))
     assert [layers.newest("arm64"), layers.newest("arm64")] == [PUBLISHED, PUBLISHED]
@@ -80,19 +80,19 @@ def test_the_newest_layer_is_the_one_that_aws_publishes_and_is_asked_for_once_an
     ],
     ids=str,
 )
-def test_the_table_is_used_where_aws_does_not_tell(answer: str | errors.DynConfigError) -> None:
+def test_table_is_used_if_aws_does_not_return_the_layer(answer: str | errors.DynConfigError) -> None:
     layers, _ssm = newest("eu-west-1", Clock(), answer)
     assert layers.newest("arm64") == layer("eu-west-1", "arm64")
 
 
-def test_a_region_that_is_in_no_table_has_what_aws_publishes() -> None:
+def test_region_missing_in_the_table_uses_the_layer_published_by_aws() -> None:
     published = f"arn:aws:lambda:eu-moon-1:111122223333:layer:{NAME}:7"
     layers, _ssm = newest("eu-moon-1", Clock(), published)
     assert layers.newest("x86_64") == published
     assert serves(published, layer("eu-moon-1", "x86_64"))
 
 
-def test_a_region_that_nobody_knows_says_what_to_do() -> None:
+def test_unknown_region_is_reported_with_what_to_do() -> None:
     layers, _ssm = newest("eu-moon-1", Clock(), errors.AccessDenied("no"))
     with pytest.raises(
         errors.NotPossible, match=r"layer in eu-moon-1 is not known.*spec\.function\.extension\.layerArn"
@@ -104,7 +104,7 @@ def test_a_region_that_nobody_knows_says_what_to_do() -> None:
     ("found", "expected"),
     [(":24", True), (":25", True), (":111", True), (":23", False), ("-Arm64:24", False), (":x", False)],
 )
-def test_the_same_layer_serves_from_the_table_s_version_on(found: str, expected: bool) -> None:
+def test_layer_is_supported_from_the_version_in_the_table(found: str, expected: bool) -> None:
     oldest = layer("eu-west-1", "x86_64")
     assert serves(oldest.removesuffix(":24") + found, oldest) is expected
     assert not serves("arn:aws:lambda:eu-west-1:111122223333:layer:theirs:99", oldest)

@@ -1,4 +1,4 @@
-"""The table of errors knows each error that botocore's models list for an operation that the operator calls."""
+"""The error table contains each error that botocore's models list for an operation that the operator calls."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from dynconfig.model import errors
 from dynconfig.model.allowed import Allowed
 
 SOURCES = Path(__file__).parents[2] / "operator" / "dynconfig"
-# By IAM's prefix; API Gateway's actions are verbs, so that its operations are found in the sources.
+# By IAM's prefix; API Gateway's actions are verbs, so its operations are found in the sources.
 SERVICES = {"tag": "resourcegroupstaggingapi"}
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/k"
 
@@ -51,20 +51,20 @@ def modelled() -> list[Any]:
     return [pytest.param(operation, code, id=f"{service}.{code}") for (code, service), operation in found.items()]
 
 
-def test_the_operations_are_found() -> None:
+def test_operations_are_found() -> None:
     found = set(operations())
     assert {("ssm", "PutParameter"), ("lambda", "TagResource"), ("apigatewayv2", "CreateApi")} <= found
     assert {("resourcegroupstaggingapi", "GetResources"), ("sts", "GetCallerIdentity")} <= found
 
 
 @pytest.mark.parametrize(("operation", "code"), modelled())
-def test_no_modelled_error_is_taken_for_a_bug_of_the_operator(operation: str, code: str) -> None:
+def test_no_modelled_error_is_reported_as_operator_bug(operation: str, code: str) -> None:
     response: Any = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     assert not isinstance(translated(ClientError(response, operation), operation, ""), errors.Unexpected)
 
 
 @pytest.mark.parametrize("code", ["InvalidNextToken", "PaginationTokenExpiredException"])
-def test_a_listing_that_has_to_begin_anew_is_tried_again_soon(code: str) -> None:
+def test_expired_page_token_is_retried_soon(code: str) -> None:
     response: Any = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
     found = translated(ClientError(response, "DescribeParameters"), "DescribeParameters", "")
     assert isinstance(found, errors.Conflict)

@@ -1,4 +1,4 @@
-"""The function's package: the same bytes for the same sources, wherever and whenever it is made."""
+"""The function's package: equal bytes for equal sources, wherever and whenever it is built."""
 
 import ast
 import base64
@@ -20,7 +20,7 @@ def names(declared: str = "") -> list[str]:
         return archive.namelist()
 
 
-def test_the_bytes_are_the_same_in_another_process_another_time_zone_and_another_year() -> None:
+def test_bytes_are_equal_in_another_process_time_zone_and_year() -> None:
     environment = {**os.environ, "TZ": "Pacific/Auckland", "PYTHONHASHSEED": "7"}
     told = subprocess.run(
         [sys.executable, "-c", _PRINT], capture_output=True, text=True, check=True, env=environment
@@ -28,12 +28,12 @@ def test_the_bytes_are_the_same_in_another_process_another_time_zone_and_another
     assert told.strip() == package("x").sha256
 
 
-def test_the_hash_is_that_which_lambda_tells() -> None:
+def test_hash_equals_the_one_of_lambda() -> None:
     made = package("")
     assert made.sha256 == base64.b64encode(hashlib.sha256(made.content).digest()).decode()
 
 
-def test_it_holds_the_whole_function_in_order_without_times_and_readable_for_lambda() -> None:
+def test_package_has_all_files_in_order_without_times_and_readable_for_lambda() -> None:
     with zipfile.ZipFile(io.BytesIO(package("").content)) as archive:
         entries = archive.infolist()
         sources = {entry.filename: archive.read(entry).decode() for entry in entries}
@@ -44,17 +44,17 @@ def test_it_holds_the_whole_function_in_order_without_times_and_readable_for_lam
     assert all(ast.parse(text) for text in sources.values())
 
 
-def test_parameters_are_in_it_only_where_they_are_given() -> None:
+def test_parameters_are_included_only_if_given() -> None:
     assert "dynconfig_function/parameters.json" not in names()
     assert "dynconfig_function/parameters.json" in names('{"a":{}}')
     assert package("").sha256 != package('{"a":{}}').sha256 != package('{"b":{}}').sha256
 
 
-def test_it_is_far_below_what_lambda_takes_inline() -> None:
+def test_package_is_far_below_the_inline_limit_of_lambda() -> None:
     assert len(package("").content) < 1_000_000
 
 
-def test_old_packages_are_not_kept_for_ever() -> None:
+def test_old_packages_are_not_cached_forever() -> None:
     for number in range(200):
         package(str(number))
     assert packages._zipped.cache_info().currsize <= 64

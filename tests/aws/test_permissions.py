@@ -46,14 +46,14 @@ def _listed(resources: Any) -> list[str]:
     return [resources] if isinstance(resources, str) else resources
 
 
-def test_parameters_are_limited_to_the_paths_with_a_slash_at_their_end() -> None:
+def test_parameters_are_limited_to_the_paths_with_a_trailing_slash() -> None:
     assert policy(paths=["/shop", "/common/"])["Parameters"]["Resource"] == [
         "arn:aws:ssm:eu-west-1:123456789012:parameter/shop/*",
         "arn:aws:ssm:eu-west-1:123456789012:parameter/common/*",
     ]
 
 
-def test_only_what_has_no_resource_level_is_allowed_on_everything() -> None:
+def test_only_actions_without_resource_level_are_allowed_on_everything() -> None:
     wide = [statement for statement in policy(keys=[KEY]).values() if statement["Resource"] == "*"]
     assert [statement["Action"] for statement in wide] == [
         [*ACCOUNT_ACTIONS, "logs:DescribeLogGroups", *ALARM_ACCOUNT_ACTIONS],
@@ -62,7 +62,7 @@ def test_only_what_has_no_resource_level_is_allowed_on_everything() -> None:
     assert wide[1]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "DynamicConfig"}}
 
 
-def test_whoever_writes_a_parameter_that_is_an_image_may_describe_images() -> None:
+def test_writer_of_an_image_parameter_may_describe_images() -> None:
     # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
     assert allows(policy(functions=()), "ec2:DescribeImages", "*")
 
@@ -83,7 +83,7 @@ def test_keys_are_usable_through_ssm_in_the_region_and_for_the_paths_only() -> N
     }
 
 
-def test_queue_and_rules_by_which_events_are_heard_are_limited_to_our_prefix() -> None:
+def test_event_queue_and_rules_are_limited_to_our_prefix() -> None:
     statements = policy(functions=())
     queue, rule = (
         "arn:aws:sqs:eu-west-1:123456789012:dynconfig-*",
@@ -96,16 +96,16 @@ def test_queue_and_rules_by_which_events_are_heard_are_limited_to_our_prefix() -
     assert statements["EventRules"]["Action"] == ["events:DeleteRule", "events:RemoveTargets"]
 
 
-def test_without_keys_there_is_no_statement_about_keys() -> None:
+def test_no_statement_about_keys_without_keys() -> None:
     assert "kms" not in json.dumps(policy())
 
 
-def test_an_operator_for_parameters_only_may_do_nothing_else() -> None:
+def test_operator_for_parameters_only_may_do_nothing_else() -> None:
     assert set(policy(functions=())) == {"Parameters", "Metadata", "Events", "EventRules"}
     assert policy(functions=())["Metadata"]["Action"] == ACCOUNT_ACTIONS
 
 
-def test_an_operator_for_parameters_may_have_the_alarms_and_dashboards_that_need_no_function() -> None:
+def test_operator_for_parameters_may_have_alarms_and_dashboards_without_a_function() -> None:
     found = policy(functions=(), alarms=True)
     assert set(found) == {"Parameters", "Metadata", "Events", "EventRules", "Metrics", "New", "Own"}
     assert found["Metadata"]["Action"] == [*ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS]
@@ -122,7 +122,7 @@ def test_an_operator_for_parameters_may_have_the_alarms_and_dashboards_that_need
         ("shop", "myapp", "dynconfig-Mixed-Case"),
     ],
 )
-def test_every_name_that_begins_as_allowed_can_be_used_with_all_that_follows_from_it(
+def test_every_allowed_name_prefix_can_be_used_with_all_derived_names(
     namespace: str, name: str, function: str | None
 ) -> None:
     names = Names.of(Owner("cluster", namespace, name, "uid"), REGION, function, None)
@@ -134,7 +134,7 @@ def test_every_name_that_begins_as_allowed_can_be_used_with_all_that_follows_fro
 def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
     for role in (names.role, names.scheduler_role):
         assert allows(found, "iam:CreateRole", ARNS.role(role))
-        # A role that is not there yet is looked for by its name alone.
+        # A role that does not exist yet is read by its name alone.
         assert allows(found, "iam:GetRole", ARNS.role(role, path="/"))
         assert allows(found, "iam:PassRole", ARNS.role(role))
     assert allows(found, "lambda:CreateFunction", ARNS.function(names.function))
@@ -162,7 +162,7 @@ def _check_all(found: dict[str, dict[str, Any]], names: Names) -> None:
         ("lambda:CreateFunction", "arn:aws:lambda:us-east-1:123456789012:function:dynconfig-a"),
     ],
 )
-def test_names_of_others_are_out_of_reach(action: str, arn: str) -> None:
+def test_names_of_other_owners_are_not_allowed(action: str, arn: str) -> None:
     assert not allows(policy(functions=["dynconfig-*"]), action, arn)
 
 
@@ -177,7 +177,7 @@ def test_roles_of_attached_functions_get_a_policy_and_nothing_else() -> None:
     found = policy(functions=["dynconfig-*"], attached_roles=["team-*"])
     theirs, console, others = (ARNS.role(f"{path}team-a", path="/") for path in ("", "service-role/", "o/others-"))
     assert allows(found, "iam:PutRolePolicy", theirs)
-    # The Lambda console puts roles below a path.
+    # The Lambda console creates roles below a path.
     assert allows(found, "iam:PutRolePolicy", console)
     assert not allows(found, "iam:PutRolePolicy", others)
     assert not allows(found, "iam:DeleteRole", theirs)
@@ -186,11 +186,11 @@ def test_roles_of_attached_functions_get_a_policy_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
 @pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-north-1"])
-def test_the_extension_may_be_read_whatever_its_version(region: str, architecture: str) -> None:
+def test_extension_layer_may_be_read_in_any_version(region: str, architecture: str) -> None:
     assert allows(policy(region=region), "lambda:GetLayerVersion", layer(region, architecture))
 
 
-def test_in_a_region_without_known_layers_the_extension_may_be_of_any_account() -> None:
+def test_extension_layer_may_be_of_any_account_in_a_region_without_known_layers() -> None:
     arn = "arn:aws:lambda:eu-moon-1:111122223333:layer:AWS-Parameters-and-Secrets-Lambda-Extension:1"
     own = "arn:aws:lambda:eu-moon-1:123456789012:layer:own:3"
     found = policy(region="eu-moon-1", own_layers=[own])

@@ -1,4 +1,4 @@
-"""What the tests of commands act on: an emulated AWS in this process, and manifests in a folder."""
+"""The environment of command tests: an in-process emulated AWS, and manifests in a folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,14 +32,14 @@ PARAMETERS: tuple[Mapping[str, Any], ...] = (
 
 @dataclass
 class CliHarness:
-    """One test's own AWS and folder."""
+    """The AWS and the folder of one test."""
 
     lab: AwsLab
     folder: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """How a command finds this AWS."""
+        """The environment variables that select this AWS."""
         return {
             "AWS_ENDPOINT_URL": self.lab.endpoint,
             "AWS_REGION": REGION,
@@ -53,7 +53,7 @@ class CliHarness:
         return self.aws("ssm")
 
     def aws(self, service: str) -> Any:
-        """boto3 itself, as a person would use it."""
+        """boto3 as a user would use it."""
         return boto3.client(  # type: ignore[call-overload]  # any service by name
             service,
             region_name=REGION,
@@ -63,7 +63,7 @@ class CliHarness:
         )
 
     def make_key(self, alias: str) -> None:
-        """Make a KMS key of this name."""
+        """Create a KMS key of this name."""
         kms = self.aws("kms")
         kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
 
@@ -90,7 +90,7 @@ class CliHarness:
         return str(path)
 
     def applied(self, *parameters: Mapping[str, Any], **spec: Any) -> str:
-        """A file whose object is in AWS as declared, as the operator would have it."""
+        """A file with an object that is in sync with AWS."""
         file = self.manifest(*parameters, **spec)
         manifests = files.read([Path(file)], "shop")
         (document,) = manifests.configs

@@ -1,4 +1,4 @@
-"""An emulated AWS in this process for the commands that need one; each test finds it empty."""
+"""An in-process emulated AWS for commands; empty for each test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def harness(aws_lab: AwsLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     aws_lab.clear()
     for name, text in found.environment.items():
         monkeypatch.setenv(name, text)
-    # Files are named as a person would name them: by what stands in the folder.
+    # Files are named by their content, as a user would name them.
     monkeypatch.chdir(tmp_path)
     yield found
     aws_lab.faults(Faults())

@@ -1,4 +1,4 @@
-"""Runs the command line in this process, as a shell would: arguments, environment and input go in, texts and a code come out."""
+"""Runs the command line in this process like a shell: arguments, environment and input; output and exit code."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from dynconfig.cli.app import main
 
 @dataclass(frozen=True)
 class Result:
-    """What a command left behind."""
+    """The result of a command."""
 
     arguments: tuple[str, ...]
     code: int
@@ -21,14 +21,14 @@ class Result:
 
     @property
     def text(self) -> str:
-        """All of it, as it stands in a golden file."""
+        """The complete result in the format of a golden file."""
         parts = [f"$ dynconfig {' '.join(self.arguments)}", self.out.rstrip("\n")]
         parts += ["--- standard error", self.err.rstrip("\n")] if self.err else []
         return "\n".join([*parts, f"--- exit code {self.code}", ""])
 
 
 def dynconfig(*arguments: str, stdin: str = "", **environment: str) -> Result:
-    """Run a command; no cluster, no colours and no AWS but what the environment names."""
+    """Run a command without cluster, colours and AWS unless the environment configures them."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     quiet = {"KUBECONFIG": os.devnull, "AWS_EC2_METADATA_DISABLED": "true", "NO_COLOR": "1", "TERM": "dumb"}
     out, err, code = io.StringIO(), io.StringIO(), 0

@@ -1,4 +1,4 @@
-"""`dynconfig abandon` does nothing that was not asked for; what it does is tested in a cluster, in tests/upgrade."""
+"""`dynconfig abandon` requires explicit targets and confirmation; its effect is tested in a cluster, in tests/upgrade."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from tests.kube.api import Answer, api, status
 OBJECT = b'{"metadata": {"namespace": "shop", "name": "myapp", "uid": "uid-1"}}'
 
 
-def test_it_wants_to_know_which_objects() -> None:
+def test_targets_are_required() -> None:
     result = dynconfig("abandon", "--yes")
     assert result.code == 1
     assert "dynconfig abandon -n NAMESPACE NAME" in result.err
 
 
-def test_nothing_is_written_without_a_confirmation(tmp_path: Path) -> None:
+def test_nothing_is_written_without_confirmation(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def answer(path: str) -> Answer:

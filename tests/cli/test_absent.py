@@ -1,4 +1,4 @@
-"""What a command says of objects that are not in the cluster: the place that was searched, and what is left to try."""
+"""What a command prints for objects missing in the cluster: the searched namespace, and a hint."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The terminal as a whole: help, exit codes, one line for a failure, no traceback, no secret."""
+"""The command line in general: help, exit codes, one line for a failure, no traceback, no secret."""
 
 import json
 import os
@@ -20,7 +20,7 @@ EXAMPLE = Path(__file__).parents[2] / "manifests" / "examples" / "myapp.yaml"
 
 
 def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command as the process that it is for a user."""
+    """A command in a separate process, as users run it."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPATH") if name in os.environ}
     command = (sys.executable, "-m", "dynconfig", *arguments)
     return subprocess.run(
@@ -39,7 +39,7 @@ def changed(name: str, **fields: object) -> str:
     return yaml.safe_dump_all(documents)
 
 
-def test_help_names_every_command() -> None:
+def test_help_lists_every_command() -> None:
     result = dynconfig("--help", COLUMNS="100")
     golden.check("help", result)
     for module in names():
@@ -47,35 +47,35 @@ def test_help_names_every_command() -> None:
 
 
 @pytest.mark.parametrize("command", [module.rstrip("_") for module in names()])
-def test_the_help_of_every_command_has_an_example(command: str) -> None:
+def test_help_of_every_command_has_an_example(command: str) -> None:
     result = dynconfig(command, "--help", COLUMNS="100")
     assert "Example: " in result.out
     golden.check(f"help-{command}", result)
 
 
-def test_a_misspelt_command_is_told_with_the_one_that_was_meant() -> None:
+def test_misspelt_command_is_reported_with_a_suggestion() -> None:
     result = dynconfig("plna")
     assert result.code == 64
     assert "plan" in result.err
 
 
 @pytest.mark.parametrize("arguments", [("--fiel",), ("plan", "--fiel", "x"), ("plan", "-o", "xml"), ("validate",)])
-def test_a_mistyped_command_line_is_not_taken_for_changes(arguments: tuple[str, ...]) -> None:
+def test_usage_error_does_not_have_the_exit_code_of_changes(arguments: tuple[str, ...]) -> None:
     assert dynconfig(*arguments).code == 64
 
 
-def test_completion_knows_the_commands() -> None:
+def test_completion_lists_the_commands() -> None:
     result = process(_DYNCONFIG_COMPLETE="complete_bash", COMP_WORDS="dynconfig dr", COMP_CWORD="1")
     assert result.stdout.split() == ["drift"]
 
 
-def test_a_name_is_not_completed_where_no_cluster_answers() -> None:
+def test_name_is_not_completed_without_a_cluster() -> None:
     result = process(_DYNCONFIG_COMPLETE="complete_bash", COMP_WORDS="dynconfig status my", COMP_CWORD="2")
     assert (result.stdout.split(), result.stderr) == ([], "")
 
 
 @pytest.mark.parametrize("arguments", [("crd",), ("iam", "--path", "/a", *PLACE), ("--help",)], ids=lambda a: a[0])
-def test_a_reader_who_has_seen_enough_causes_no_traceback(arguments: tuple[str, ...]) -> None:
+def test_closed_pipe_causes_no_traceback(arguments: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -88,7 +88,7 @@ def test_a_reader_who_has_seen_enough_causes_no_traceback(arguments: tuple[str, 
 
 
 @pytest.mark.parametrize("arguments", [("crd",), ("--version",), ("validate", "-f", str(EXAMPLE))], ids=lambda a: a[0])
-def test_a_full_disk_is_one_line(arguments: tuple[str, ...]) -> None:
+def test_full_disk_is_reported_in_one_line(arguments: tuple[str, ...]) -> None:
     with Path("/dev/full").open("w") as full:
         command = (sys.executable, "-m", "dynconfig", *arguments)
         result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -96,13 +96,13 @@ def test_a_full_disk_is_one_line(arguments: tuple[str, ...]) -> None:
     assert result.stderr == "error: cannot write to standard output: No space left on device\n"
 
 
-def test_a_terminal_without_the_signs_gets_others() -> None:
+def test_terminal_without_unicode_gets_ascii_symbols() -> None:
     result = process("validate", "-f", str(EXAMPLE), PYTHONIOENCODING="ascii")
     assert (result.returncode, result.stdout) == (0, "? default/myapp: 5 parameters are valid\n")
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
-def test_an_answer_for_programs_is_escaped_where_its_encoding_is_too_small(tmp_path: Path, form: str) -> None:
+def test_json_is_escaped_if_the_encoding_is_not_sufficient(tmp_path: Path, form: str) -> None:
     file = tmp_path / "myapp.yaml"
     file.write_text(CONFIG.replace("path: /myapp", "path: /myapp, parameters: [{name: a, value: 'fünf •'}]"))
     arguments = ("render", "-f", str(file), "--offline", "--account", "123456789012", "-o", form)
@@ -112,7 +112,7 @@ def test_an_answer_for_programs_is_escaped_where_its_encoding_is_too_small(tmp_p
     assert parameter["value"] == "fünf •"
 
 
-def test_the_version_is_told() -> None:
+def test_version_is_printed() -> None:
     assert dynconfig("--version").out.startswith("dynconfig 0.")
 
 
@@ -123,7 +123,7 @@ def test_valid_manifests_are_counted() -> None:
     golden.check("validate", result)
 
 
-def test_every_fault_is_told_with_its_parameter_and_without_its_value() -> None:
+def test_every_error_is_reported_with_its_parameter_and_without_its_value() -> None:
     result = dynconfig("validate", "-f", "-", stdin=changed("database/port", value="seven-canary"))
     assert result.code == 1
     assert re.search(r"^-:\d+: parameter database/port: the value is not of type integer$", result.err, re.MULTILINE)
@@ -139,20 +139,20 @@ def with_rule() -> str:
 
 
 @pytest.mark.parametrize("command", ["validate", "plan"])
-def test_a_rule_is_checked_before_anything_is_written(command: str) -> None:
+def test_rule_is_checked_before_anything_is_written(command: str) -> None:
     result = dynconfig(command, "-f", "-", stdin=with_rule(), AWS_REGION="eu-west-1")
     assert result.code == 1
     assert "spec.rules[0]: failed: config['api/timeout'] < 10" in result.err
 
 
-def test_a_warning_does_not_fail() -> None:
+def test_warning_does_not_fail() -> None:
     result = dynconfig("validate", "-f", "-", stdin=EXAMPLE.read_text().replace("api/timeout", "api/token"))
     assert result.code == 0
     assert "warning: parameter api/token: looks like a plaintext secret" in result.err
     golden.check("validate-warning", result)
 
 
-def test_a_wrong_field_is_named_as_it_stands_in_the_file() -> None:
+def test_invalid_field_is_named_as_in_the_file() -> None:
     result = dynconfig("validate", "-f", "-", stdin=changed("api/timeout", ttlSeconds=-5))
     assert result.code == 1
     assert "spec.parameters[api/timeout].ttlSeconds" in result.err
@@ -166,7 +166,7 @@ def test_a_wrong_field_is_named_as_it_stands_in_the_file() -> None:
     ],
     ids=["validate", "plan"],
 )
-def test_a_failure_is_told_without_a_traceback(arguments: tuple[str, ...], told: str) -> None:
+def test_failure_is_reported_without_a_traceback(arguments: tuple[str, ...], told: str) -> None:
     result = process(*arguments, AWS_REGION="eu-west-1")
     assert result.returncode == 1
     assert result.stderr.startswith(told)
@@ -181,7 +181,7 @@ def test_a_failure_is_told_without_a_traceback(arguments: tuple[str, ...], told:
     ],
     ids=["no text", "closed"],
 )
-def test_a_standard_input_that_cannot_be_read_is_a_fault(given: bytes | None, told: str) -> None:
+def test_unreadable_standard_input_is_an_error(given: bytes | None, told: str) -> None:
     command = f"exec '{sys.executable}' -m dynconfig validate -f - {'<&-' if given is None else ''}"
     result = subprocess.run(["/bin/sh", "-c", command], input=given, capture_output=True, check=False)
     assert result.returncode == 1
@@ -189,17 +189,17 @@ def test_a_standard_input_that_cannot_be_read_is_a_fault(given: bytes | None, to
     assert b"Traceback" not in result.stderr
 
 
-def test_standard_input_may_begin_with_the_mark_of_windows() -> None:
+def test_standard_input_may_start_with_a_byte_order_mark() -> None:
     assert dynconfig("validate", "-f", "-", stdin="\ufeff" + EXAMPLE.read_text()).code == 0
 
 
-def test_without_a_region_the_user_is_told_how_to_set_one() -> None:
+def test_missing_region_is_reported_with_how_to_set_it() -> None:
     result = dynconfig("plan", "-f", str(EXAMPLE), "--offline")
     assert result.code == 1
     assert "set AWS_REGION" in result.err
 
 
-def test_aws_that_does_not_answer_is_one_line() -> None:
+def test_unreachable_aws_is_reported_in_one_line() -> None:
     environment = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     result = dynconfig("plan", "-f", str(EXAMPLE), "--offline", AWS_REGION="eu-west-1", **environment)
     assert result.code == 1
@@ -208,13 +208,13 @@ def test_aws_that_does_not_answer_is_one_line() -> None:
 
 
 @pytest.mark.parametrize("command", ["plan", "drift", "render"])
-def test_without_files_and_a_cluster_the_user_is_told_what_to_name(command: str) -> None:
+def test_missing_files_and_cluster_are_reported_with_what_to_specify(command: str) -> None:
     result = dynconfig(command, AWS_REGION="eu-west-1")
     assert result.code == 1
     assert result.err == "error: no manifests and no cluster: add -f FILE, or set KUBECONFIG\n"
 
 
-def test_a_cluster_that_is_away_is_told_with_what_works_without_it(tmp_path: Path) -> None:
+def test_unreachable_cluster_is_reported_with_what_works_without_it(tmp_path: Path) -> None:
     cluster = {"clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}], "current-context": "c"}
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text(yaml.safe_dump({**cluster, "contexts": [{"name": "c", "context": {"cluster": "c"}}]}))
@@ -226,7 +226,7 @@ def test_a_cluster_that_is_away_is_told_with_what_works_without_it(tmp_path: Pat
     assert dynconfig("status", **environment).code == 1
 
 
-def test_the_policy_is_for_the_paths_asked_for() -> None:
+def test_policy_is_limited_to_the_given_paths() -> None:
     result = dynconfig("iam", "--path", "/shop", "--account", "111122223333", "--region", "eu-west-1")
     assert json.loads(result.out)["Statement"][0]["Resource"] == ["arn:aws:ssm:eu-west-1:111122223333:parameter/shop/*"]
     golden.check("iam", result)
@@ -243,7 +243,7 @@ def test_the_policy_is_for_the_paths_asked_for() -> None:
         (60, "characters, and a managed policy takes 6,144, an inline policy of a role 10,240: print two, with --part"),
     ],
 )
-def test_a_policy_that_iam_would_find_too_long_says_what_to_do(paths: int, told: str) -> None:
+def test_policy_too_long_for_iam_is_reported_with_what_to_do(paths: int, told: str) -> None:
     asked = [word for number in range(paths) for word in ("--path", f"/team-{number}/config")]
     result = dynconfig("iam", *asked, *PLACE, "--key", "arn:aws:kms:eu-west-1:123456789012:key/k")
     assert (result.code, len(json.loads(result.out))) == (0, 2)
@@ -256,7 +256,7 @@ def test_a_policy_that_iam_would_find_too_long_says_what_to_do(paths: int, told:
     ("more", "is_warned"),
     [((), True), (("--boundary", "arn:aws:iam::123456789012:policy/b"), False), (("--parameters-only",), False)],
 )
-def test_a_policy_without_a_boundary_is_warned_of(more: tuple[str, ...], is_warned: bool) -> None:
+def test_policy_without_a_boundary_causes_a_warning(more: tuple[str, ...], is_warned: bool) -> None:
     result = dynconfig("iam", "--path", "/shop", *PLACE, *more)
     assert result.code == 0
     assert ("without --boundary" in result.err) is is_warned
@@ -277,14 +277,14 @@ def test_a_policy_without_a_boundary_is_warned_of(more: tuple[str, ...], is_warn
         ("--boundary", "arn:aws:iam::123456789012:role/r"),
     ],
 )
-def test_a_policy_for_what_cannot_be_is_refused_in_one_line(option: str, text: str) -> None:
+def test_invalid_policy_options_are_rejected_in_one_line(option: str, text: str) -> None:
     result = dynconfig("iam", "--path", "/shop", option, text)
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith(f"error: {option}: invalid value {text!r}, expected e.g. ")
     assert result.err.count("\n") == 1
 
 
-def test_patterns_of_keys_and_layers_are_taken() -> None:
+def test_patterns_of_keys_and_layers_are_accepted() -> None:
     key, layer = "arn:aws-cn:kms:cn-north-1:123456789012:key/*", "arn:aws:lambda:*:123456789012:layer:own:*"
     result = dynconfig(
         "iam", "--path", "/team-*", "--key", key, "--layer", layer, "--region", "us-gov-west-1", *PLACE[:2]
@@ -292,6 +292,6 @@ def test_patterns_of_keys_and_layers_are_taken() -> None:
     assert result.code == 0, result.err
 
 
-def test_the_crd_is_yaml_that_kubectl_takes() -> None:
+def test_crd_is_yaml_that_kubectl_accepts() -> None:
     document = yaml.safe_load(dynconfig("crd").out)
     assert document["kind"] == "CustomResourceDefinition"

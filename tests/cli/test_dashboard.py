@@ -1,4 +1,4 @@
-"""`dynconfig dashboard`: the body, and a picture of what the emulated CloudWatch has."""
+"""`dynconfig dashboard`: the body, and a picture of the data in the emulated CloudWatch."""
 
 import io
 import json
@@ -65,13 +65,13 @@ def shown(**spec: Any) -> dashboard_export.DashboardExport:
 
 
 def red(picture: bytes) -> int:
-    """How many pixels are of the red that errors are drawn in."""
+    """The number of pixels in the colour of errors."""
     colors: Any = np.rint(imread(io.BytesIO(picture))[:, :, :3] * 255).astype(int)
     return int((np.abs(colors - np.array(RED)).sum(axis=2) < 24).sum())
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_body_is_the_operators_but_claims_nothing() -> None:
+def test_body_equals_the_operators_without_the_owner() -> None:
     body = shown().body
     assert [widget["type"] for widget in body["widgets"]] == ["text", "alarm"] + ["metric"] * 6
     assert "dynconfig.dev/owner" not in json.dumps(body)
@@ -80,7 +80,7 @@ def test_the_body_is_the_operators_but_claims_nothing() -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_aws_is_not_asked_where_there_are_no_alarms(lab: AwsLab) -> None:
+def test_aws_is_not_called_without_alarms(lab: AwsLab) -> None:
     lab.reset_calls()
     assert shown(alarms=None).region == "eu-west-1"
     assert shown(alarms=None, region=None).region == "eu-west-1"
@@ -88,7 +88,7 @@ def test_aws_is_not_asked_where_there_are_no_alarms(lab: AwsLab) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_picture_shows_what_cloudwatch_has(lab: AwsLab, manifest: Path, tmp_path: Path) -> None:
+def test_picture_shows_the_data_of_cloudwatch(lab: AwsLab, manifest: Path, tmp_path: Path) -> None:
     after = tmp_path / "after.png"
     before = dashboard_export.png(shown(), Settings.from_environment(os.environ), now=time.time(), last=3600)
     cloudwatch: Any = boto3.client("cloudwatch", endpoint_url=lab.endpoint, region_name="eu-west-1")
@@ -105,12 +105,12 @@ def test_the_picture_shows_what_cloudwatch_has(lab: AwsLab, manifest: Path, tmp_
     drawn = dynconfig("-f", str(manifest), "--png", str(after), "--last", "1h")
     assert drawn.returncode == 0, drawn.stderr
     assert "the last 1h of shop/myapp" in drawn.stdout
-    # Before, red is in the legend only.
+    # Without data, red is only in the legend.
     assert red(after.read_bytes()) > red(before) + 500
 
 
 @pytest.mark.usefixtures("environment")
-def test_without_matplotlib_the_missing_extra_is_named(manifest: Path, tmp_path: Path) -> None:
+def test_missing_matplotlib_is_reported_with_the_extra(manifest: Path, tmp_path: Path) -> None:
     target = tmp_path / "never.png"
     failed = dynconfig("-f", str(manifest), "--png", str(target), program=("-c", WITHOUT_MATPLOTLIB))
     assert failed.returncode == 1
@@ -122,17 +122,17 @@ def test_without_matplotlib_the_missing_extra_is_named(manifest: Path, tmp_path:
 
 
 @pytest.mark.parametrize("last", ["soon", "4m", "361h", "", "5"])
-def test_a_time_that_makes_no_picture_is_refused(last: str) -> None:
+def test_invalid_time_range_is_rejected(last: str) -> None:
     with pytest.raises(BadSetting, match=r"--last: invalid value .*, expected a duration from 5m to 360h"):
         dashboard_export.parse_window(last)
 
 
-def test_a_time_is_said_as_elsewhere() -> None:
+def test_time_range_has_the_format_of_other_commands() -> None:
     assert [dashboard_export.parse_window(text) for text in ("5m", "1h30m", "360h")] == [300, 5400, 1296000]
 
 
 @pytest.mark.usefixtures("environment")
-def test_one_object_at_a_time(manifest: Path) -> None:
+def test_one_object_at_a_time_is_accepted(manifest: Path) -> None:
     other = {**OBJECT, "metadata": {"name": "other", "namespace": "shop"}}
     manifest.write_text(yaml.safe_dump_all([OBJECT, other]))
     failed = dynconfig("-f", str(manifest))
@@ -142,6 +142,6 @@ def test_one_object_at_a_time(manifest: Path) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_an_invalid_object_is_named(manifest: Path) -> None:
+def test_invalid_object_is_named(manifest: Path) -> None:
     manifest.write_text(yaml.safe_dump({**OBJECT, "spec": {}}))
     assert dynconfig("-f", str(manifest)).stderr == "error: shop/myapp: spec.path: is missing\n"

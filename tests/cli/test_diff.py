@@ -1,4 +1,4 @@
-"""`dynconfig diff`: two environments by names relative to their paths; of secrets only whether they are the same."""
+"""`dynconfig diff`: two environments by names relative to their paths; secrets are only compared for equality."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_files_are_compared_by_names_below_their_paths(harness: CliHarness) -> N
     golden.check("diff-files", result)
 
 
-def test_secrets_that_are_the_same_do_not_differ(harness: CliHarness) -> None:
+def test_equal_secrets_do_not_differ(harness: CliHarness) -> None:
     harness.manifest(file="one.yaml", path="/one")
     harness.manifest(file="two.yaml", path="/two")
     result = harness.dynconfig("diff", "one.yaml", "two.yaml", "--offline")
@@ -45,7 +45,7 @@ def test_secrets_that_are_the_same_do_not_differ(harness: CliHarness) -> None:
     golden.check("diff-none", result)
 
 
-def test_a_secret_that_is_not_at_hand_is_not_known_to_be_the_same(harness: CliHarness) -> None:
+def test_unavailable_secret_is_not_assumed_equal(harness: CliHarness) -> None:
     harness.manifest(file="one.yaml")
     (harness.folder / "two.yaml").write_text((harness.folder / "one.yaml").read_text().split("---\n")[1])
     result = harness.dynconfig("diff", "one.yaml", "two.yaml", "--offline")
@@ -71,9 +71,7 @@ PLAIN = {"name": "token", "type": "String", "valueFrom": {"secretKeyRef": REFERE
 
 @pytest.mark.parametrize("is_known", [True, False])
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_the_text_of_a_secret_that_aws_holds_as_a_string_is_not_shown(
-    harness: CliHarness, output: str, *, is_known: bool
-) -> None:
+def test_text_of_a_secret_stored_as_string_is_not_shown(harness: CliHarness, output: str, *, is_known: bool) -> None:
     harness.manifest(PLAIN)
     if not is_known:
         (harness.folder / "myapp.yaml").write_text((harness.folder / "myapp.yaml").read_text().split("---\n")[1])
@@ -85,13 +83,13 @@ def test_the_text_of_a_secret_that_aws_holds_as_a_string_is_not_shown(
         assert "•••" in result.out
 
 
-def test_the_text_of_a_secret_is_the_same_in_a_secret_and_in_aws(harness: CliHarness) -> None:
+def test_text_of_a_secret_is_equal_in_a_secret_and_in_aws(harness: CliHarness) -> None:
     harness.manifest(PLAIN)
     harness.ssm.put_parameter(Name="/other/token", Value=PASSWORD, Type="String")
     assert harness.dynconfig("diff", "myapp.yaml", "/other").code == 0
 
 
-def test_a_path_in_aws_hides_what_an_object_took_from_a_secret(harness: CliHarness) -> None:
+def test_path_in_aws_masks_values_from_a_secret(harness: CliHarness) -> None:
     harness.applied(PLAIN, {"name": "open", "value": "1"})
     harness.ssm.put_parameter(Name="/other/token", Value="other-canary", Type="String")
     harness.ssm.put_parameter(Name="/other/open", Value="2", Type="String")
@@ -101,12 +99,12 @@ def test_a_path_in_aws_hides_what_an_object_took_from_a_secret(harness: CliHarne
     assert "~ open: 1 → 2" in result.out
 
 
-def test_a_path_may_end_with_a_slash(harness: CliHarness) -> None:
+def test_path_may_end_with_a_slash(harness: CliHarness) -> None:
     harness.applied()
     assert harness.dynconfig("diff", "/myapp/config/", "/myapp/config/@eu-west-1").code == 0
 
 
-def test_what_is_wrong_with_an_object_is_told_with_its_word_and_its_name(harness: CliHarness) -> None:
+def test_errors_of_an_object_are_reported_with_its_name(harness: CliHarness) -> None:
     harness.manifest(file="good.yaml")
     harness.manifest(file="bad.yaml", path="bad")
     result = harness.dynconfig("diff", "good.yaml", "bad.yaml")
@@ -120,7 +118,7 @@ def test_what_is_wrong_with_an_object_is_told_with_its_word_and_its_name(harness
     )
 
 
-def test_a_comparison_for_programs_is_json(harness: CliHarness) -> None:
+def test_json_output_of_a_comparison(harness: CliHarness) -> None:
     environments(harness)
     found = json.loads(harness.dynconfig("diff", "dev.yaml", "prod.yaml", "-o", "json").out)
     by_name = {item["name"]: (item["left"], item["right"]) for item in found["differences"]}
@@ -128,7 +126,7 @@ def test_a_comparison_for_programs_is_json(harness: CliHarness) -> None:
     assert by_name["database/password"] == ("•••", "•••")
 
 
-def test_one_of_several_objects_of_a_file_is_named(harness: CliHarness) -> None:
+def test_one_of_several_objects_of_a_file_can_be_selected(harness: CliHarness) -> None:
     text = (harness.folder / harness.manifest()).read_text()
     second = text.split("---")[1].replace("name: myapp\n", "name: second\n")
     (harness.folder / "two.yaml").write_text(f"{text}---\n{second}")
@@ -139,7 +137,7 @@ def test_one_of_several_objects_of_a_file_is_named(harness: CliHarness) -> None:
     assert harness.dynconfig("diff", "two.yaml#second", "myapp.yaml").code == 0
 
 
-def test_objects_of_one_name_are_named_with_their_namespaces(harness: CliHarness) -> None:
+def test_objects_with_one_name_are_listed_with_their_namespaces(harness: CliHarness) -> None:
     text = (harness.folder / harness.manifest()).read_text()
     (harness.folder / "two.yaml").write_text(f"{text}---\n{text.replace('namespace: shop', 'namespace: cart')}")
     assert "(shop/myapp, cart/myapp); name one, for example two.yaml#shop/myapp" in (
@@ -163,20 +161,20 @@ def test_objects_of_one_name_are_named_with_their_namespaces(harness: CliHarness
         ("/nothing", "/nothing: no parameters found under this path in eu-west-1"),
     ],
 )
-def test_what_does_not_exist_is_named(harness: CliHarness, word: str, message: str) -> None:
+def test_missing_target_is_named(harness: CliHarness, word: str, message: str) -> None:
     result = harness.dynconfig("diff", word, word)
     assert result.code == 1
     assert message in result.err
 
 
-def test_without_a_cluster_a_name_is_taken_for_a_file() -> None:
+def test_name_is_a_file_without_a_cluster() -> None:
     assert (
         "--offline does not look for an object of that name in the cluster"
         in dynconfig("diff", "a", "b", "--offline").err
     )
 
 
-def test_a_default_is_no_difference_whether_it_is_written_down_or_not(harness: CliHarness) -> None:
+def test_explicit_default_is_not_a_difference(harness: CliHarness) -> None:
     harness.manifest(file="one.yaml", cache={"size": 10})
     harness.manifest(file="two.yaml", cache={"size": 10}, driftPolicy="Correct", deletionPolicy="Delete", suspend=False)
     assert harness.dynconfig("diff", "one.yaml", "two.yaml", "--offline").code == 0

@@ -1,4 +1,4 @@
-"""`dynconfig drift`: what was changed in AWS, for people and for pipelines."""
+"""`dynconfig drift`: external changes in AWS, for users and pipelines."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests.cli.cli_harness import PASSWORD, CliHarness
 pytestmark = pytest.mark.lab
 
 
-def test_no_drift_is_said_and_ends_with_0(harness: CliHarness) -> None:
+def test_no_drift_is_reported_and_exits_with_0(harness: CliHarness) -> None:
     harness.applied()
     result = harness.dynconfig("drift", "-f", "myapp.yaml")
     assert result.code == 0
@@ -17,14 +17,14 @@ def test_no_drift_is_said_and_ends_with_0(harness: CliHarness) -> None:
 
 
 def changed(harness: CliHarness) -> None:
-    """What a person does in the console."""
+    """Change a parameter as in the AWS console."""
     harness.applied()
     harness.ssm.put_parameter(Name="/myapp/config/database/host", Value="db.elsewhere", Overwrite=True)
     harness.ssm.put_parameter(Name="/myapp/config/database/password", Value="changed-canary", Overwrite=True)
     harness.ssm.delete_parameter(Name="/myapp/config/database/port")
 
 
-def test_every_field_that_differs_is_a_row_with_who_changed_it(harness: CliHarness) -> None:
+def test_every_field_that_differs_is_a_row_with_its_author(harness: CliHarness) -> None:
     changed(harness)
     result = harness.dynconfig("drift", "-f", "myapp.yaml")
     assert result.code == 2
@@ -35,7 +35,7 @@ def test_every_field_that_differs_is_a_row_with_who_changed_it(harness: CliHarne
     golden.check("drift", result)
 
 
-def test_drift_for_programs_is_json(harness: CliHarness) -> None:
+def test_json_output_of_drift(harness: CliHarness) -> None:
     changed(harness)
     result = harness.dynconfig("drift", "-f", "myapp.yaml", "-o", "json")
     (found,) = json.loads(result.out)
@@ -46,14 +46,14 @@ def test_drift_for_programs_is_json(harness: CliHarness) -> None:
     golden.check("drift-json", result)
 
 
-def test_the_table_fits_the_screen(harness: CliHarness) -> None:
+def test_table_fits_the_terminal(harness: CliHarness) -> None:
     changed(harness)
     result = harness.dynconfig("drift", "-f", "myapp.yaml", COLUMNS="90")
     assert max(map(len, result.out.splitlines())) <= 90
     assert "…" not in result.out
 
 
-def test_one_object_that_cannot_be_told_of_ends_with_1(harness: CliHarness) -> None:
+def test_one_failing_object_exits_with_1(harness: CliHarness) -> None:
     changed(harness)
     broken = (
         (harness.folder / "myapp.yaml").read_text().replace("name: myapp\n", "name: broken\n").replace("'5432'", "''")
@@ -66,7 +66,7 @@ def test_one_object_that_cannot_be_told_of_ends_with_1(harness: CliHarness) -> N
     assert "2 objects: 3 fields changed in AWS; 1 could not be checked." in result.out
 
 
-def test_where_nothing_could_be_looked_at_nothing_is_said_to_be_as_it_was(harness: CliHarness) -> None:
+def test_failed_observation_is_not_reported_as_no_drift(harness: CliHarness) -> None:
     harness.manifest(path="wrong")
     result = harness.dynconfig("drift", "-f", "myapp.yaml")
     assert (result.code, result.out) == (1, "1 object: 1 could not be checked.\n")

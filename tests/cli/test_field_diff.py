@@ -1,4 +1,4 @@
-"""Differences within long texts: always visible, in little space, by path in JSON and by line in texts of several lines."""
+"""Differences within long texts: always visible, short, by path in JSON and by line in multi-line texts."""
 
 import json
 
@@ -19,7 +19,7 @@ JSON = st.recursive(
 
 
 @given(TEXTS, TEXTS, TEXTS, TEXTS)
-def test_texts_that_differ_are_shown_to_differ(head: str, one: str, other: str, tail: str) -> None:
+def test_differing_texts_are_shown_differently(head: str, one: str, other: str, tail: str) -> None:
     declared, observed = head + one + tail, head + other + tail
     found = brief(declared, observed)
     assert (found.declared == found.observed) == (declared == observed)
@@ -27,7 +27,7 @@ def test_texts_that_differ_are_shown_to_differ(head: str, one: str, other: str, 
     assert bool(found.digest) == ((found.declared, found.observed) != (declared, observed))
 
 
-def test_the_digest_tells_texts_apart_that_are_shown_alike() -> None:
+def test_digest_distinguishes_texts_with_equal_display() -> None:
     long = "x" * 300
     assert brief(f"1{long}1", f"2{long}") != brief(f"1{long}2", f"2{long}")
 
@@ -59,18 +59,18 @@ def test_members_of_json_are_named_by_their_path(before: str, after: str, found:
         ('{"a":1}', '{"a": 1}'),
     ],
 )
-def test_what_is_no_json_or_the_same_as_json_has_no_parts(before: str, after: str) -> None:
+def test_invalid_or_equal_json_has_no_parts(before: str, after: str) -> None:
     assert parts(before, after) == ()
 
 
 @given(JSON, JSON)
-def test_json_that_differs_has_parts_and_no_part_is_the_same_on_both_sides(one: object, other: object) -> None:
+def test_every_part_of_differing_json_differs(one: object, other: object) -> None:
     found = parts(json.dumps([one]), json.dumps([other]))
     assert bool(found) == (json.dumps([one], sort_keys=True) != json.dumps([other], sort_keys=True))
     assert all(part.before != part.after for part in found)
 
 
-def test_lines_that_differ_are_shown_with_their_numbers() -> None:
+def test_differing_lines_are_shown_with_their_numbers() -> None:
     before, after = "a\nb\nc\n", "a\nx\nc\nd\n"
     assert list(field_diff.lines("value", before, after)) == [
         "value:",
@@ -82,10 +82,10 @@ def test_lines_that_differ_are_shown_with_their_numbers() -> None:
     ]
 
 
-def test_many_lines_take_no_time() -> None:
+def test_many_lines_are_compared_quickly() -> None:
     before, after = "a\n" * 4000, "b\n" * 4000
     assert len(list(field_diff.lines("value", before, after))) == 8002
 
 
-def test_a_final_newline_alone_is_seen() -> None:
+def test_missing_final_newline_is_shown() -> None:
     assert list(field_diff.lines("value", "a", "a\n")) == ["value: a → a\n"]

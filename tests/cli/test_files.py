@@ -1,4 +1,4 @@
-"""Manifests on disk."""
+"""Manifests in files."""
 
 import base64
 from pathlib import Path
@@ -22,36 +22,36 @@ def file(folder: Path, text: str, name: str = "a.yaml") -> Path:
     return path
 
 
-def test_objects_without_a_namespace_get_the_one_asked_for(tmp_path: Path) -> None:
+def test_objects_without_a_namespace_get_the_given_one(tmp_path: Path) -> None:
     (config,) = read([file(tmp_path, CONFIG)], "shop").configs
     assert config["metadata"]["namespace"] == "shop"
 
 
 @pytest.mark.parametrize("namespace", ["", "~", "''"])
-def test_an_empty_namespace_is_none(tmp_path: Path, namespace: str) -> None:
+def test_empty_namespace_counts_as_unset(tmp_path: Path, namespace: str) -> None:
     (config,) = read([file(tmp_path, CONFIG.replace("myapp}", f"myapp, namespace: {namespace}}}"))], "shop").configs
     assert config["metadata"]["namespace"] == "shop"
 
 
-def test_other_kinds_may_have_any_shape(tmp_path: Path) -> None:
+def test_other_kinds_may_have_any_structure(tmp_path: Path) -> None:
     other = "---\nkind: [a]\nmetadata: [b]\n---\nkind: Kustomization\nmetadata: ~\n"
     assert len(read([file(tmp_path, CONFIG + other)], "shop").configs) == 1
 
 
-def test_the_mark_that_editors_of_windows_begin_a_file_with_is_passed_over(tmp_path: Path) -> None:
+def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + CONFIG.strip().encode())
     assert len(read([path], "shop").configs) == 1
 
 
-def test_a_folder_is_read_in_order_and_other_kinds_are_passed_over(tmp_path: Path) -> None:
+def test_folder_is_read_in_order_and_other_kinds_are_ignored(tmp_path: Path) -> None:
     file(tmp_path, CONFIG.replace("myapp}", "b}"), "b.yml")
     file(tmp_path, CONFIG.replace("myapp}", "a}") + "---\nkind: Service\nmetadata: {name: x}\n")
     file(tmp_path, "not: [yaml", "c.txt")
     assert [config["metadata"]["name"] for config in read([tmp_path], "shop").configs] == ["a", "b"]
 
 
-def test_secrets_beside_an_object_answer_its_references(tmp_path: Path) -> None:
+def test_secrets_in_the_same_files_resolve_references(tmp_path: Path) -> None:
     encoded = base64.b64encode(b"from-data").decode()
     secret = f"---\nkind: Secret\nmetadata: {{name: db}}\nstringData: {{plain: open}}\ndata: {{coded: {encoded}}}\n"
     settings = "---\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {level: high}\n"
@@ -96,27 +96,27 @@ def test_secrets_beside_an_object_answer_its_references(tmp_path: Path) -> None:
         ("", "no DynamicConfig found"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, text: str, words: str) -> None:
+def test_unusable_file_is_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(BadFile, match=words) as refused:
         read([file(tmp_path, text)], "shop")
     assert "a.yaml" in str(refused.value)
 
 
 @pytest.mark.parametrize("encoded", ["%%%", base64.b64encode(b"\xff").decode()])
-def test_a_secret_that_is_no_base64_of_text_is_named(tmp_path: Path, encoded: str) -> None:
+def test_secret_with_invalid_base64_is_named(tmp_path: Path, encoded: str) -> None:
     secret = f"---\nkind: Secret\nmetadata: {{name: db}}\ndata: {{password: '{encoded}'}}\n"
     found = read([file(tmp_path, CONFIG + secret)], "shop")
     with pytest.raises(BadFile, match="key password of Secret db is not base64-encoded UTF-8 text"):
         found.text("shop", Source("Secret", "db", "password"))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match=r"none\.yaml: cannot read file"):
         read([tmp_path / "none.yaml"], "shop")
 
 
 @pytest.mark.parametrize("text", ["- {op: add, path: /spec/suspend, value: true}", "kind: Service"])
-def test_a_kustomization_that_cannot_be_read_as_it_is_has_to_be_built(tmp_path: Path, text: str) -> None:
+def test_kustomization_that_must_be_built_is_reported(tmp_path: Path, text: str) -> None:
     file(tmp_path, text, "values.yaml")
     with pytest.raises(BadFile) as plain:
         read([tmp_path], "shop")

@@ -1,4 +1,4 @@
-"""The health of the operator: it is told from when the operator serves, and the probes of its pod rely on that."""
+"""The operator's health endpoint, and the probes of its pod."""
 
 import os
 import socket
@@ -36,5 +36,5 @@ def test_pod_probes_match_the_operator_endpoints() -> None:
     (container,) = yaml.safe_load(DEPLOYMENT.read_text())["spec"]["template"]["spec"]["containers"]
     ready, alive = container["readinessProbe"], container["livenessProbe"]
     assert ready["httpGet"] == alive["httpGet"] == {"path": "/healthz", "port": "health"}
-    # A thread for each object that is served leaves the loop little, and one second is soon over.
+    # With a thread for each object the event loop gets little CPU time, and one second is too short.
     assert ready["timeoutSeconds"] == alive["timeoutSeconds"] == 10

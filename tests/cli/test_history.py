@@ -1,4 +1,4 @@
-"""`dynconfig history`: a row for each revision, and how it went."""
+"""`dynconfig history`: a row for each revision with its result."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("name", "output"), [("history", Output.TEXT), ("history-json", Output.JSON)])
-def test_each_revision_tells_when_what_changed_and_how_it_went(
+def test_each_revision_shows_time_changes_and_result(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, output: Output
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
@@ -37,6 +37,6 @@ def test_each_revision_tells_when_what_changed_and_how_it_went(
     golden.check(name, Result(("history", "-n", "shop", "myapp"), 0, capsys.readouterr().out, ""))
 
 
-def test_an_object_without_a_revision_says_so() -> None:
+def test_object_without_a_revision_is_reported() -> None:
     with pytest.raises(Failed, match="no revisions yet"):
         history.show([{"metadata": {"namespace": "shop", "name": "new"}}], Output.TEXT)

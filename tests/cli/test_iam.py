@@ -1,4 +1,4 @@
-"""Whose policy `dynconfig iam` prints: the account and region of the credentials, and never invented ones."""
+"""The account and region of `dynconfig iam`: those of the credentials, and no guesses."""
 
 import json
 
@@ -13,13 +13,13 @@ def test_account_and_region_are_those_of_the_credentials(harness: CliHarness) ->
     assert json.loads(result.out)["Statement"][0]["Resource"] == [f"arn:aws:ssm:us-east-2:{account}:parameter/shop/*"]
 
 
-def test_without_credentials_the_account_has_to_be_given() -> None:
+def test_account_is_required_without_credentials() -> None:
     result = dynconfig("iam", "--path", "/shop", AWS_REGION="eu-west-1")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("error: --account is not set and cannot be determined: no AWS credentials")
 
 
-def test_without_a_region_it_has_to_be_given() -> None:
+def test_region_is_required_if_not_configured() -> None:
     result = dynconfig("iam", "--path", "/shop", "--account", "123456789012")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("error: --region is not set, and there is no AWS region: set AWS_REGION")

@@ -1,4 +1,4 @@
-"""`dynconfig import`: what exists becomes an object that changes nothing."""
+"""`dynconfig import`: existing parameters become an object that changes nothing."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def put(harness: CliHarness, name: str, value: str, **more: Any) -> None:
 
 
 def existing(harness: CliHarness) -> None:
-    """What a team made by hand over the years."""
+    """Parameters as a team might have created them by hand."""
     harness.make_key("alias/mine")
     put(harness, "database/host", "db.internal", Description="Where it is", AllowedPattern="^db")
     put(harness, "database/port", "05432", Tags=[*TEAM, {"Key": "stage", "Value": "prod"}])
@@ -40,12 +40,12 @@ def existing(harness: CliHarness) -> None:
 
 
 def everything_but_the_owner(planned: str) -> list[str]:
-    """The lines of a plan that say more than who the owner is to be."""
+    """The lines of a plan other than ownership changes."""
     details = [line for line in planned.splitlines() if line.startswith("      ")]
     return [line for line in details if line != "      owner: none → shop/old-app"]
 
 
-def test_what_was_imported_changes_nothing_but_the_owner(harness: CliHarness) -> None:
+def test_imported_object_changes_only_the_owner(harness: CliHarness) -> None:
     existing(harness)
     imported = harness.dynconfig(
         "import", "--path", "/old/app", "-n", "shop", "-o", "old.yaml", "--with-secrets", "secret.yaml"
@@ -58,7 +58,7 @@ def test_what_was_imported_changes_nothing_but_the_owner(harness: CliHarness) ->
     assert "PutParameter" not in planned.out
 
 
-def test_texts_of_secrets_are_not_written_unless_asked_for(harness: CliHarness) -> None:
+def test_secret_values_are_written_only_on_request(harness: CliHarness) -> None:
     existing(harness)
     result = harness.dynconfig("import", "--path", "/old/app", "-n", "shop", "--region", "eu-west-1")
     assert result.code == 0
@@ -68,7 +68,7 @@ def test_texts_of_secrets_are_not_written_unless_asked_for(harness: CliHarness) 
     golden.check("import", result)
 
 
-def test_the_file_of_secrets_is_for_its_owner_alone_and_never_overwritten(harness: CliHarness) -> None:
+def test_secrets_file_is_readable_by_its_owner_only_and_never_overwritten(harness: CliHarness) -> None:
     existing(harness)
     arguments = ("import", "--path", "/old/app", "-o", "old.yaml", "--with-secrets", "secret.yaml")
     result = harness.dynconfig(*arguments)
@@ -89,7 +89,7 @@ def test_two_names_never_share_a_key_of_the_secret(harness: CliHarness) -> None:
     assert secret["stringData"] == {"database.password": " second-canary\n", "database.password.2": "first-canary"}
 
 
-def test_what_somebody_owns_is_left_out_and_named(harness: CliHarness) -> None:
+def test_owned_parameters_are_skipped_and_named(harness: CliHarness) -> None:
     put(harness, "mine", "1")
     put(harness, "theirs", "1", Tags=[{"Key": "dynconfig.dev/owner", "Value": "cluster/team-b/cart/uid-9"}])
     result = harness.dynconfig("import", "--path", "/old/app/")
@@ -110,16 +110,14 @@ def test_nothing_to_import_is_an_error_with_what_to_do(harness: CliHarness) -> N
 
 
 @pytest.mark.parametrize("path", ["old", "//old", "/"])
-def test_a_path_that_is_none_is_refused(harness: CliHarness, path: str) -> None:
+def test_invalid_path_is_rejected(harness: CliHarness, path: str) -> None:
     assert harness.dynconfig("import", "--path", path).code == 64
 
 
 @pytest.mark.parametrize(
     "option", [("--name", "My App"), ("--name", "a" * 64), ("-n", "a.b"), ("-n", ""), ("--with-secrets", "-")]
 )
-def test_an_option_that_makes_no_object_is_refused_before_aws_is_asked(
-    harness: CliHarness, option: tuple[str, str]
-) -> None:
+def test_invalid_option_is_rejected_before_aws_is_called(harness: CliHarness, option: tuple[str, str]) -> None:
     existing(harness)
     harness.lab.reset_calls()
     assert harness.dynconfig("import", "--path", "/old/app", *option).code == 64
@@ -127,19 +125,21 @@ def test_an_option_that_makes_no_object_is_refused_before_aws_is_asked(
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "reason"),
     [("none/old.yaml", "folder none not found"), (".", "it is a folder")],
     ids=["no folder", "folder"],
 )
-def test_a_file_that_cannot_be_written_is_told_before_a_secret_is(harness: CliHarness, file: str, told: str) -> None:
+def test_unwritable_file_is_reported_before_the_secrets_file_is_written(
+    harness: CliHarness, file: str, reason: str
+) -> None:
     existing(harness)
     for options in (("-o", file, "--with-secrets", "secret.yaml"), ("--with-secrets", file)):
         result = harness.dynconfig("import", "--path", "/old/app", *options)
-        assert (result.code, result.err) == (1, f"error: cannot write {file}: {told}\n")
+        assert (result.code, result.err) == (1, f"error: cannot write {file}: {reason}\n")
     assert list(harness.folder.iterdir()) == []
 
 
-def test_a_dash_is_standard_output(harness: CliHarness) -> None:
+def test_dash_is_standard_output(harness: CliHarness) -> None:
     existing(harness)
     assert harness.dynconfig("import", "--path", "/old/app", "-o", "-").out.startswith(
         "# The parameters under /old/app"
@@ -162,7 +162,7 @@ done
 """
 
 
-def test_the_command_for_the_secret_keeps_the_ends_of_lines(harness: CliHarness) -> None:
+def test_command_for_the_secret_keeps_line_endings(harness: CliHarness) -> None:
     existing(harness)
     out = harness.folder / "out"
     out.mkdir()
@@ -180,7 +180,7 @@ def test_the_command_for_the_secret_keeps_the_ends_of_lines(harness: CliHarness)
 
 
 @pytest.mark.tools
-def test_every_text_is_to_kubectl_what_it_is_in_aws(harness: CliHarness) -> None:
+def test_every_value_is_the_same_for_kubectl_as_in_aws(harness: CliHarness) -> None:
     texts = {
         f"p{number}": word
         for number, word in enumerate((*WORDS, "a\x85b", "a\u2028b\n", "\u2029c", "12e5\n", "a\r\nb"))
@@ -190,8 +190,8 @@ def test_every_text_is_to_kubectl_what_it_is_in_aws(harness: CliHarness) -> None
         put(harness, name, text)
     for name in names:
         put(harness, name, "1e5", Type="SecureString")
-    told = harness.dynconfig("import", "--path", "/old/app", "-o", "old.yaml", "--with-secrets", "secret.yaml")
-    assert told.code == 0, told.err
+    reason = harness.dynconfig("import", "--path", "/old/app", "-o", "old.yaml", "--with-secrets", "secret.yaml")
+    assert reason.code == 0, reason.err
     config, secret = (as_kubectl_reads(harness.folder / file) for file in ("old.yaml", "secret.yaml"))
     values = {item["name"]: item["value"] for item in config["spec"]["parameters"] if "value" in item}
     assert values == texts
@@ -201,5 +201,5 @@ def test_every_text_is_to_kubectl_what_it_is_in_aws(harness: CliHarness) -> None
 def as_kubectl_reads(file: Path) -> Any:
     kubectl = binaries.kubectl(Console(stderr=True))
     command = (str(kubectl), "label", "--local", "-f", str(file), "a=b", "-o", "json")
-    told = subprocess.run(command, capture_output=True, text=True, check=True, env={"KUBECONFIG": "/dev/null"})
-    return json.loads(told.stdout)
+    reason = subprocess.run(command, capture_output=True, text=True, check=True, env={"KUBECONFIG": "/dev/null"})
+    return json.loads(reason.stdout)

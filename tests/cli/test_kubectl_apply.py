@@ -13,27 +13,27 @@ CLUSTER = {**FILE, "driftPolicy": "Report", "rollout": {"bakeTime": "5m", "rollb
 
 
 def client_side(file: dict[str, Any], last: object, live: dict[str, Any]) -> Any:
-    """What kubectl makes of it, which has noted what it applied last."""
+    """The result of kubectl apply with this last-applied annotation."""
     noted = last if isinstance(last, str) else json.dumps({"spec": last})
     return applied_spec({"spec": file}, {"metadata": {"annotations": {LAST_APPLIED: noted}}, "spec": live})
 
 
 def held(live: dict[str, Any], *managers: Manager, file: dict[str, Any] = FILE) -> Any:
-    """What an apply makes of it beside these managers, each with its operation and what it holds of the spec."""
+    """The result of an apply with these managers, each with its operation and owned fields of spec."""
     entries = [{"manager": name, "operation": verb, "fieldsV1": {"f:spec": fields}} for name, verb, fields in managers]
     return applied_spec({"spec": file}, {"metadata": {"managedFields": entries}, "spec": live})
 
 
-def test_what_neither_the_file_nor_the_last_apply_named_stays() -> None:
+def test_fields_of_neither_the_file_nor_the_last_apply_are_kept() -> None:
     assert client_side(FILE, FILE, CLUSTER) == CLUSTER
 
 
-def test_what_the_file_no_longer_names_goes() -> None:
+def test_fields_removed_from_the_file_are_removed() -> None:
     assert client_side(FILE, CLUSTER, CLUSTER) == FILE
     assert client_side(FILE, {**FILE, "driftPolicy": "Correct"}, CLUSTER) == {**FILE, "rollout": CLUSTER["rollout"]}
 
 
-def test_maps_are_merged_inside_and_lists_are_replaced() -> None:
+def test_maps_are_merged_and_lists_are_replaced() -> None:
     live = {**CLUSTER, "tags": {"a": "1", "b": "2"}, "parameters": [{"name": "a", "value": "2"}, {"name": "b"}]}
     file = {**FILE, "tags": {"a": "3"}, "rollout": {"bakeTime": "9m"}}
     found = client_side(file, {**file, "rollout": {"rollbackOnAlarm": False}}, live)
@@ -41,14 +41,14 @@ def test_maps_are_merged_inside_and_lists_are_replaced() -> None:
     assert client_side(file, live, live)["tags"] == {"a": "3"}
 
 
-def test_what_an_editor_holds_stays_beside_a_manager_that_applies() -> None:
+def test_fields_of_an_editor_are_kept_beside_an_applying_manager() -> None:
     ours: Manager = ("argocd-controller", "Apply", {"f:path": {}, "f:rollout": {"f:bakeTime": {}}})
     hand: Manager = ("kubectl-patch", "Update", {"f:driftPolicy": {}, "f:rollout": {"f:rollbackOnAlarm": {}}})
     assert held(CLUSTER, ours) == FILE
     assert held(CLUSTER, ours, hand) == {**FILE, "driftPolicy": "Report", "rollout": {"rollbackOnAlarm": True}}
 
 
-def test_items_that_an_editor_holds_stay_in_lists_with_keys() -> None:
+def test_items_of_an_editor_are_kept_in_lists_with_keys() -> None:
     live = {**FILE, "parameters": [{"name": "a", "value": "1", "description": "x"}, {"name": "b", "value": "2"}]}
     ours: Manager = ("argocd-controller", "Apply", {"f:path": {}})
     item: dict[str, Any] = {".": {}, "f:name": {}, "f:value": {}}
@@ -59,11 +59,11 @@ def test_items_that_an_editor_holds_stay_in_lists_with_keys() -> None:
 
 
 @pytest.mark.parametrize("manager", ["helm", "kubectl-client-side-apply"])
-def test_who_applies_by_update_removes_what_it_no_longer_names(manager: str) -> None:
+def test_manager_that_applies_by_update_removes_fields_it_no_longer_names(manager: str) -> None:
     assert held(CLUSTER, (manager, "Update", {"f:driftPolicy": {}, "f:rollout": {"f:bakeTime": {}}})) == FILE
 
 
-def test_an_object_that_was_created_otherwise_keeps_all_that_the_file_does_not_name() -> None:
+def test_object_not_created_by_apply_keeps_fields_that_the_file_omits() -> None:
     everything: dict[str, Any] = {
         "f:driftPolicy": {},
         "f:rollout": {".": {}, "f:bakeTime": {}, "f:rollbackOnAlarm": {}},
@@ -72,12 +72,12 @@ def test_an_object_that_was_created_otherwise_keeps_all_that_the_file_does_not_n
 
 
 @pytest.mark.parametrize("noted", ["", "{", "[]", "{}", '{"spec": 1}'])
-def test_a_note_that_says_nothing_counts_as_none(noted: str) -> None:
+def test_empty_last_applied_annotation_counts_as_none(noted: str) -> None:
     assert client_side(FILE, noted, CLUSTER) == FILE
 
 
 @pytest.mark.parametrize("spec", [None, "text", [1]])
-def test_a_file_without_a_spec_is_left_to_its_check(spec: object) -> None:
+def test_file_without_a_spec_is_left_to_validation(spec: object) -> None:
     live = {"metadata": {"managedFields": None}, "spec": CLUSTER}
     assert applied_spec({"spec": spec}, live) == spec
     assert applied_spec({"spec": FILE}, {"metadata": {}, "spec": None}) == FILE

@@ -1,4 +1,4 @@
-"""YAML as kubectl reads it; kubectl itself is the witness."""
+"""YAML as kubectl parses it, checked against kubectl itself."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from dynconfig.cli.kubectl_yaml import documents
 from dynconfig.kube.yaml_bounds import MAX_DEPTH
 from dynconfig_lab import binaries
 
-# Words that one reader or another takes for more than a text.
+# Words that some parsers do not read as strings.
 WORDS = (
     *("y", "Y", "n", "N", "yes", "NO", "On", "oFF", "off", "true", "True", "tRUE", "FALSE"),
     *("~", "null", "Null", "NULL", "nULL", "<<", "=", "-", "+", ".", "_1", "-_1"),
@@ -46,7 +46,7 @@ def read(text: str) -> object:
 
 
 @pytest.mark.tools
-def test_words_are_what_they_are_to_kubectl(tmp_path: Path) -> None:
+def test_words_have_the_types_of_kubectl(tmp_path: Path) -> None:
     kubectl = binaries.kubectl(Console(stderr=True))
     words = "".join(f"  - {word}\n  - '{word}'\n" for word in WORDS)
     file = tmp_path / "words.yaml"
@@ -81,28 +81,28 @@ def test_words_are_what_they_are_to_kubectl(tmp_path: Path) -> None:
         ("", None),
     ],
 )
-def test_a_plain_word_is_what_kubectl_takes_it_for(word: str, value: object) -> None:
+def test_plain_scalar_has_the_type_of_kubectl(word: str, value: object) -> None:
     assert read(f"a: {word}") == {"a": value}
 
 
 @pytest.mark.parametrize("word", ["!!int x", "!!float x", "!!python/name:os.system x", "!!map x", "{~: x}", "{[a]: x}"])
-def test_a_tag_that_does_not_fit_is_an_error_of_the_file(word: str) -> None:
+def test_mismatching_tag_is_an_error_of_the_file(word: str) -> None:
     with pytest.raises(yaml.YAMLError):
         read(f"a: {word}")
 
 
-def test_keys_are_texts_as_kubectl_sends_them() -> None:
+def test_keys_are_strings_as_kubectl_sends_them() -> None:
     assert read("{1: a, y: b, '2': c}") == {"1": "a", "true": "b", "2": "c"}
 
 
-def test_a_key_that_is_written_twice_is_told_with_both_lines() -> None:
+def test_duplicate_key_is_reported_with_both_lines() -> None:
     with pytest.raises(yaml.MarkedYAMLError, match="duplicate key b; the first one is in line 2") as refused:
         read("a:\n  b: 1\n  c: 2\n  b: 3\n")
     assert refused.value.problem_mark is not None
     assert refused.value.problem_mark.line == 3
 
 
-def test_what_is_merged_in_may_be_said_again() -> None:
+def test_merged_keys_may_be_overridden() -> None:
     assert read("a: {x: &p {b: 1}}\nc: {<<: *p, b: 2}\nd: &d {<<: *p, b: 3}\ne: {<<: *d, f: 4}") == {
         "a": {"x": {"b": 1}},
         "c": {"b": 2},
@@ -112,11 +112,11 @@ def test_what_is_merged_in_may_be_said_again() -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000 + "a", "{a: " * 100_000])
-def test_what_is_nested_too_deep_to_be_read_is_an_error_of_the_file(text: str) -> None:
+def test_too_deep_nesting_is_an_error_of_the_file(text: str) -> None:
     with pytest.raises(yaml.MarkedYAMLError, match=f"nested more than {MAX_DEPTH} levels deep"):
         read(text)
 
 
-def test_what_contains_itself_is_an_error_of_the_file() -> None:
+def test_recursive_alias_is_an_error_of_the_file() -> None:
     with pytest.raises(yaml.MarkedYAMLError, match="an anchor is used within itself"):
         read("a: &a {b: [*a]}")

@@ -1,4 +1,4 @@
-"""What is logged of a failure says where it happened and why, and never what a variable held; libraries log no secret either."""
+"""The log of a failure contains its place and cause, and never the value of a variable; libraries log no secret."""
 
 import json
 import logging
@@ -105,7 +105,7 @@ logs.configure(Settings(log_level="DEBUG"))
 
 
 def _written(script: str) -> str:
-    """All that a process writes."""
+    """The complete output of a process."""
     command = [sys.executable, "-X", "dev", "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     return result.stdout + result.stderr

@@ -11,7 +11,7 @@ PLAIN, SECRET = {"name": "a", "value": "1"}, {"name": "a", "valueFrom": FROM}
 
 
 def live(parameter: dict[str, Any], *managers: tuple[str, str]) -> dict[str, Any]:
-    """An object of which these hold the value of its parameter."""
+    """An object whose parameter value these managers own."""
     (field,) = (f"f:{name}" for name in parameter if name != "name")
     fields: dict[str, Any] = {"f:spec": {"f:parameters": {'k:{"name":"a"}': {".": {}, "f:name": {}, field: {}}}}}
     entries = [{"manager": name, "operation": verb, "fieldsV1": fields} for name, verb in managers]

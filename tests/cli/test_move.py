@@ -1,4 +1,4 @@
-"""`dynconfig plan` of objects between which a parameter moves."""
+"""`dynconfig plan` for objects between which a parameter moves."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def heir(**spec: Any) -> dict[str, Any]:
 
 
 def moved(harness: CliHarness, **spec: Any) -> str:
-    """A file with the object that gives the parameter up, and the one that takes it over."""
+    """A file with the releasing object and the adopting one."""
     harness.applied()
     file = Path(harness.manifest(*PARAMETERS[1:]))
     file.write_text(file.read_text() + "---\n" + yaml.safe_dump(heir(**spec)))
@@ -33,7 +33,7 @@ def moved(harness: CliHarness, **spec: Any) -> str:
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_a_plan_of_both_objects_shows_the_hand_over(harness: CliHarness, policy: str) -> None:
+def test_plan_of_both_objects_shows_the_hand_over(harness: CliHarness, policy: str) -> None:
     result = harness.dynconfig("plan", "-f", moved(harness, adoptionPolicy="IfUnowned", deletionPolicy=policy))
     assert result.code == 2, result.err
     assert "= release Parameter /myapp/config/database/host" in result.out
@@ -42,7 +42,7 @@ def test_a_plan_of_both_objects_shows_the_hand_over(harness: CliHarness, policy:
     assert "delete" not in result.out
 
 
-def test_without_leave_to_adopt_there_is_no_hand_over(harness: CliHarness) -> None:
+def test_no_hand_over_without_adoption_policy(harness: CliHarness) -> None:
     result = harness.dynconfig("plan", "-f", moved(harness))
     assert "- delete Parameter /myapp/config/database/host" in result.out
     said = " ".join(result.out.split())
@@ -50,19 +50,19 @@ def test_without_leave_to_adopt_there_is_no_hand_over(harness: CliHarness) -> No
     assert result.code == 1
 
 
-def test_the_plan_of_a_deletion_shows_the_hand_over(harness: CliHarness) -> None:
+def test_plan_of_a_deletion_shows_the_hand_over(harness: CliHarness) -> None:
     file = moved(harness, adoptionPolicy="IfUnowned")
     result = harness.dynconfig("plan", "-f", file, "myapp", "--delete", "-o", "json")
     (planned,) = json.loads(result.out)
     assert planned["stays"] == [
         {"resource": "Parameter /myapp/config/database/host", "because": "handed over to shop/database"}
     ]
-    # Where both are deleted, nobody takes anything over.
+    # If both are deleted, neither adopts anything.
     both = json.loads(harness.dynconfig("plan", "-f", file, "--delete", "-o", "json").out)
     assert "Parameter /myapp/config/database/host" in both[0]["goes"]
 
 
-def test_a_namespace_that_may_not_use_the_path_takes_over_nothing(harness: CliHarness) -> None:
+def test_namespace_without_permission_for_the_path_adopts_nothing(harness: CliHarness) -> None:
     file = moved(harness, adoptionPolicy="IfUnowned")
     text = Path(file).read_text().replace("name: database\n  namespace: shop", "name: database\n  namespace: evil")
     Path(file).write_text(text)

@@ -24,7 +24,7 @@ def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *gone: K
     return Neighbours(files, lambda: rest, HOME, Tenant, gone)
 
 
-def test_a_successor_may_be_in_the_cluster_only() -> None:
+def test_successor_may_be_in_the_cluster_only() -> None:
     found = neighbours([named(MONO)], [named(HEIR, "a", adoptionPolicy="IfUnowned")])
     assert found.successor_of(OWNER, HOME)("/shop/a") == Successor(
         Owner("home", "shop", "heir", ""), has_finalizer=False
@@ -46,7 +46,7 @@ def test_object_releases_what_its_file_does_not_declare() -> None:
     found = neighbours([named(MONO, "b")], [named(HEIR, "c")])
     assert found.gives_up("shop/mono", "/shop/a")
     assert not found.gives_up("shop/mono", "/shop/b")
-    # Nobody has said anything about this one.
+    # No file declares this one.
     assert not found.gives_up("shop/heir", "/shop/a")
 
 

@@ -1,4 +1,4 @@
-"""How far an object is, in the words of its status."""
+"""The rollout state of an object, from its status."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_only_the_newest_generation_counts(document: dict[str, Any], stage: Obje
     assert object_status(document, NOW).stage is stage
 
 
-def test_a_row_says_what_the_status_says() -> None:
+def test_row_matches_the_status() -> None:
     status: dict[str, Any] = {"counts": {"summary": "3/10"}, "revision": "abc", "lastObservedTime": timestamp(NOW - 90)}
     found = object_status(shown(*WORKING, condition("Drifted"), **status), NOW)
     assert (found.title, found.in_sync, found.drifted, found.revision) == ("shop/myapp", "3/10", "yes", "abc")
@@ -53,7 +53,7 @@ def test_ages_are_short(seconds: int, text: str) -> None:
     assert object_status(shown(READY, lastObservedTime=timestamp(NOW - seconds)), NOW).observed == text
 
 
-def test_what_nobody_has_looked_at_yet_says_so() -> None:
+def test_unreconciled_object_is_reported_as_such() -> None:
     assert "Waiting for the operator to reconcile this edit" in object_status(shown(READY, observed=1), NOW).message
     unseen = {"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}
     assert "reconcile the object for the first time" in object_status(unseen, NOW).message
@@ -63,12 +63,12 @@ def test_what_nobody_has_looked_at_yet_says_so() -> None:
     )
 
 
-def test_what_is_gone_is_gone() -> None:
+def test_deleted_object_is_reported_as_deleted() -> None:
     assert deleted("shop/myapp").stage is ObjectStage.GONE
 
 
 def edited(seconds_ago: float, **more: Any) -> dict[str, Any]:
-    """An object that was edited then, and whose edit was not reconciled."""
+    """An object with an edit at that time that was not reconciled."""
     by_hand = {"manager": "kubectl", "time": timestamp(NOW - seconds_ago)}
     by_operator = {"manager": "dynconfig", "time": timestamp(NOW - 1), "subresource": "status"}
     created = {"creationTimestamp": timestamp(NOW - 9000), "managedFields": [by_hand, by_operator]}
@@ -91,7 +91,7 @@ def edited(seconds_ago: float, **more: Any) -> dict[str, Any]:
         ({**shown(READY, lastObservedTime=timestamp(NOW - 7200)), "spec": {"resyncInterval": "24h"}}, ""),
     ],
 )
-def test_that_no_operator_serves_it_is_said_only_where_it_is_likely(document: dict[str, Any], words: str) -> None:
+def test_missing_operator_is_suggested_only_if_likely(document: dict[str, Any], words: str) -> None:
     assert words in missing_operator(document, NOW)
     assert bool(missing_operator(document, NOW)) is bool(words)
     assert ("kubectl get pods" in object_status(document, NOW).message) is bool(words)

@@ -1,4 +1,4 @@
-"""`dynconfig plan`: what would change, what it takes, and what a deletion would do."""
+"""`dynconfig plan`: the changes, the AWS calls and the effects of a deletion."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ from dynconfig_lab.aws.faults import Injected
 pytestmark = pytest.mark.lab
 
 
-def test_a_plan_of_everything_shows_what_would_be_created_and_no_secret(harness: CliHarness) -> None:
+def test_plan_of_the_full_example_shows_creations_and_no_secret(harness: CliHarness) -> None:
     harness.lab.reset_calls()
     result = harness.dynconfig("plan", "-f", str(EXAMPLE))
     assert result.code == 2
@@ -34,14 +34,14 @@ def test_a_plan_of_everything_shows_what_would_be_created_and_no_secret(harness:
     golden.check("plan", result)
 
 
-def test_the_example_of_validation_plans(harness: CliHarness) -> None:
+def test_validation_example_can_be_planned(harness: CliHarness) -> None:
     result = harness.dynconfig("plan", "-f", str(EXAMPLE.with_name("validation.yaml")))
     assert result.code == 2, result.err
     assert "Plan: 8 to create; 8 resources declared." in result.out
     assert "replica.shop.internal" not in result.text
 
 
-def test_a_plan_of_a_new_object_costs_one_look(harness: CliHarness) -> None:
+def test_plan_of_a_new_object_takes_one_read(harness: CliHarness) -> None:
     harness.lab.reset_calls()
     harness.dynconfig("plan", "-f", str(EXAMPLE))
     assert harness.lab.calls() == {
@@ -51,14 +51,14 @@ def test_a_plan_of_a_new_object_costs_one_look(harness: CliHarness) -> None:
         "lambda.GetFunction": 1,
         "logs.DescribeLogGroups": 1,
         "scheduler.GetSchedule": 1,
-        # The layer of the extension that a new function gets.
+        # The layer of the extension for a new function.
         "ssm.GetParameter": 1,
         "ssm.GetParameters": 1,
         "sts.GetCallerIdentity": 1,
     }
 
 
-def test_nothing_to_do_is_said_and_ends_with_0(harness: CliHarness) -> None:
+def test_empty_plan_is_reported_and_exits_with_0(harness: CliHarness) -> None:
     result = harness.dynconfig("plan", "-f", harness.applied().rpartition("/")[2])
     assert result.code == 0
     golden.check("plan-nothing", result)
@@ -74,7 +74,7 @@ def edited(harness: CliHarness) -> str:
     return "myapp.yaml"
 
 
-def test_an_edit_is_told_field_by_field(harness: CliHarness) -> None:
+def test_edit_is_shown_field_by_field(harness: CliHarness) -> None:
     result = harness.dynconfig("plan", "-f", edited(harness))
     assert result.code == 2
     assert "value: db.shop.internal → db.other.internal" in result.out
@@ -83,14 +83,14 @@ def test_an_edit_is_told_field_by_field(harness: CliHarness) -> None:
     golden.check("plan-edit", result)
 
 
-def test_colours_say_what_is_added_changed_and_removed(harness: CliHarness) -> None:
+def test_colours_distinguish_additions_changes_and_removals(harness: CliHarness) -> None:
     result = harness.dynconfig("plan", "-f", edited(harness), NO_COLOR="", FORCE_COLOR="1")
     assert "\x1b[32m  + create" in result.out
     assert "\x1b[33m  ~ update" in result.out
     assert "\x1b[31m  - delete" in result.out
 
 
-def test_lines_wrap_at_the_width_of_the_screen_and_nothing_is_cut(harness: CliHarness) -> None:
+def test_lines_wrap_at_the_terminal_width_without_truncation(harness: CliHarness) -> None:
     wide, narrow = (harness.dynconfig("plan", "-f", str(EXAMPLE), **size) for size in ({}, {"COLUMNS": "60"}))
     details = [line for line in narrow.out.splitlines() if line.startswith("  ")]
     assert max(map(len, details)) <= 60
@@ -112,7 +112,7 @@ LONG = "x" * 500
         (f"{LONG}\none\nend\n", f"{LONG}\ntwo\nend\n", ["- one", "+ two"]),
     ],
 )
-def test_a_difference_far_inside_a_value_is_shown(harness: CliHarness, old: str, new: str, told: list[str]) -> None:
+def test_difference_inside_a_long_value_is_shown(harness: CliHarness, old: str, new: str, told: list[str]) -> None:
     harness.applied({"name": "long", "value": old})
     harness.manifest({"name": "long", "value": new})
     result = harness.dynconfig("plan", "-f", "myapp.yaml", COLUMNS="80")
@@ -124,7 +124,7 @@ def test_a_difference_far_inside_a_value_is_shown(harness: CliHarness, old: str,
     assert json.loads(drift.out)[0]["drift"][0]["observed"] == old
 
 
-def test_a_plan_for_programs_is_json(harness: CliHarness) -> None:
+def test_json_output_of_a_plan(harness: CliHarness) -> None:
     result = harness.dynconfig("plan", "-f", edited(harness), "-o", "json")
     (planned,) = json.loads(result.out)
     assert (planned["namespace"], planned["name"], planned["region"]) == ("shop", "myapp", "eu-west-1")
@@ -134,20 +134,20 @@ def test_a_plan_for_programs_is_json(harness: CliHarness) -> None:
     golden.check("plan-json", result)
 
 
-def test_it_is_said_how_long_it_takes_where_aws_counts_the_calls(harness: CliHarness) -> None:
+def test_estimated_time_is_shown_for_limited_calls(harness: CliHarness) -> None:
     harness.manifest(*({"name": f"n{number}", "value": "1"} for number in range(400)))
     assert "Estimated time: 2 min 13 s (400 PutParameter at 3/s)" in (harness.dynconfig("plan", "-f", "myapp.yaml").out)
     quick = harness.dynconfig("plan", "-f", "myapp.yaml", DYNCONFIG_QUOTA="ssm.Put=10")
     assert "Estimated time: 40 s (400 PutParameter at 10/s)" in quick.out
 
 
-def test_a_change_of_tags_alone_takes_no_call_that_is_counted(harness: CliHarness) -> None:
+def test_tag_change_alone_takes_no_limited_call(harness: CliHarness) -> None:
     harness.applied(tags={"team": "a"})
     harness.manifest(tags={"team": "b"})
     assert "PutParameter" not in harness.dynconfig("plan", "-f", "myapp.yaml").out
 
 
-def test_what_belongs_to_somebody_else_is_named(harness: CliHarness) -> None:
+def test_resource_of_another_owner_is_named(harness: CliHarness) -> None:
     owner = [{"Key": "dynconfig.dev/owner", "Value": "cluster/team-b/cart/uid-9"}]
     harness.ssm.put_parameter(Name="/myapp/config/database/port", Value="1", Type="String", Tags=owner)
     harness.manifest()
@@ -161,7 +161,7 @@ def test_what_belongs_to_somebody_else_is_named(harness: CliHarness) -> None:
     golden.check("plan-not-owned", result)
 
 
-def test_a_missing_config_map_is_named_with_where_to_put_it(harness: CliHarness) -> None:
+def test_missing_config_map_is_named_with_where_to_add_it(harness: CliHarness) -> None:
     reference = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "a"}}}
     result = harness.dynconfig("plan", "-f", harness.manifest(reference))
     assert result.code == 1
@@ -173,7 +173,7 @@ def without_secret(harness: CliHarness, file: str) -> str:
     return (harness.folder / file).read_text().split("---\n")[1]
 
 
-def test_a_secret_that_is_not_at_hand_is_said_to_be_unknown(harness: CliHarness) -> None:
+def test_unavailable_secret_is_reported_as_unknown(harness: CliHarness) -> None:
     text = without_secret(harness, harness.manifest())
     created = harness.dynconfig("plan", "-f", "-", stdin=text)
     assert created.code == 2
@@ -183,7 +183,7 @@ def test_a_secret_that_is_not_at_hand_is_said_to_be_unknown(harness: CliHarness)
     assert "•••  (unknown)" in rendered.out
 
 
-def test_a_secret_that_is_not_at_hand_is_not_compared_and_all_else_is(harness: CliHarness) -> None:
+def test_unavailable_secret_is_not_compared_but_the_rest_is(harness: CliHarness) -> None:
     text = without_secret(harness, harness.applied()).replace("5432", "5433")
     result = harness.dynconfig("plan", "-f", "-", stdin=text)
     assert "Plan: 1 to update; 3 resources declared." in result.out
@@ -195,14 +195,14 @@ def test_a_secret_that_is_not_at_hand_is_not_compared_and_all_else_is(harness: C
     assert "1 value not compared" in drift.out
 
 
-def test_one_object_of_several_is_named(harness: CliHarness) -> None:
+def test_one_object_of_several_can_be_selected(harness: CliHarness) -> None:
     harness.manifest()
     assert harness.dynconfig("plan", "-f", "myapp.yaml", "myapp").code == 2
     unknown = harness.dynconfig("plan", "-f", "myapp.yaml", "other")
     assert unknown.err == "error: DynamicConfig other not found in the files; they contain myapp\n"
 
 
-def test_objects_of_one_name_are_named_with_their_namespaces(harness: CliHarness) -> None:
+def test_objects_with_one_name_are_listed_with_their_namespaces(harness: CliHarness) -> None:
     text = (harness.folder / harness.manifest()).read_text()
     both = f"{text}---\n{text.replace('namespace: shop', 'namespace: cart')}"
     assert "\nshop/myapp" in harness.dynconfig("plan", "-f", "-", "cart/myapp", "shop/myapp", stdin=both).out
@@ -217,13 +217,13 @@ def test_objects_of_one_name_are_named_with_their_namespaces(harness: CliHarness
     )
 
 
-def test_what_passes_is_tried_again(harness: CliHarness) -> None:
+def test_transient_error_is_retried(harness: CliHarness) -> None:
     harness.manifest()
     harness.lab.faults(Faults.parse({"errors": {"ssm.GetParameters": {"code": "InternalServerError", "times": 2}}}))
     assert harness.dynconfig("plan", "-f", "myapp.yaml").code == 2
 
 
-def test_an_answer_that_nobody_knows_is_told_once(harness: CliHarness) -> None:
+def test_unknown_aws_error_is_reported_once(harness: CliHarness) -> None:
     harness.lab.faults(Faults(errors={"ssm.GetParameters": Injected("InTheTableOfNobody", "new")}))
     result = process("plan", "-f", str(EXAMPLE), **harness.environment)
     assert result.returncode == 1
@@ -235,7 +235,7 @@ def deletion(harness: CliHarness, *more: str, **spec: Any) -> str:
     return harness.dynconfig("plan", "-f", "myapp.yaml", "--delete", *more).text
 
 
-def test_a_deletion_lists_what_goes(harness: CliHarness) -> None:
+def test_plan_delete_lists_what_is_deleted(harness: CliHarness) -> None:
     result = deletion(harness)
     assert "- delete Parameter /myapp/config/database/password" in result
     assert "Deletion: 3 to delete, 0 to keep." in result
@@ -243,7 +243,7 @@ def test_a_deletion_lists_what_goes(harness: CliHarness) -> None:
     golden.check("plan-delete", harness.dynconfig("plan", "-f", "myapp.yaml", "--delete"))
 
 
-def test_a_deletion_lists_what_stays_and_why(harness: CliHarness) -> None:
+def test_plan_delete_lists_what_is_kept_and_why(harness: CliHarness) -> None:
     harness.ssm.put_parameter(Name="/myapp/config/theirs", Value="1", Type="String")
     harness.applied(deletionPolicy="Retain")
     harness.manifest(*PARAMETERS, {"name": "theirs", "value": "1"}, deletionPolicy="Retain")
@@ -253,7 +253,7 @@ def test_a_deletion_lists_what_stays_and_why(harness: CliHarness) -> None:
     golden.check("plan-delete-retain", result)
 
 
-def test_a_deletion_says_what_blocks_it(harness: CliHarness) -> None:
+def test_plan_delete_reports_what_blocks_it(harness: CliHarness) -> None:
     harness.applied()
     harness.manifest(suspend=True)
     result = harness.dynconfig("plan", "-f", "myapp.yaml", "--delete")
@@ -261,14 +261,14 @@ def test_a_deletion_says_what_blocks_it(harness: CliHarness) -> None:
     golden.check("plan-delete-blocked", result)
 
 
-def test_a_deletion_for_programs_is_json(harness: CliHarness) -> None:
+def test_json_output_of_a_plan_delete(harness: CliHarness) -> None:
     harness.applied()
     (found,) = json.loads(harness.dynconfig("plan", "-f", "myapp.yaml", "--delete", "-o", "json").out)
     assert len(found["goes"]) == 3
     assert (found["stays"], found["blocks"]) == ([], [])
 
 
-def test_a_status_of_an_older_operator_shows_no_text_of_a_secret(harness: CliHarness) -> None:
+def test_status_of_an_older_operator_shows_no_secret(harness: CliHarness) -> None:
     reference = {"name": "myapp-db", "key": "password", "allowPlaintext": True}
     secret = {"name": "token", "type": "String", "valueFrom": {"secretKeyRef": reference}}
     (before,) = files.read([Path(harness.applied(secret))], "shop").configs
@@ -291,7 +291,7 @@ def test_a_status_of_an_older_operator_shows_no_text_of_a_secret(harness: CliHar
     assert PASSWORD not in told
 
 
-def test_a_value_that_aws_does_not_decrypt_is_not_compared(harness: CliHarness) -> None:
+def test_value_that_aws_does_not_decrypt_is_not_compared(harness: CliHarness) -> None:
     key = harness.aws("kms").create_key()["KeyMetadata"]["KeyId"]
     file = harness.applied({**PARAMETERS[2], "kmsKeyId": key}, PARAMETERS[0])
     harness.aws("kms").disable_key(KeyId=key)

@@ -1,4 +1,4 @@
-"""`dynconfig plan` prints what the operator would do: both ask the engine the same question."""
+"""`dynconfig plan` prints what the operator would do: both use the same engine function."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from dynconfig.settings import Settings
 
 
 def held(rollout: RolloutHarness) -> dict[str, Any]:
-    """The object as the cluster has it."""
+    """The object in the cluster."""
     live = document(rollout.values, generation=rollout.generation, status=rollout.status, rollout={"bakeTime": "10m"})
     live["spec"] |= rollout.about
     live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
@@ -27,7 +27,7 @@ def held(rollout: RolloutHarness) -> dict[str, Any]:
 
 
 def foretold(rollout: RolloutHarness, now: float, file: dict[str, Any], live: dict[str, Any]) -> Planned:
-    """What the command is given about an object in a file."""
+    """The command's input for an object in a file."""
     planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", lambda: now)
     found = planner.planned(file, Manifests((), (), {}), ClusterState(OWNER.cluster, live, nothing))
     assert isinstance(found, Planned)
@@ -35,19 +35,19 @@ def foretold(rollout: RolloutHarness, now: float, file: dict[str, Any], live: di
 
 
 def planned(rollout: RolloutHarness, now: float) -> Planned:
-    """What the command is given about the object as the cluster has it."""
+    """The command's input for the object in the cluster."""
     live = held(rollout)
     return foretold(rollout, now, live, live)
 
 
 @pytest.mark.parametrize("harness", SCENES)
-def test_a_plan_is_what_the_operator_then_does(harness: Callable[[], tuple[RolloutHarness, float]]) -> None:
+def test_plan_equals_what_the_operator_then_does(harness: Callable[[], tuple[RolloutHarness, float]]) -> None:
     rollout, now = harness()
     rollout.versioned.now = now
     found = planned(rollout, now)
     rolled_back = found.declaration.rolled_back
     lines = list(describe.lines(found.plan, rolled_back=rolled_back))
-    outcome = rollout.look(now)
+    outcome = rollout.reconcile(now)
     assert told(found.assessment) == told(outcome)
     assert [text for sign, text in lines if sign == "."] == [
         *(f"not corrected (driftPolicy: Report): {step.resource.title}" for step in outcome.plan.reported),
@@ -59,7 +59,7 @@ def _waiting(title: str, *, rolled_back: bool) -> str:
     return f"keep {title}: the rollback does not delete it" if rolled_back else f"delete {title} after the bake time"
 
 
-def test_programs_learn_what_is_not_carried_out_and_why() -> None:
+def test_json_output_contains_what_is_deferred_and_why() -> None:
     scenes = {harness.__name__: describe.document(planned(*harness()).assessment) for harness in SCENES}
     assert [item["resource"] for item in scenes["reported_drift"]["reported"]] == ["Thing /app/a"]
     assert scenes["suspension"]["changes"] == []
@@ -70,8 +70,8 @@ def test_programs_learn_what_is_not_carried_out_and_why() -> None:
     assert [item["change"] for item in scenes["rollback"]["changes"]] == ["update", "update"]
 
 
-def test_what_a_file_does_not_name_is_planned_as_the_cluster_has_it() -> None:
-    """Somebody set driftPolicy by hand; the file was applied before that, and says nothing of it."""
+def test_fields_omitted_in_the_file_are_planned_as_in_the_cluster() -> None:
+    """driftPolicy was set by hand after the file, which omits it, was applied."""
     rollout = reported_drift()[0]
     live = held(rollout)
     file = {"metadata": {"namespace": OWNER.namespace, "name": OWNER.name}, "spec": {**live["spec"]}}
@@ -85,7 +85,7 @@ def test_what_a_file_does_not_name_is_planned_as_the_cluster_has_it() -> None:
     assert named.plan.reported == ()
 
 
-def test_after_a_rollback_the_stable_revision_is_said_to_be_in_aws() -> None:
+def test_stable_revision_is_reported_as_current_after_a_rollback() -> None:
     rollout, now = rollback()
     rollout.settle(now)
     found = planned(rollout, now + 10)
@@ -96,7 +96,7 @@ def test_after_a_rollback_the_stable_revision_is_said_to_be_in_aws() -> None:
 @pytest.mark.parametrize(
     ("edit", "field"), [({"path": "/other"}, "spec.path"), ({"region": "eu-west-2"}, "spec.region")]
 )
-def test_an_edit_that_the_api_server_refuses_is_not_planned(edit: dict[str, Any], field: str) -> None:
+def test_edit_that_the_api_server_rejects_is_not_planned(edit: dict[str, Any], field: str) -> None:
     live = document({"a": "1"})
     live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
     edited = {**live, "spec": {**live["spec"], **edit}}
@@ -107,7 +107,7 @@ def test_an_edit_that_the_api_server_refuses_is_not_planned(edit: dict[str, Any]
     assert str(found.error).startswith(f"{field}: {field.removeprefix('spec.')} is immutable")
 
 
-def test_a_region_that_the_file_never_named_is_no_edit() -> None:
+def test_region_omitted_in_the_file_is_not_an_edit() -> None:
     live = document({"a": "1"}, region="eu-west-1")
     live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
     file = {"metadata": {**live["metadata"]}, "spec": {**live["spec"]}}
@@ -116,7 +116,7 @@ def test_a_region_that_the_file_never_named_is_no_edit() -> None:
     assert foretold(RolloutHarness(), CHANGE, file, live).declaration.place.region == "eu-west-1"
 
 
-def test_the_deletion_of_an_object_whose_spec_is_not_valid_is_planned_as_the_operator_makes_it() -> None:
+def test_deletion_of_an_object_with_invalid_spec_is_planned_as_by_the_operator() -> None:
     rollout = RolloutHarness(values={"a": "1"})
     rollout.settle()
     live = held(rollout)
@@ -126,6 +126,6 @@ def test_the_deletion_of_an_object_whose_spec_is_not_valid_is_planned_as_the_ope
     found = planner.deleted(live, Manifests((), (), {}), known)
     assert isinstance(found, Planned)
     assert [step.resource.name for step in found.plan.steps] == ["errors", "/app/a"]
-    # A file that no cluster has is checked, since nothing else says what is in it.
+    # A file without an object in the cluster is validated, since nothing else reports its errors.
     unknown = planner.deleted(live, Manifests((), (), {}), ClusterState(OWNER.cluster, None, nothing))
     assert isinstance(unknown, PlanFailure)

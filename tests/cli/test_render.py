@@ -1,4 +1,4 @@
-"""`dynconfig render`: what AWS would hold, without a look at it."""
+"""`dynconfig render`: the resources in AWS, without calling AWS."""
 
 import json
 
@@ -22,29 +22,29 @@ def test_every_resource_is_shown_without_aws_and_without_a_cluster() -> None:
     golden.check("render", result)
 
 
-def test_the_same_is_had_as_json() -> None:
+def test_json_output_has_the_same_content() -> None:
     (found,) = json.loads(dynconfig(*ARGUMENTS, "-o", "json", **OFFLINE).out)
     assert found == yaml.safe_load(dynconfig(*ARGUMENTS, **OFFLINE).out)
 
 
-def test_what_aws_assigns_is_said_to_be_assigned() -> None:
+def test_values_assigned_by_aws_are_marked() -> None:
     assert "execute-api:eu-west-1:123456789012:(assigned by AWS)/*/*" in dynconfig(*ARGUMENTS, **OFFLINE).out
 
 
 @pytest.mark.lab
-def test_the_account_is_asked_for_where_it_is_not_given_and_nothing_else(harness: CliHarness) -> None:
+def test_only_the_account_is_requested_if_not_given(harness: CliHarness) -> None:
     harness.lab.reset_calls()
     assert harness.dynconfig("render", "-f", str(EXAMPLE)).code == 0
     assert harness.lab.calls() == {"sts.GetCallerIdentity": 1}
 
 
-def test_a_value_that_looks_like_json_stays_the_text_that_it_is(harness: CliHarness) -> None:
+def test_value_that_resembles_json_stays_a_string(harness: CliHarness) -> None:
     harness.manifest({"name": "a", "value": '{"b": 1}'})
     (parameter,) = yaml.safe_load(harness.dynconfig("render", "-f", "myapp.yaml").out)["resources"]
     assert parameter["value"] == '{"b": 1}'
 
 
-def test_an_invalid_object_is_named() -> None:
+def test_invalid_object_is_named() -> None:
     text = EXAMPLE.read_text().replace("path: /myapp/config", "path: myapp")
     result = dynconfig("render", "-f", "-", "--offline", "--account", "123456789012", stdin=text, **OFFLINE)
     assert result.code == 1

@@ -1,4 +1,4 @@
-"""`dynconfig report --orphans`: what AWS has of objects that are gone."""
+"""`dynconfig report --orphans`: AWS resources of deleted objects."""
 
 import json
 from collections.abc import Callable
@@ -32,12 +32,12 @@ def report(harness: CliHarness, folder: Path, *uids: str, output: str = "json") 
     return result.code, result.out or result.err
 
 
-def test_what_belongs_to_an_object_that_exists_is_no_orphan(harness: CliHarness, tmp_path: Path) -> None:
+def test_resource_of_an_existing_object_is_not_an_orphan(harness: CliHarness, tmp_path: Path) -> None:
     harness.applied()
     assert report(harness, tmp_path, OWNER.uid) == (0, "[]\n")
 
 
-def test_what_belongs_to_no_object_is_reported_with_a_way_out(harness: CliHarness, tmp_path: Path) -> None:
+def test_orphan_is_reported_with_how_to_remove_it(harness: CliHarness, tmp_path: Path) -> None:
     harness.applied()
     code, text = report(harness, tmp_path, "uid-of-a-later-one")
     assert code == 2
@@ -51,7 +51,7 @@ def test_what_belongs_to_no_object_is_reported_with_a_way_out(harness: CliHarnes
     assert "3 orphans. To adopt them, create an object with the same namespace and name" in text
 
 
-def test_the_region_of_an_object_that_is_refused_is_not_searched(harness: CliHarness, tmp_path: Path) -> None:
+def test_region_of_a_denied_object_is_not_searched(harness: CliHarness, tmp_path: Path) -> None:
     harness.applied()
     with api(answering("refused", region="eu-west-9")) as found:
         environment = {"KUBECONFIG": str(found.kubeconfig(tmp_path)), "DYNCONFIG_CLUSTER_ID": OWNER.cluster}
@@ -59,11 +59,11 @@ def test_the_region_of_an_object_that_is_refused_is_not_searched(harness: CliHar
     assert (result.code, result.err, len(json.loads(result.out))) == (2, "", 3)
 
 
-def test_a_region_that_fails_is_named_beside_what_the_others_have(harness: CliHarness, tmp_path: Path) -> None:
+def test_failing_region_is_named_and_the_others_are_reported(harness: CliHarness, tmp_path: Path) -> None:
     harness.applied()
     with api(answering("later")) as found:
         environment = {"KUBECONFIG": str(found.kubeconfig(tmp_path)), "DYNCONFIG_CLUSTER_ID": OWNER.cluster}
-        # It comes before the region of the resources.
+        # It is sorted before the region of the resources.
         arguments = ("report", "--orphans", "--region", "ap-south-9", "-o")
         listed, printed = (harness.dynconfig(*arguments, output, **environment) for output in ("json", "text"))
     assert (listed.code, printed.code) == (1, 1)
@@ -73,13 +73,13 @@ def test_a_region_that_fails_is_named_beside_what_the_others_have(harness: CliHa
     assert "1 search failed" in printed.err
 
 
-def test_it_wants_to_know_what_to_report(harness: CliHarness) -> None:
+def test_kind_of_report_is_required(harness: CliHarness) -> None:
     result = harness.dynconfig("report")
     assert result.code == 1
     assert "dynconfig report --orphans" in result.err
 
 
-def test_roles_schedules_and_dashboards_of_a_lost_object_are_found_too(harness: CliHarness, tmp_path: Path) -> None:
+def test_roles_schedules_and_dashboards_of_a_lost_object_are_found(harness: CliHarness, tmp_path: Path) -> None:
     function = {"triggers": {"schedule": "rate(1 hour)"}}
     harness.applied(function=function, dashboard=True)
     iam, scheduler = harness.aws("iam"), harness.aws("scheduler")

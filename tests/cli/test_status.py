@@ -1,4 +1,4 @@
-"""`dynconfig status`: a row for each object, lines for each change, and what it ends with. tests/e2e has the cluster."""
+"""`dynconfig status`: a row for each object, lines for each change, and exit codes. tests/e2e uses a cluster."""
 
 import io
 from typing import Any
@@ -55,11 +55,11 @@ def test_each_object_is_a_row(capsys: pytest.CaptureFixture[str], monkeypatch: p
     golden.check("status", printed(capsys, Output.TEXT))
 
 
-def test_objects_for_programs_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_of_objects(capsys: pytest.CaptureFixture[str]) -> None:
     golden.check("status-json", printed(capsys, Output.JSON))
 
 
-def test_on_a_screen_the_table_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_is_redrawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
     monkeypatch.setattr("sys.stdout", screen)
     monkeypatch.setenv("COLUMNS", "80")
@@ -69,13 +69,13 @@ def test_on_a_screen_the_table_is_written_over(monkeypatch: pytest.MonkeyPatch) 
         show([(("shop/myapp", "Working"), "yellow")])
         first = len(screen.getvalue())
         show([(("shop/myapp", "Ready"), "green")])
-    # One line up and its content erased, for each line of the table that was there.
+    # One line up and its content erased, for each line of the previous table.
     assert "\x1b[1A\x1b[2K" in screen.getvalue()[first:]
     assert "Ready" in screen.getvalue()[first:]
 
 
 @pytest.mark.parametrize("timeout", ["soon", "5", "", "-1s"])
-def test_a_timeout_that_is_no_time_is_refused(timeout: str) -> None:
+def test_invalid_timeout_is_rejected(timeout: str) -> None:
     result = dynconfig("status", "--watch", f"--timeout={timeout}")
     assert result.code == 64
     assert "expected a duration like 90s, 10m or 1h30m" in " ".join(result.err.replace("│", " ").split())
@@ -89,17 +89,17 @@ def test_a_timeout_that_is_no_time_is_refused(timeout: str) -> None:
         (("shop/myapp", "shop/cart"), "shop/cart is not Ready after 3s: Applying: Written 2 of 7"),
     ],
 )
-def test_what_was_watched_in_vain_is_no_success(seen: tuple[str, ...], told: str) -> None:
+def test_timed_out_watch_is_not_a_success(seen: tuple[str, ...], told: str) -> None:
     with pytest.raises(Failed, match=told):
         status.verdict({name: ROWS[name] for name in seen}, "3s", NOTHING)
 
 
-def test_what_is_ready_is_a_success_and_what_is_stalled_is_none() -> None:
+def test_ready_is_a_success_and_stalled_is_a_failure() -> None:
     assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s", NOTHING) == 0
     assert status.verdict({"shop/old": ROWS["shop/old"]}, "3s", NOTHING) == 1
 
 
-def test_a_change_that_bakes_is_a_success_unless_stable_is_waited_for() -> None:
+def test_baking_change_is_a_success_unless_stable_is_awaited() -> None:
     baking = row("myapp", "True", "Baking", "1 changed parameter bakes", "Baking")
     unfinished = (ObjectStage.WORKING, ObjectStage.BAKING)
     assert baking.stage is ObjectStage.BAKING
@@ -109,13 +109,13 @@ def test_a_change_that_bakes_is_a_success_unless_stable_is_waited_for() -> None:
     assert status.verdict({"shop/myapp": ROWS["shop/myapp"]}, "3s", NOTHING, unfinished) == 0
 
 
-def test_stable_is_something_to_wait_for() -> None:
+def test_stable_is_a_condition_to_wait_for() -> None:
     result = dynconfig("status", "--stable")
     assert result.code == 64
     assert "requires --watch" in result.err
 
 
-def test_without_a_cluster_it_is_said_that_there_is_none() -> None:
+def test_missing_cluster_is_reported() -> None:
     result = dynconfig("status")
     assert result.code == 1
     assert result.err.startswith("error: no Kubernetes cluster: ")

@@ -1,4 +1,4 @@
-"""The objects that a command is about, and an end of the waiting for AWS."""
+"""The objects that a command selects, and interrupting a wait for AWS."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def manifest(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A context whose namespace is shop; its cluster is away."""
+    """A context with namespace shop; its cluster is unreachable."""
     path = tmp_path / "kubeconfig"
     document = {
         "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
@@ -46,25 +46,27 @@ def namespace_of(manifest: Path, namespace: str | None = None, *, offline: bool 
 
 
 @pytest.mark.usefixtures("kubeconfig")
-def test_objects_without_a_namespace_are_in_that_of_the_context_as_for_kubectl(manifest: Path) -> None:
+def test_objects_without_a_namespace_use_that_of_the_context_as_with_kubectl(manifest: Path) -> None:
     assert namespace_of(manifest) == "shop"
     assert namespace_of(manifest, "cart") == "cart"
     assert namespace_of(manifest, offline=True) == "default"
 
 
-def test_without_a_cluster_they_are_in_default(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objects_without_a_namespace_use_default_without_a_cluster(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("KUBECONFIG", os.devnull)
     assert namespace_of(manifest) == "default"
 
 
-def test_a_kubeconfig_without_a_context_is_told_with_what_works_without_it(manifest: Path, kubeconfig: Path) -> None:
+def test_kubeconfig_without_a_context_is_reported_with_what_works_without_it(manifest: Path, kubeconfig: Path) -> None:
     kubeconfig.write_text("apiVersion: v1\nkind: Config\n")
     with pytest.raises(Failed, match=r"no Kubernetes cluster: .*; use --offline"):
         namespace_of(manifest)
 
 
 @pytest.mark.parametrize("command", ["plan", "drift"])
-def test_who_does_not_want_to_wait_for_aws_any_longer_does_not_have_to(manifest: Path, command: str) -> None:
+def test_waiting_for_aws_can_be_interrupted(manifest: Path, command: str) -> None:
     manifest.write_text(CONFIG.replace("path: /myapp", "path: /myapp, parameters: [{name: a, value: b}]"))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
@@ -77,7 +79,7 @@ def test_who_does_not_want_to_wait_for_aws_any_longer_does_not_have_to(manifest:
         }
         arguments = (sys.executable, "-m", "dynconfig", command, "-f", str(manifest), "--offline")
         process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE)
-        # Somebody looks, and is not answered.
+        # An observation is in progress without a response.
         with process, silent.accept()[0]:
             began = time.monotonic()
             process.send_signal(signal.SIGINT)

@@ -142,7 +142,7 @@ def test_can_lists_the_names_that_need_no_rule(tmp_path: Path) -> None:
     assert all(each["allowed"] for each in json.loads(result.out) if each["value"].startswith("dynconfig-shop-"))
 
 
-def test_can_answers_programs_and_ends_well_where_all_is_allowed(policy: Path) -> None:
+def test_can_exits_with_0_if_all_is_allowed_and_prints_json(policy: Path) -> None:
     rule = "{matchLabels: {team: a}}\n  paths: [/myapp]\n  names: [myapp-config]"
     policy.write_text(f"allow:\n- namespaceSelector: {rule}\n")
     arguments = ("can", "-f", str(EXAMPLE), "--policy", str(policy), "-o", "json")
@@ -152,7 +152,7 @@ def test_can_answers_programs_and_ends_well_where_all_is_allowed(policy: Path) -
     assert (granted.code, {each["allowed"] for each in json.loads(granted.out)}) == (0, {True})
 
 
-def test_can_says_without_a_policy_how_to_name_one(policy: Path) -> None:
+def test_can_without_a_policy_reports_how_to_specify_one(policy: Path) -> None:
     for variables, is_said in (({}, True), ({"DYNCONFIG_POLICY": str(policy)}, False)):
         result = dynconfig("can", "-f", str(EXAMPLE), **variables)
         assert ("--policy FILE or DYNCONFIG_POLICY" in result.err) is is_said
@@ -160,7 +160,7 @@ def test_can_says_without_a_policy_how_to_name_one(policy: Path) -> None:
     assert "--policy" not in dynconfig("can", "-f", str(EXAMPLE), DYNCONFIG_TENANCY="single").err
 
 
-def test_can_refuses_an_object_of_another_namespace(tmp_path: Path, policy: Path) -> None:
+def test_can_rejects_an_object_of_another_namespace(tmp_path: Path, policy: Path) -> None:
     file = tmp_path / "object.yaml"
     metadata = "metadata: {name: app, namespace: cart}"
     file.write_text(f"apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\n{metadata}\nspec: {{path: /cart}}\n")
@@ -172,7 +172,7 @@ def test_can_refuses_an_object_of_another_namespace(tmp_path: Path, policy: Path
     assert dynconfig(*arguments, "-n", "cart").out == dynconfig(*arguments).out != ""
 
 
-def test_can_refuses_what_is_no_label(policy: Path) -> None:
+def test_can_rejects_an_invalid_label(policy: Path) -> None:
     result = dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy), "--label", "team")
     assert result.code == 64
     assert "invalid value 'team', expected KEY=VALUE" in result.err

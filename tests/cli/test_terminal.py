@@ -1,4 +1,4 @@
-"""Colours where they are wanted, tables as wide as there is room, and no value that commands the terminal."""
+"""Colours if supported, tables of the terminal's width, and escaped control characters."""
 
 import io
 
@@ -9,7 +9,7 @@ from dynconfig.model.counting import counted
 
 
 class Screen(io.StringIO):
-    """A stream that somebody looks at."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -35,7 +35,7 @@ def written(found: Terminal) -> list[str]:
         ({"TERM": "xterm", "FORCE_COLOR": "0"}, False),
     ],
 )
-def test_a_screen_has_colours_unless_they_are_not_wanted(
+def test_terminal_has_colours_unless_disabled(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], is_coloured: bool
 ) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR"):
@@ -46,7 +46,7 @@ def test_a_screen_has_colours_unless_they_are_not_wanted(
     assert Terminal.out().is_coloured is is_coloured
 
 
-def test_a_file_has_colours_only_where_they_are_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_has_colours_only_if_forced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("sys.stdout", io.StringIO())
     monkeypatch.delenv("FORCE_COLOR", raising=False)
@@ -55,19 +55,19 @@ def test_a_file_has_colours_only_where_they_are_forced(monkeypatch: pytest.Monke
     assert Terminal.out().is_coloured
 
 
-def test_nothing_is_cut_where_no_screen_bounds_it() -> None:
+def test_nothing_is_truncated_without_a_terminal() -> None:
     found = terminal()
     found.wrapped("x" * 500)
     assert written(found) == ["x" * 500]
 
 
-def test_a_table_wraps_where_it_is_widest_and_loses_nothing() -> None:
+def test_table_wraps_the_widest_column_without_truncation() -> None:
     found = terminal(30)
     found.table(("NAME", "MESSAGE"), [("myapp", "m" * 60)], ["red"])
     assert written(found) == ["NAME   MESSAGE", f"myapp  {'m' * 23}", f"       {'m' * 23}", f"       {'m' * 14}"]
 
 
-def test_a_line_wraps_between_words_with_an_indent_and_loses_nothing() -> None:
+def test_line_wraps_between_words_with_an_indent_without_truncation() -> None:
     found = terminal(24)
     found.wrapped("  value: some words and more → other")
     assert written(found) == ["  value: some words and ", "    more → other"]
@@ -76,7 +76,7 @@ def test_a_line_wraps_between_words_with_an_indent_and_loses_nothing() -> None:
     assert "".join(line.strip() for line in written(found)[2:]) == "x" * 60
 
 
-def test_a_value_cannot_command_the_terminal() -> None:
+def test_control_characters_in_a_value_are_escaped() -> None:
     found = terminal(is_coloured=True)
     found.wrapped("value: a\x1b[2Jb\nc", "red")
     assert written(found) == ["\x1b[31mvalue: a\\x1b[2Jb\\nc\x1b[0m"]
@@ -84,5 +84,5 @@ def test_a_value_cannot_command_the_terminal() -> None:
     assert written(found)[1].endswith("one\\nline")
 
 
-def test_things_are_counted_in_words() -> None:
+def test_counts_have_singular_and_plural() -> None:
     assert [counted(number, "field") for number in (0, 1, 2)] == ["no fields", "1 field", "2 fields"]

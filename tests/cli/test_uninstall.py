@@ -1,4 +1,4 @@
-"""`dynconfig uninstall` does nothing that was not asked for; what it does is tested in a cluster, in tests/upgrade."""
+"""`dynconfig uninstall` requires explicit flags; its effect is tested in a cluster, in tests/upgrade."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_keep_aws_flag_is_required() -> None:
     assert "kubectl delete dcfg" in result.err
 
 
-def test_without_a_cluster_it_says_so() -> None:
+def test_missing_cluster_is_reported() -> None:
     result = dynconfig("uninstall", "--keep-aws", "--yes", AWS_REGION="eu-west-1")
     assert result.code == 1
     assert "no Kubernetes cluster" in result.err
@@ -59,14 +59,14 @@ def test_operator_without_deployment_is_not_reported_as_stopped(
 
 
 class FakeWriter:
-    """A cluster of one object, and what is written to it."""
+    """A cluster with one object that records its writes."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self.calls: list[str] = []
 
     def cluster_id(self) -> str:
-        """Of the cluster."""
+        """The objects of the cluster."""
         return "cluster"
 
     def objects(self, _namespace: str | None) -> tuple[list[dict[str, Any]], str]:
@@ -74,19 +74,19 @@ class FakeWriter:
         return [self.document], "1"
 
     def abandon(self, _key: Key) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append("abandon")
 
     def delete(self, _key: Key, _uid: str) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append("delete")
 
     def object(self, _key: Key) -> dict[str, Any]:
-        """It stays until it is released."""
+        """It exists until it is released."""
         return self.document
 
     def release(self, _key: Key, _uid: str) -> None:
-        """Note it."""
+        """Record it."""
         self.calls.append("release")
 
 
@@ -95,7 +95,7 @@ def test_object_never_accepted_is_released_without_aws_calls() -> None:
     writer = FakeWriter({"metadata": metadata, "spec": {"path": "/far", "region": "eu-west-9"}})
 
     def kinds(place: Place) -> Sequence[AnyKind]:
-        raise AssertionError(f"{place} is asked for kinds")
+        raise AssertionError(f"{place} is searched for kinds")
 
     work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1")  # type: ignore[arg-type]  # it stands for a cluster
     (removal,) = work.objects()

@@ -1,4 +1,4 @@
-"""`dynconfig validate` finds every error in one run, in its own words, at its own line."""
+"""`dynconfig validate` finds every error in one run, with its own messages and the right line."""
 
 import json
 from pathlib import Path
@@ -59,7 +59,7 @@ def of_parameters(*lines: str) -> str:
         ),
     ],
 )
-def test_a_mistake_is_told_in_words_at_its_line(text: str, place: int, words: str) -> None:
+def test_error_is_reported_with_its_line(text: str, place: int, words: str) -> None:
     result = validated(text)
     assert result.code == 1
     (line,) = [line for line in result.err.splitlines() if line.startswith("-:")]
@@ -68,7 +68,7 @@ def test_a_mistake_is_told_in_words_at_its_line(text: str, place: int, words: st
     assert "hunter2" not in result.text
 
 
-def test_no_fault_hides_another() -> None:
+def test_no_error_hides_another() -> None:
     text = of_parameters(
         "{name: a, value: 'x', schema: {type: integer}}", "{name: b, value: 1}", "{name: b, value: '1'}"
     )
@@ -85,7 +85,7 @@ def test_no_fault_hides_another() -> None:
         assert words in told
 
 
-def test_what_client_side_apply_cannot_take_is_advised_and_what_etcd_cannot_take_is_refused() -> None:
+def test_size_limits_of_client_side_apply_warn_and_those_of_etcd_fail() -> None:
     parameters = [{"name": f"p{number}", "value": "v" * 300, "description": "d" * 40} for number in range(800)]
     large = {**yaml.safe_load(HEAD), "spec": {"path": "/x", "parameters": parameters}}
     found = validated(json.dumps(large))
@@ -96,7 +96,7 @@ def test_what_client_side_apply_cannot_take_is_advised_and_what_etcd_cannot_take
     assert (found.code, "than the Kubernetes limit" in found.err) == (1, True)
 
 
-def test_json_may_escape_a_character_as_two_halves() -> None:
+def test_json_may_escape_a_character_as_surrogate_pair() -> None:
     text = json.dumps(
         {**yaml.safe_load(HEAD), "spec": {"path": "/x", "parameters": [{"name": "a", "value": "😀\\ud83d\\ude00"}]}}
     )
@@ -104,14 +104,14 @@ def test_json_may_escape_a_character_as_two_halves() -> None:
     assert validated(text).code == 0
 
 
-def test_errors_for_programs_are_json() -> None:
+def test_json_output_of_errors() -> None:
     (report,) = json.loads(validated(of_parameters("{name: a, value: '1', tye: x}"), "-o", "json").out)
     assert (report["object"], report["valid"]) == ("default/x", False)
     assert report["remarks"][0]["place"] == "-:7"
     assert "did you mean type?" in report["remarks"][0]["message"]
 
 
-def test_a_kustomization_is_built_and_a_reference_that_it_breaks_is_named(tmp_path: Path) -> None:
+def test_kustomization_is_built_and_a_reference_it_breaks_is_named(tmp_path: Path) -> None:
     config = of_parameters("{name: p, valueFrom: {secretKeyRef: {name: db, key: password}}}")
     (tmp_path / "config.yaml").write_text(config)
     customization = {
@@ -127,7 +127,7 @@ def test_a_kustomization_is_built_and_a_reference_that_it_breaks_is_named(tmp_pa
     assert dynconfig("validate", "-k", str(tmp_path)).code == 0
 
 
-def test_a_folder_that_is_no_kustomization_is_named(tmp_path: Path) -> None:
+def test_folder_without_kustomization_is_named(tmp_path: Path) -> None:
     result = dynconfig("validate", "-k", str(tmp_path))
     assert result.code == 1
     assert str(tmp_path) in result.err
@@ -145,12 +145,12 @@ def test_a_folder_that_is_no_kustomization_is_named(tmp_path: Path) -> None:
         (["name: a/token\n      value: t", "name: b/token\n      value: t #dynconfig:allow-plaintext"], ["a/token"]),
     ],
 )
-def test_a_comment_on_a_line_of_the_parameter_allows_plaintext(lines: list[str], told: list[str]) -> None:
+def test_comment_on_a_line_of_the_parameter_allows_plaintext(lines: list[str], told: list[str]) -> None:
     found = [line for line in validated(of_parameters(*lines)).err.splitlines() if "plaintext secret" in line]
     assert [line.split("parameter ")[1].split(":")[0] for line in found] == told
 
 
-def test_many_warnings_are_summarised_for_people_and_listed_for_programs() -> None:
+def test_many_warnings_are_summarised_except_in_json() -> None:
     text = of_parameters(*(f"{{name: p{number}/token, value: t}}" for number in range(800)))
     result = validated(text)
     assert result.code == 0
@@ -161,7 +161,7 @@ def test_many_warnings_are_summarised_for_people_and_listed_for_programs() -> No
 
 
 @pytest.mark.parametrize(("count", "code"), [(100, 0), (110, 1)])
-def test_more_parameters_than_an_attached_function_takes_are_refused(count: int, code: int) -> None:
+def test_more_parameters_than_an_attached_function_supports_are_rejected(count: int, code: int) -> None:
     text = of_parameters(*(f"{{name: service/section-{number:03}/setting, value: v}}" for number in range(count)))
     result = validated(f"{text}  function: {{mode: Attach, name: theirs}}\n")
     assert result.code == code
@@ -169,7 +169,7 @@ def test_more_parameters_than_an_attached_function_takes_are_refused(count: int,
     assert validated(f"{text}  function: {{}}\n").code == 0
 
 
-def test_regions_are_those_that_the_operator_takes() -> None:
+def test_regions_are_those_that_the_operator_accepts() -> None:
     text = f"{HEAD}  region: us-east-1\n"
     assert dynconfig("validate", "-f", "-", stdin=text).code == 0
     allowed = {"DYNCONFIG_REGIONS": "eu-west-1, eu-west-2"}
@@ -189,7 +189,7 @@ def test_regions_are_those_that_the_operator_takes() -> None:
         ("diff", "/shop@eu-west-9", "/shop@eu-west-1"),
     ],
 )
-def test_an_option_does_not_name_a_region_that_aws_does_not_have(command: tuple[str, ...]) -> None:
+def test_region_option_rejects_unknown_regions(command: tuple[str, ...]) -> None:
     found = dynconfig(*command, AWS_ACCESS_KEY_ID="none", AWS_SECRET_ACCESS_KEY="none")
     assert (found.code, "eu-west-9 is not an AWS region" in found.err) == (1, True)
 
@@ -217,7 +217,7 @@ def test_an_option_does_not_name_a_region_that_aws_does_not_have(command: tuple[
         ('parameters: [{name: "a\\n", value: x}]', r"spec.parameters[a\n].name: must consist of letters"),
     ],
 )
-def test_what_has_another_type_is_refused_with_what_to_write(line: str, words: str) -> None:
+def test_wrong_type_is_rejected_with_the_correct_form(line: str, words: str) -> None:
     found = validated(f"{HEAD}  {line}\n")
     assert found.code == 1
     assert found.err.splitlines()[0].startswith(f"-:6: {words}" if words.startswith("spec") else "-:6: ")
@@ -225,7 +225,7 @@ def test_what_has_another_type_is_refused_with_what_to_write(line: str, words: s
 
 
 @pytest.mark.parametrize("line", ["cache: {ttlSeconds: 300.0}", "cache: {ttlSeconds: 1e2}", "suspend: yes"])
-def test_what_is_a_number_or_a_boolean_to_kubectl_is_one_here(line: str) -> None:
+def test_number_or_boolean_for_kubectl_is_one_here(line: str) -> None:
     assert validated(f"{HEAD}  {line}\n").code == 0
 
 
@@ -255,20 +255,20 @@ def test_all_wrong_types_are_found_in_one_run_each_at_its_line() -> None:
         ("{name: x, labls: {a: b}}", "metadata.labls is an unknown field; did you mean labels?"),
     ],
 )
-def test_metadata_that_the_api_server_refuses_is_refused(metadata: str, words: str) -> None:
+def test_metadata_that_the_api_server_rejects_is_rejected(metadata: str, words: str) -> None:
     found = validated(HEAD.replace("{name: x}", metadata))
     assert (found.code, found.err.startswith("-:3: ")) == (1, True)
     assert words in found.err
 
 
-def test_a_field_beside_spec_is_unknown() -> None:
+def test_unknown_top_level_field_is_rejected() -> None:
     assert "-:6: spce is an unknown field; did you mean spec?" in validated(f"{HEAD}spce: {{}}\n").err
 
 
 @pytest.mark.parametrize(
     ("called", "is_own"), [("dynconfig-default-x", True), ("dynconfig-default-x:live", True), ("another", False)]
 )
-def test_a_function_that_is_its_own_destination_is_warned_of(called: str, is_own: bool) -> None:
+def test_function_as_its_own_destination_causes_a_warning(called: str, is_own: bool) -> None:
     arn = f"arn:aws:lambda:eu-west-1:123456789012:function:{called}"
     result = validated(f"{HEAD}  function: {{onFailure: '{arn}'}}\n")
     assert result.code == 0

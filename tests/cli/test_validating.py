@@ -1,4 +1,4 @@
-"""Every fault with file and line."""
+"""Every error with file and line."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,7 +76,7 @@ def messages(folder: Path, text: str) -> list[str]:
     return [str(remark).removeprefix(f"{folder}/") for report in found for remark in report.remarks]
 
 
-def test_every_fault_of_every_document_has_its_line(tmp_path: Path) -> None:
+def test_every_error_of_every_document_has_its_line(tmp_path: Path) -> None:
     assert messages(tmp_path, TWO_DOCUMENTS) == [
         "app.yaml:7: parameter db/pool: the value is not of type integer",
         "app.yaml:11: parameter limits: the value does not match jsonSchema: $: required perMinute",
@@ -85,7 +85,7 @@ def test_every_fault_of_every_document_has_its_line(tmp_path: Path) -> None:
     ]
 
 
-def test_rules_have_their_line_and_say_what_they_wait_for(tmp_path: Path) -> None:
+def test_rules_have_their_line_and_report_missing_values(tmp_path: Path) -> None:
     assert messages(tmp_path, RULES) == [
         "app.yaml:14: spec.rules[1]: failed: a is too small",
         "app.yaml:17: spec.rules[3]: references parameter b, which is not declared",
@@ -94,13 +94,13 @@ def test_rules_have_their_line_and_say_what_they_wait_for(tmp_path: Path) -> Non
     ]
 
 
-def test_a_list_of_objects_is_read_item_by_item(tmp_path: Path) -> None:
+def test_list_of_objects_is_read_item_by_item(tmp_path: Path) -> None:
     indented = "".join(f"    {line}\n" for line in TWO_DOCUMENTS.split("---\n", maxsplit=1)[0].splitlines())
     listed = f"apiVersion: v1\nkind: List\nitems:\n  -\n{indented}"
     assert messages(tmp_path, listed)[0] == "app.yaml:11: parameter db/pool: the value is not of type integer"
 
 
-def test_a_list_of_something_else_is_passed_over(tmp_path: Path) -> None:
+def test_list_of_another_kind_is_ignored(tmp_path: Path) -> None:
     other = "kind: PriceList\nmetadata: {name: x}\nitems: [1, 2]\n---\n"
     assert messages(tmp_path, other + RULES)[0].startswith("app.yaml:18: spec.rules[1]")
 
@@ -119,14 +119,14 @@ def test_a_list_of_something_else_is_passed_over(tmp_path: Path) -> None:
         ("parameters: [{name: a, value: '{}', schema: {type: json, jsonSchema: {\n      a: !!binary eA==}}}]", 7),
     ],
 )
-def test_the_line_is_that_of_the_innermost_field_that_is_written(tmp_path: Path, text: str, line: int) -> None:
+def test_line_is_that_of_the_innermost_existing_field(tmp_path: Path, text: str, line: int) -> None:
     head = "apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\nmetadata: {name: x}\nspec:\n"
     found = messages(tmp_path, f"{head}  path: /x\n  {text}\n")
     assert found
     assert {remark.split(":")[1] for remark in found} == {str(line)}
 
 
-def test_what_cannot_be_parsed_at_all_counts_no_parameters(tmp_path: Path) -> None:
+def test_unparsable_file_counts_no_parameters(tmp_path: Path) -> None:
     file = tmp_path / "app.yaml"
     file.write_text(RULES.replace("/ruled", "ruled").split("  parameters")[0] + "  parameters: none\n")
     (report,) = reports(read([file], "shop"), NOW)
@@ -136,25 +136,25 @@ def test_what_cannot_be_parsed_at_all_counts_no_parameters(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("spec", "more"), [("[a]", ", not a list: remove the - before its fields"), ("hello", ""), ("5", "")]
 )
-def test_a_spec_that_is_no_map_is_one_fault(tmp_path: Path, spec: str, more: str) -> None:
+def test_spec_that_is_not_a_map_is_one_error(tmp_path: Path, spec: str, more: str) -> None:
     head = RULES.partition("spec:")[0]
     assert messages(tmp_path, f"{head}spec: {spec}\n") == [f"app.yaml:4: spec: must be a map of fields{more}"]
 
 
 @pytest.mark.parametrize("value", ["5432", "yes", "y", "1234e56", "0o17"])
-def test_a_value_that_is_no_text_to_kubectl_is_to_be_put_in_quotes(tmp_path: Path, value: str) -> None:
+def test_non_string_value_for_kubectl_must_be_quoted(tmp_path: Path, value: str) -> None:
     text = RULES.partition("  parameters:")[0] + f"  parameters:\n    - name: a\n      value: {value}\n"
     wanted = "app.yaml:8: spec.parameters[a].value: must be a string: put it in quotes"
     assert messages(tmp_path, text) == [wanted]
 
 
 @pytest.mark.parametrize("value", ["2024-01-01", "12:30", "1.2.3"])
-def test_a_value_that_is_a_text_to_kubectl_needs_no_quotes(tmp_path: Path, value: str) -> None:
+def test_string_value_for_kubectl_needs_no_quotes(tmp_path: Path, value: str) -> None:
     text = RULES.partition("  parameters:")[0] + f"  parameters:\n    - name: a\n      value: {value}\n"
     assert messages(tmp_path, text) == []
 
 
-def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> None:
+def test_error_of_one_document_does_not_hide_others(tmp_path: Path) -> None:
     first, second = TWO_DOCUMENTS.split("---\n")
     nameless = second.replace("{name: second}", "{}")
     other = "kind: ConfigMap\nmetadata: {name: settings}\ndata: {port: 5432, level: high}\n"
@@ -174,7 +174,7 @@ def test_a_fault_of_one_document_hides_none_of_the_others(tmp_path: Path) -> Non
     ]
 
 
-def test_a_date_in_the_past_is_a_fault_at_its_line(tmp_path: Path) -> None:
+def test_date_in_the_past_is_an_error_at_its_line(tmp_path: Path) -> None:
     file = tmp_path / "myapp.yaml"
     file.write_text(
         """\

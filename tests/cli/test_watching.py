@@ -1,4 +1,4 @@
-"""`dynconfig status --watch` where the watch is lost: it goes on, without pressing, and ends in time. tests/e2e has the rest."""
+"""`dynconfig status --watch` after a lost watch: it reconnects with backoff and ends on time. tests/e2e has the rest."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from dynconfig.kube.responses import ApiUnavailable
 
 
 def myapp(ready: str) -> dict[str, Any]:
-    """An object that is Ready, or is not yet."""
+    """An object that is Ready or not."""
     condition = {"type": "Ready", "status": ready, "reason": "InSync", "message": "as declared"}
     return {
         "metadata": {"namespace": "shop", "name": "myapp", "generation": 1, "resourceVersion": "6"},
@@ -27,7 +27,7 @@ def myapp(ready: str) -> dict[str, Any]:
 
 
 def script(*answers: Answer) -> Iterator[Answer]:
-    """One after the other, and the last for ever."""
+    """One after the other, repeating the last."""
     yield from answers
     while True:
         yield answers[-1]
@@ -37,7 +37,7 @@ def script(*answers: Answer) -> Iterator[Answer]:
 def following(
     folder: Path, lists: Iterator[Answer], watches: Iterator[Answer], *, seconds: float = 60, pause: float = 0.02
 ) -> Iterator[tuple[Iterator[str], Api]]:
-    """The stages of myapp as they come, from a server with these answers."""
+    """The observed stages of myapp from a server with these responses."""
     with pytest.MonkeyPatch.context() as environment, ExitStack() as open_ones:
         server = open_ones.enter_context(api(lambda path: next(watches if "watch=true" in path else lists)))
         environment.setenv("KUBECONFIG", str(server.kubeconfig(folder)))
@@ -62,30 +62,30 @@ def line(event: str, about: dict[str, Any]) -> bytes:
     ],
     ids=["broken-off", "error", "expired", "unavailable", "elsewhere"],
 )
-def test_a_lost_watch_is_begun_again_with_a_new_list(tmp_path: Path, lost: Answer) -> None:
+def test_lost_watch_is_restarted_with_a_new_list(tmp_path: Path, lost: Answer) -> None:
     away = status(503, "shutting down")
     lists = script(listed(myapp("Unknown")), listed(myapp("Unknown")), away, listed(myapp("True")))
     with following(tmp_path, lists, script(lost)) as (stages, _server):
         assert [next(stages), next(stages)] == [ObjectStage.WORKING, ObjectStage.READY]
 
 
-def test_what_changed_while_a_watch_ended_is_heard_by_the_next_one(tmp_path: Path) -> None:
+def test_change_between_two_watches_is_received_by_the_next(tmp_path: Path) -> None:
     watches = script((200, b""), (200, line("MODIFIED", myapp("True"))))
     with following(tmp_path, script(listed(myapp("Unknown"))), watches) as (stages, server):
         assert [next(stages), next(stages)] == [ObjectStage.WORKING, ObjectStage.READY]
-        # The objects, and the version to watch from: a watch that merely ended loses nothing.
+        # The objects, and the resource version to watch from: a closed watch loses nothing.
         assert len([path for path in server.requests if "watch" not in path]) == 2
 
 
 @pytest.mark.parametrize("lost", [(200, b""), (200, line("ERROR", {"message": "no"}))], ids=["ended", "error"])
-def test_a_server_that_ends_every_watch_at_once_is_not_pressed(tmp_path: Path, lost: Answer) -> None:
+def test_server_that_ends_every_watch_at_once_is_not_overloaded(tmp_path: Path, lost: Answer) -> None:
     lists = script(listed(myapp("Unknown")))
     with following(tmp_path, lists, script(lost), seconds=1, pause=0.4) as (stages, server):
         assert set(stages) == {ObjectStage.WORKING}
         assert len([path for path in server.requests if "watch=true" in path]) <= 4
 
 
-def test_a_server_that_stays_away_is_told_when_time_is_up(tmp_path: Path) -> None:
+def test_server_that_stays_unreachable_is_reported_at_the_timeout(tmp_path: Path) -> None:
     away = status(503, "shutting down")
     lists = script(listed(myapp("Unknown")), listed(myapp("Unknown")), away)
     with following(tmp_path, lists, script(away), seconds=0.5) as (stages, _server):
@@ -94,7 +94,7 @@ def test_a_server_that_stays_away_is_told_when_time_is_up(tmp_path: Path) -> Non
             next(stages)
 
 
-def test_a_server_that_is_away_from_the_start_is_told_at_once(tmp_path: Path) -> None:
+def test_server_that_is_unreachable_at_the_start_is_reported_at_once(tmp_path: Path) -> None:
     away = status(503, "shutting down")
     with following(tmp_path, script(away), script(away)) as (stages, server):
         with pytest.raises(ApiUnavailable, match="returned 503: shutting down"):
@@ -102,7 +102,7 @@ def test_a_server_that_is_away_from_the_start_is_told_at_once(tmp_path: Path) ->
         assert len(server.requests) == 1
 
 
-def test_an_object_that_no_operator_looks_at_is_reported_without_any_change(
+def test_object_without_an_operator_is_reported_without_any_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = myapp("Unknown")

@@ -1,4 +1,4 @@
-"""One control plane, one emulated AWS and one operator for all end-to-end tests; a namespace and a path for each."""
+"""One control plane, one emulated AWS and one operator for all end-to-end tests; each has its own namespace and path."""
 
 import itertools
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 def scene() -> Iterator[Stack]:
     with stack(Console(stderr=True), {"DYNCONFIG_LOG_LEVEL": "debug"}) as found:
         yield found
-        # It runs with the rights and limits of manifests/install, and whatever the tests did, they were enough.
+        # The operator runs with the RBAC rules and limits of manifests/install, which were sufficient for all tests.
         assert denied(found.plane.operator_requests()) == []
 
 

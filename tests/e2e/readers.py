@@ -1,4 +1,4 @@
-"""A configuration with its function, as the end-to-end tests declare, call and take stock of it."""
+"""A DynamicConfig with its function: declare it, invoke it and list its resources."""
 
 import json
 from collections.abc import Mapping
@@ -49,14 +49,14 @@ class Reader:
         return self.world.stack.aws("lambda")
 
     def call(self, **event: Any) -> dict[str, Any]:
-        """The answer of a direct call; an error of the function fails the test."""
+        """The result of a direct invocation; a function error fails the test."""
         answer = self.aws.invoke(FunctionName=self.function, Payload=json.dumps(event).encode())
         document: dict[str, Any] = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, document
         return document
 
     def timeout(self) -> str:
-        """What the function says api/timeout is."""
+        """The value of api/timeout that the function returns."""
         return str(self.call(show=["api/timeout"])["values"]["api/timeout"])
 
     def environment(self) -> dict[str, str]:
@@ -65,14 +65,14 @@ class Reader:
         return dict(answer["Environment"]["Variables"])
 
     def logs(self) -> list[str]:
-        """All that the function has said."""
+        """The function's complete log."""
         logs, group = self.world.stack.aws("logs"), f"/aws/lambda/{self.function}"
         streams = logs.describe_log_streams(logGroupName=group)["logStreams"]
         events = (logs.get_log_events(logGroupName=group, logStreamName=item["logStreamName"]) for item in streams)
         return [event["message"] for found in events for event in found["events"]]
 
     def http(self, path: str, **headers: str) -> httpx2.Response:
-        """What the HTTP API answers in the lab."""
+        """The response of the HTTP API in the lab."""
         resources = self.world.status(self.name)["resources"]
         api_id = next(item["arn"].rpartition("/")[2] for item in resources if item["kind"] == "HttpApi")
         endpoint = self.world.stack.environment["AWS_ENDPOINT_URL"]
@@ -81,7 +81,7 @@ class Reader:
 
 
 def inventory(world: World) -> dict[str, list[str]]:
-    """Names of all that AWS has, by service."""
+    """The names of all resources in AWS, by service."""
     aws = world.stack.aws
     return {
         "parameters": world.names(),

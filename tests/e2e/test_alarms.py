@@ -1,4 +1,4 @@
-"""Alarms and dashboard from kubectl to CloudWatch: what the API server refuses, and a whole life."""
+"""Alarms and dashboard from kubectl to CloudWatch: what the API server rejects, and the whole life cycle."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ def custom(*, without: str = "", **changes: Any) -> dict[str, Any]:
     return {"alarms": {"defaults": False, "custom": [alarm]}}
 
 
-# What is wrong, the spec, the field in the API server's words, and the rule.
+# The fault, the spec, the field in the API server's error, and the rule.
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("impossible period", custom(periodSeconds=45), "alarms.custom[0].periodSeconds", "a multiple of 60"),
     ("more than a day", custom(evaluationPeriods=289), "alarms.custom[0].evaluationPeriods", "must not exceed 86400"),
@@ -76,9 +76,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "alarms.defaults requires function",
     ),
 ]
-# A set and a list-map are held by the API server itself, in words of its own.
+# The API server validates sets and list-maps itself, with its own messages.
 OWN_WORDS = {"uplicate value": "must not repeat a name", "uplicate topic": "must not repeat a topic"}
-# The command line says these in words of its own.
+# The command line has its own messages for these.
 VALIDATE_WORDS = {
     **OWN_WORDS,
     "128": "must not have more than 128 characters",
@@ -88,9 +88,7 @@ VALIDATE_WORDS = {
 
 
 @pytest.mark.parametrize(("spec", "field", "rule"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_an_impossible_alarm_is_refused_by_field_and_rule(
-    world: World, spec: dict[str, Any], field: str, rule: str
-) -> None:
+def test_invalid_alarm_is_rejected_by_field_and_rule(world: World, spec: dict[str, Any], field: str, rule: str) -> None:
     answer = world.create("bad", {**world.spec(), **spec})
     message = answer.json()["message"]
     assert answer.status_code == 422, message
@@ -99,13 +97,13 @@ def test_an_impossible_alarm_is_refused_by_field_and_rule(
 
 
 @pytest.mark.parametrize(("spec", "rule"), [(row[1], row[3]) for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any], rule: str) -> None:
+def test_validate_rejects_the_same_without_a_cluster(spec: dict[str, Any], rule: str) -> None:
     found = " ".join(faults({"metadata": {"name": "bad"}, "spec": {"path": "/team/app", **spec}}, lambda _source: None))
     assert found
     assert VALIDATE_WORDS.get(rule, rule) in found
 
 
-def test_alarms_and_dashboard_live_and_die_with_their_object(world: World) -> None:
+def test_alarms_and_dashboard_are_created_and_deleted_with_their_object(world: World) -> None:
     cloudwatch = world.stack.aws("cloudwatch")
     alarms = {"custom": [QUEUE, {"name": "Errors", "threshold": 1}], "notify": [TOPIC]}
     world.declare("watched", world.spec(function={"name": f"{world.namespace}-f"}, alarms=alarms, dashboard=True))
@@ -126,48 +124,48 @@ def test_alarms_and_dashboard_live_and_die_with_their_object(world: World) -> No
     body = json.loads(cloudwatch.get_dashboard(DashboardName=f"{prefix}-eu-west-1")["DashboardBody"])
     assert len(body["widgets"]) == 8
     world.delete("watched")
-    world.wait("it is gone", lambda: world.is_gone("watched"), 60)
+    world.wait("the alarm is deleted", lambda: world.is_gone("watched"), 60)
     assert cloudwatch.describe_alarms(AlarmNamePrefix=prefix)["MetricAlarms"] == []
     assert cloudwatch.list_dashboards(DashboardNamePrefix=prefix)["DashboardEntries"] == []
 
 
-def test_an_alarm_that_somebody_deleted_comes_back_and_a_state_disturbs_nobody(world: World) -> None:
+def test_deleted_alarm_is_recreated_and_state_changes_cause_no_reconcile(world: World) -> None:
     cloudwatch = world.stack.aws("cloudwatch")
     world.declare("back", world.spec(alarms=OWN))
     world.wait_ready("back")
     name = f"dynconfig-{world.namespace}_back/Backlog"
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
-    world.look_now("back")
+    world.reconcile_now("back")
     assert world.condition("back")[0] == "True"
     cloudwatch.delete_alarms(AlarmNames=[f"dynconfig-{world.namespace}_back/unhealthy"])
     cloudwatch.delete_alarms(AlarmNames=[name])
-    world.look_now("back")
+    world.reconcile_now("back")
     world.wait("it is back", lambda: bool(cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]))
 
 
-def test_an_alarm_tells_of_drift_and_of_its_end(world: World) -> None:
+def test_drift_alarm_fires_on_drift_and_returns_to_ok(world: World) -> None:
     name = f"dynconfig-{world.namespace}_told/Drift"
     asked = {"defaults": False, "drift": True, "notify": [TOPIC]}
-    world.declare("told", world.spec({"name": "a", "value": "1"}, alarms=asked, driftPolicy="Report"))
-    world.wait_ready("told")
+    world.declare("reported", world.spec({"name": "a", "value": "1"}, alarms=asked, driftPolicy="Report"))
+    world.wait_ready("reported")
     world.put_by_hand("a", "2")
-    world.look_now("told")
-    world.wait("the alarm goes off", lambda: state_of(world, name) == "ALARM", 30)
-    assert world.condition("told")[0] == "True"
+    world.reconcile_now("reported")
+    world.wait("the alarm fires", lambda: state_of(world, name) == "ALARM", 30)
+    assert world.condition("reported")[0] == "True"
     world.put_by_hand("a", "1")
-    world.look_now("told")
-    world.wait("the end of drift is told", lambda: points(world, f"{world.namespace}/told")[-1] == 0, 30)
+    world.reconcile_now("reported")
+    world.wait("the alarm returns to OK", lambda: points(world, f"{world.namespace}/told")[-1] == 0, 30)
 
 
 def state_of(world: World, alarm: str) -> str:
-    """The state of an alarm, as its metric has it now."""
+    """The state of an alarm from its current metric data."""
     world.stack.lab.evaluate_alarms()
     (found,) = world.stack.aws("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
     return str(found["StateValue"])
 
 
 def points(world: World, config: str) -> list[float]:
-    """What was shown of an object in the last minutes and is for the next one, oldest first."""
+    """The metric values of an object for the last minutes and the next one, oldest first."""
     now = datetime.now(UTC)
     found = world.stack.aws("cloudwatch").get_metric_statistics(
         Namespace="DynamicConfig",

@@ -7,13 +7,13 @@ from tests.e2e.world import World
 
 from dynconfig_lab.console import EXAMPLE
 
-# What the queue of events is asked all the time, whatever is reconciled.
+# The constant polling of the event queue, independent of reconciles.
 LISTENING = {"sqs.ReceiveMessage", "sqs.DeleteMessageBatch"}
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
-def test_the_recipe_stands_in_parameter_store_after_kubectl_apply(world: World) -> None:
+def test_example_is_in_parameter_store_after_kubectl_apply(world: World) -> None:
     text = EXAMPLE.read_text().replace("namespace: default", f"namespace: {world.namespace}")
     world.stack.kubectl("apply", "-f", "-", stdin=text.replace("/myapp/config", world.path))
     world.wait_ready("myapp")
@@ -46,7 +46,7 @@ def test_kubectl_shows_what_a_user_needs(world: World) -> None:
     assert "Name relative to the path" in explained
 
 
-def test_each_parameter_carries_owner_and_tags(world: World) -> None:
+def test_each_parameter_has_owner_and_tags(world: World) -> None:
     world.declare("tagged", world.spec({"name": "a", "value": "1", "tags": {"tier": "web"}}, tags={"team": "shop"}))
     world.wait_ready("tagged")
     answer = world.ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{world.path}/a")
@@ -56,7 +56,7 @@ def test_each_parameter_carries_owner_and_tags(world: World) -> None:
     assert owner.split("/")[1:] == [world.namespace, "tagged", world.get("tagged")["metadata"]["uid"]]
 
 
-def test_an_edit_writes_only_what_differs(world: World) -> None:
+def test_edit_writes_only_the_difference(world: World) -> None:
     world.declare("edited", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
     world.wait_ready("edited")
     revision = world.status("edited")["revision"]
@@ -67,35 +67,35 @@ def test_an_edit_writes_only_what_differs(world: World) -> None:
     assert "DriftFound" not in dict(world.events("edited"))
 
 
-def test_a_parameter_that_is_no_longer_declared_goes(world: World) -> None:
+def test_undeclared_parameter_is_deleted(world: World) -> None:
     world.declare("fewer", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
     world.wait_ready("fewer")
     world.edit("fewer", {"spec": {"parameters": [{"name": "a", "value": "1"}]}})
-    world.wait("b is gone", lambda: world.names() == ["a"])
+    world.wait("b is deleted", lambda: world.names() == ["a"])
     world.wait_ready("fewer")
     assert "b" in world.wait_event("fewer", "Deleted")
 
 
-def test_a_second_look_writes_nothing_and_own_writes_wake_nobody(world: World) -> None:
-    world.wait_heard("marker")
-    world.declare("quiet", world.spec(*({"name": f"p{index}", "value": "1"} for index in range(10))))
-    world.wait_ready("quiet")
+def test_second_reconcile_writes_nothing_and_own_writes_cause_no_reconcile(world: World) -> None:
+    world.wait_listening("marker")
+    world.declare("idle", world.spec(*({"name": f"p{index}", "value": "1"} for index in range(10))))
+    world.wait_ready("idle")
     world.stack.lab.reset_calls()
-    world.look_now("quiet")
+    world.reconcile_now("idle")
     calls = world.stack.calls()
-    looks = {"ssm.GetParameters", "resourcegroupstaggingapi.GetResources"}
-    assert set(calls) - looks <= LISTENING
+    reads = {"ssm.GetParameters", "resourcegroupstaggingapi.GetResources"}
+    assert set(calls) - reads <= LISTENING
     assert calls["ssm.GetParameters"] == 1
 
 
-def test_an_object_with_a_thousand_parameters_is_taken(world: World) -> None:
+def test_object_with_a_thousand_parameters_is_applied(world: World) -> None:
     world.declare("large", world.spec(*({"name": f"p/{index}", "value": "1"} for index in range(1000)), suspend=True))
-    world.wait("it is looked at", lambda: world.condition("large")[1] == "Suspended")
+    world.wait("it is reconciled", lambda: world.condition("large")[1] == "Suspended")
     assert world.names() == []
     assert world.status("large")["counts"]["summary"] == "0/1000"
 
 
-def test_suspend_observes_and_writes_nothing(world: World) -> None:
+def test_suspended_object_is_observed_and_not_written(world: World) -> None:
     world.declare("held", world.spec({"name": "a", "value": "1"}, suspend=True))
     assert "1 change pending: spec.suspend is true" in world.wait_reason("held", "Suspended", "Unknown")
     assert world.names() == []
@@ -104,7 +104,7 @@ def test_suspend_observes_and_writes_nothing(world: World) -> None:
     assert world.value("a") == "1"
 
 
-def test_plan_tells_what_the_operator_would_do(world: World) -> None:
+def test_plan_predicts_what_the_operator_does(world: World) -> None:
     world.declare("planned", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("planned")
     file = world.stack.folder / f"{world.namespace}.yaml"

@@ -1,4 +1,4 @@
-"""The commands beside a real cluster: they find the object, its Secrets and what the operator says of it."""
+"""The commands with a real cluster: they find the object, its Secrets and its status."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def manifest(world: World, folder: Path, *parameters: object, **spec: object) ->
     return str(file)
 
 
-def test_a_plan_of_a_file_knows_the_object_and_reads_its_secret_from_the_cluster(world: World, tmp_path: Path) -> None:
+def test_plan_of_a_file_finds_the_object_and_reads_its_secret_from_the_cluster(world: World, tmp_path: Path) -> None:
     declared(world)
     same = dynconfig(world, "plan", "-f", manifest(world, tmp_path, HOST, PASSWORD))
     assert same.code == 0, same.text
@@ -56,9 +56,7 @@ def test_a_plan_of_a_file_knows_the_object_and_reads_its_secret_from_the_cluster
 
 
 @pytest.mark.parametrize("apply", [["apply"], ["apply", "--server-side", "--field-manager=argocd-controller"]])
-def test_a_plan_of_a_file_is_what_an_apply_of_it_makes_of_the_object(
-    world: World, tmp_path: Path, apply: list[str]
-) -> None:
+def test_plan_of_a_file_equals_its_apply(world: World, tmp_path: Path, apply: list[str]) -> None:
     file = manifest(world, tmp_path, HOST, tags={"team": "shop"}, resyncInterval="1h")
     world.kubectl(*apply, "-f", file)
     world.wait_ready("myapp")
@@ -76,7 +74,7 @@ def test_a_plan_of_a_file_is_what_an_apply_of_it_makes_of_the_object(
     assert dynconfig(world, "plan", "-n", world.namespace, "myapp").out == plan.out
 
 
-def test_a_plan_needs_no_file_where_there_is_an_object(world: World) -> None:
+def test_plan_of_an_existing_object_needs_no_file(world: World) -> None:
     declared(world)
     result = dynconfig(world, "plan", "-n", world.namespace, "myapp")
     assert result.code == 0, result.text
@@ -86,7 +84,7 @@ def test_a_plan_needs_no_file_where_there_is_an_object(world: World) -> None:
     assert f"DynamicConfig {world.namespace}/absent not found" in absent.err
 
 
-def test_a_deletion_is_shown_before_it_happens(world: World) -> None:
+def test_plan_delete_shows_the_deletion(world: World) -> None:
     declared(world)
     result = dynconfig(world, "plan", "-n", world.namespace, "myapp", "--delete")
     assert "Deletion: 2 to delete, 0 to keep." in result.out
@@ -96,7 +94,7 @@ def test_a_deletion_is_shown_before_it_happens(world: World) -> None:
     assert world.names() == ["database/host", "database/password"]
 
 
-def test_drift_of_all_objects_of_a_namespace_is_told(world: World) -> None:
+def test_drift_of_all_objects_of_a_namespace_is_reported(world: World) -> None:
     declared(world, driftPolicy="Report")
     assert dynconfig(world, "drift", "-n", world.namespace).code == 0
     world.put_by_hand("database/host", "db.elsewhere")
@@ -107,7 +105,7 @@ def test_drift_of_all_objects_of_a_namespace_is_told(world: World) -> None:
     assert found["notAppliedYet"] == []
 
 
-def test_an_edit_that_waits_is_not_called_drift(world: World) -> None:
+def test_pending_edit_is_not_reported_as_drift(world: World) -> None:
     declared(world)
     world.edit("myapp", {"spec": {"suspend": True}})
     world.wait("suspension is seen", lambda: world.condition("myapp")[1] == "Suspended")
@@ -129,7 +127,7 @@ def test_two_objects_are_compared_and_their_secrets_by_hash(world: World) -> Non
     assert "canary" not in result.text
 
 
-def test_what_was_imported_is_taken_over_and_no_value_is_written(world: World, tmp_path: Path) -> None:
+def test_imported_parameters_are_adopted_and_no_value_is_written(world: World, tmp_path: Path) -> None:
     for name, kind in (("a", "String"), ("b/c", "StringList"), ("d", "SecureString")):
         tags = [{"Key": "team", "Value": "shop"}]
         world.ssm.put_parameter(Name=f"{world.path}/{name}", Value="one", Type=kind, Tags=tags)
@@ -164,7 +162,7 @@ def test_status_follows_an_object_until_it_is_ready(world: World) -> None:
     assert rest.splitlines()[-1].startswith(f"{world.namespace}/late: Ready 1/1")
 
 
-def test_status_ends_with_1_for_what_is_stalled_or_late(world: World) -> None:
+def test_status_exits_with_1_for_stalled_or_late_objects(world: World) -> None:
     world.declare("stalled", world.spec({"name": "a", "value": "x", "schema": {"type": "integer"}}))
     world.wait_reason("stalled", "InvalidSpec")
     stalled = dynconfig(world, "status", "stalled", "-n", world.namespace, "--watch")

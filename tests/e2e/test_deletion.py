@@ -1,4 +1,4 @@
-"""Deletion takes what is ours, never hangs for good, and is no surprise."""
+"""Deletion removes owned resources, never blocks forever, and requires approval for most of them."""
 
 import json
 
@@ -11,21 +11,21 @@ from dynconfig_lab.aws import Faults
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
-def test_deletion_removes_what_the_object_owns_and_nothing_else(world: World) -> None:
+def test_deletion_removes_only_owned_resources(world: World) -> None:
     world.declare("gone", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
     world.wait_ready("gone")
     world.ssm.put_parameter(Name=f"{world.path}/neighbour", Value="1", Type="String")
     world.delete("gone")
-    world.wait("the object is gone", lambda: world.is_gone("gone"))
+    world.wait("the object is deleted", lambda: world.is_gone("gone"))
     assert world.names() == ["neighbour"]
     world.wait_event("gone", "Deleted")
 
 
-def test_retain_leaves_everything_without_an_owner(world: World) -> None:
+def test_retain_keeps_all_parameters_without_an_owner(world: World) -> None:
     world.declare("kept", world.spec({"name": "a", "value": "1"}, deletionPolicy="Retain", tags={"team": "shop"}))
     world.wait_ready("kept")
     world.delete("kept")
-    world.wait("the object is gone", lambda: world.is_gone("kept"))
+    world.wait("the object is deleted", lambda: world.is_gone("kept"))
     assert world.value("a") == "1"
     answer = world.ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{world.path}/a")
     assert [item["Key"] for item in answer["TagList"]] == ["team"]
@@ -33,7 +33,7 @@ def test_retain_leaves_everything_without_an_owner(world: World) -> None:
     world.wait_ready("heir")
 
 
-def test_deleting_most_of_a_configuration_wants_approval(world: World) -> None:
+def test_deleting_most_parameters_requires_approval(world: World) -> None:
     parameters = [{"name": f"p{index}", "value": "1"} for index in range(14)]
     world.declare("emptied", world.spec(*parameters))
     world.wait_ready("emptied")
@@ -46,62 +46,62 @@ def test_deleting_most_of_a_configuration_wants_approval(world: World) -> None:
     assert world.names() == ["p0", "p1"]
 
 
-def test_deletion_waits_for_aws_and_says_so(world: World) -> None:
+def test_deletion_waits_for_aws_and_reports_it(world: World) -> None:
     world.declare("delayed", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("delayed")
     world.stack.lab.faults(Faults(down=True))
     world.delete("delayed")
-    world.wait("status says why", lambda: world.condition("delayed")[1] == "Unavailable", 60)
+    world.wait("status reports why", lambda: world.condition("delayed")[1] == "Unavailable", 60)
     assert "failingSince" in world.status("delayed")
     world.stack.lab.faults(Faults())
-    world.wait("the object is gone", lambda: world.is_gone("delayed"), 90)
+    world.wait("the object is deleted", lambda: world.is_gone("delayed"), 90)
     assert world.names() == []
 
 
-def test_a_deletion_can_be_abandoned_with_the_inventory_told(world: World) -> None:
+def test_abandoned_deletion_reports_the_inventory(world: World) -> None:
     world.declare("left", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("left")
     world.stack.lab.faults(Faults(down=True))
     world.delete("left")
     world.annotate("left", "abandon", "true")
-    world.wait("the object is gone", lambda: world.is_gone("left"), 90)
+    world.wait("the object is deleted", lambda: world.is_gone("left"), 90)
     world.stack.lab.faults(Faults())
     assert f"{world.path}/a" in world.wait_event("left", "Abandoned")
     assert world.value("a") == "1"
 
 
-def test_a_namespace_goes_with_its_objects(world: World) -> None:
+def test_namespace_is_deleted_with_its_objects(world: World) -> None:
     world.declare("inside", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("inside")
     world.http.delete(f"/api/v1/namespaces/{world.namespace}").raise_for_status()
     world.wait(
-        "the namespace is gone", lambda: world.http.get(f"/api/v1/namespaces/{world.namespace}").status_code == 404
+        "the namespace is deleted", lambda: world.http.get(f"/api/v1/namespaces/{world.namespace}").status_code == 404
     )
     assert world.names() == []
 
 
-def test_a_deletion_can_be_abandoned_in_a_namespace_that_goes_and_takes_no_events(world: World) -> None:
+def test_deletion_can_be_abandoned_in_a_terminating_namespace_without_events(world: World) -> None:
     world.declare("blocking", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("blocking")
     world.stack.lab.faults(Faults(down=True))
     url = f"/api/v1/namespaces/{world.namespace}"
     world.http.delete(url).raise_for_status()
-    world.wait("the object goes", lambda: "deletionTimestamp" in world.get("blocking")["metadata"])
+    world.wait("the object is terminating", lambda: "deletionTimestamp" in world.get("blocking")["metadata"])
     world.annotate("blocking", "abandon", "true")
-    world.wait("the namespace is gone", lambda: world.http.get(url).status_code == 404, 60)
+    world.wait("the namespace is deleted", lambda: world.http.get(url).status_code == 404, 60)
 
 
-def test_an_object_that_comes_back_under_its_name_starts_anew(world: World) -> None:
+def test_recreated_object_starts_without_previous_status(world: World) -> None:
     world.declare("again", world.spec({"name": "a", "value": "1"}))
     world.wait_ready("again")
     world.delete("again")
-    world.wait("the object is gone", lambda: world.is_gone("again"))
+    world.wait("the object is deleted", lambda: world.is_gone("again"))
     world.declare("again", world.spec({"name": "other", "value": "2"}))
     world.wait_ready("again")
     assert world.names() == ["other"]
 
 
-def test_what_was_replaced_without_its_finalizer_is_still_taken_from_aws(world: World) -> None:
+def test_object_replaced_without_its_finalizer_is_still_removed_from_aws(world: World) -> None:
     spec = world.spec({"name": "a", "value": "1"})
     world.declare("replaced", spec)
     world.wait_ready("replaced")
@@ -109,5 +109,5 @@ def test_what_was_replaced_without_its_finalizer_is_still_taken_from_aws(world: 
     world.stack.kubectl("-n", world.namespace, "replace", "-f", "-", stdin=json.dumps(manifest))
     world.wait("it has its finalizer", lambda: "finalizers" in world.get("replaced")["metadata"], 5)
     world.delete("replaced")
-    world.wait("the object is gone", lambda: world.is_gone("replaced"))
+    world.wait("the object is deleted", lambda: world.is_gone("replaced"))
     assert world.names() == []

@@ -1,4 +1,4 @@
-"""The example of dev, staging and prod, as a pipeline takes it through: planned, applied, in AWS, nothing left to do."""
+"""The example of dev, staging and prod in a pipeline: planned, applied, and then without any difference."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ NAMES = ("dev", "staging", "prod")
 
 @pytest.fixture(scope="module")
 def shop(scene: Stack, http: httpx2.Client) -> Iterator[Stack]:
-    """A namespace and the Secret of each environment, and what a pipeline may do."""
+    """A namespace and the Secret of each environment, and the permissions of a pipeline."""
     for namespace in (*(f"shop-{name}" for name in NAMES), "argocd"):
         http.post("/api/v1/namespaces", json={"metadata": {"name": namespace}}).raise_for_status()
     for name in NAMES:
@@ -34,7 +34,7 @@ def shop(scene: Stack, http: httpx2.Client) -> Iterator[Stack]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_environment_is_planned_applied_and_then_has_nothing_left_to_plan(
+def test_environment_is_planned_and_applied_and_then_has_no_difference(
     name: str, shop: Stack, http: httpx2.Client
 ) -> None:
     environment = World(shop, http, f"shop-{name}", f"/shop/{name}")
@@ -51,7 +51,7 @@ def test_an_environment_is_planned_applied_and_then_has_nothing_left_to_plan(
     assert after.returncode == 0, after.stdout + after.stderr
 
 
-def test_a_plan_of_several_environments_tells_all_and_fails_if_one_is_wrong(shop: Stack) -> None:
+def test_plan_of_several_environments_prints_all_and_fails_if_one_is_invalid(shop: Stack) -> None:
     told = plan(shop, "dev", "no-such", "prod")
     assert told.returncode == 1
     assert [line for line in told.stdout.splitlines() if line.startswith("# ")] == ["# dev", "# no-such", "# prod"]
@@ -77,7 +77,7 @@ def test_a_plan_of_several_environments_tells_all_and_fails_if_one_is_wrong(shop
         ("promoter get /secrets/shop-db shop-dev", False),
     ],
 )
-def test_a_pipeline_may_read_what_it_has_to_and_no_more(
+def test_pipeline_has_only_the_read_permissions_it_needs(
     asked: str, allowed: bool, shop: Stack, http: httpx2.Client
 ) -> None:
     who, verb, what, namespace = asked.split()
@@ -88,8 +88,8 @@ def test_a_pipeline_may_read_what_it_has_to_and_no_more(
     assert answer["status"]["allowed"] is allowed
 
 
-def test_a_new_object_is_behind_its_generation_from_birth(world: World) -> None:
-    # kstatus, and with it Flux, would take an object without any status for one that is done.
+def test_new_object_is_behind_its_generation_from_creation(world: World) -> None:
+    # kstatus, and therefore Flux, would treat an object without status as done.
     world.stack.operator.signal("operator", signal.SIGSTOP)
     try:
         world.declare("born", world.spec({"name": "a", "value": "1"}))

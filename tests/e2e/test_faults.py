@@ -1,4 +1,4 @@
-"""AWS refuses, throttles, fails, hangs or is gone: the object says why, and comes right without help."""
+"""AWS denies, throttles, fails, hangs or is down: the object reports why, and recovers without help."""
 
 import pytest
 from tests.e2e.world import World
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 FIVE = [{"name": f"p{index}", "value": "1"} for index in range(5)]
 
 
-def test_access_denied_stalls_with_the_words_of_aws(world: World) -> None:
+def test_access_denied_stalls_with_the_message_of_aws(world: World) -> None:
     words = "User: arn:aws:sts::1:assumed-role/x is not authorized to perform: ssm:PutParameter"
     world.stack.lab.faults(Faults(errors={"ssm.PutParameter": Injected("AccessDeniedException", words)}))
     world.declare("denied", world.spec(*FIVE))
@@ -19,11 +19,11 @@ def test_access_denied_stalls_with_the_words_of_aws(world: World) -> None:
     assert words in message
     assert world.path in message
     world.stack.lab.faults(Faults())
-    world.look_now("denied")
+    world.reconcile_now("denied")
     world.wait_ready("denied")
 
 
-def test_an_unknown_kms_key_is_named_and_everything_else_is_written(world: World) -> None:
+def test_unknown_kms_key_is_named_and_all_other_parameters_are_written(world: World) -> None:
     world.secret("db", password="x-canary")
     reference = {"secretKeyRef": {"name": "db", "key": "password"}}
     parameter = {"name": "password", "kmsKeyId": "alias/nobody", "valueFrom": reference}
@@ -33,7 +33,7 @@ def test_an_unknown_kms_key_is_named_and_everything_else_is_written(world: World
     assert [item["resource"].rpartition("/")[2] for item in world.status("keyless")["refused"]] == ["password"]
 
 
-def test_advanced_cannot_go_back_to_standard_and_the_value_is_written(world: World) -> None:
+def test_advanced_tier_cannot_be_downgraded_and_the_value_is_written(world: World) -> None:
     world.declare("tiered", world.spec({"name": "a", "value": "1", "tier": "Advanced"}))
     world.wait_ready("tiered")
     world.edit("tiered", {"spec": {"parameters": [{"name": "a", "value": "2", "tier": "Standard"}]}})
@@ -51,7 +51,7 @@ def test_advanced_cannot_go_back_to_standard_and_the_value_is_written(world: Wor
     ],
     ids=["throttled", "failing", "concurrent updates", "expired credentials"],
 )
-def test_what_passes_is_retried_and_never_called_a_failure(world: World, faults: Faults) -> None:
+def test_transient_errors_are_retried_and_not_reported_as_failure(world: World, faults: Faults) -> None:
     world.stack.lab.faults(faults)
     seen: set[str] = set()
 
@@ -66,7 +66,7 @@ def test_what_passes_is_retried_and_never_called_a_failure(world: World, faults:
     assert {world.version(item["name"]) for item in FIVE} == {1}
 
 
-def test_aws_that_is_gone_for_a_while_is_waited_for(world: World) -> None:
+def test_unavailable_aws_is_retried_until_it_is_back(world: World) -> None:
     world.stack.lab.faults(Faults(down=True))
     world.declare("patient", world.spec(*FIVE))
     message = world.wait_reason("patient", "Unavailable", "Unknown")
@@ -76,9 +76,9 @@ def test_aws_that_is_gone_for_a_while_is_waited_for(world: World) -> None:
     world.wait_ready("patient", 90)
 
 
-def test_aws_that_hangs_is_given_up_and_tried_again(world: World) -> None:
+def test_hanging_aws_call_times_out_and_is_retried(world: World) -> None:
     world.stack.lab.faults(Faults(hang_seconds=2))
     world.declare("hung", world.spec(*FIVE))
-    world.wait("status says why", lambda: world.condition("hung")[1] == "Unavailable", 60)
+    world.wait("status reports why", lambda: world.condition("hung")[1] == "Unavailable", 60)
     world.stack.lab.faults(Faults())
     world.wait_ready("hung", 90)

@@ -1,4 +1,4 @@
-"""The function: from `kubectl apply` to an answer of the running function, and away again without a trace."""
+"""The function: from `kubectl apply` to a response of the running function, and its complete deletion."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ TRUST = json.dumps(
 )
 
 
-def test_the_function_answers_what_parameter_store_has(world: World) -> None:
+def test_function_returns_the_values_of_parameter_store(world: World) -> None:
     reader = Reader(world)
     reader.declare()
     world.wait_ready(reader.name)
@@ -35,7 +35,7 @@ def test_the_function_answers_what_parameter_store_has(world: World) -> None:
     assert not [line for line in reader.logs() if PASSWORD in line]
 
 
-def test_the_extension_serves_and_its_cache_spares_parameter_store(world: World) -> None:
+def test_extension_cache_saves_parameter_store_calls(world: World) -> None:
     reader = Reader(world)
     reader.declare()
     world.wait_ready(reader.name)
@@ -47,18 +47,18 @@ def test_the_extension_serves_and_its_cache_spares_parameter_store(world: World)
     assert not [line for line in reader.logs() if "the extension" in line]
 
 
-def test_a_second_look_at_a_full_object_writes_nothing_and_is_cheap(world: World) -> None:
+def test_second_reconcile_of_a_full_object_writes_nothing_and_needs_few_calls(world: World) -> None:
     reader = Reader(world)
     reader.declare()
     world.wait_ready(reader.name)
-    world.look_now(reader.name)
+    world.reconcile_now(reader.name)
     world.stack.lab.reset_calls()
-    world.look_now(reader.name)
+    world.reconcile_now(reader.name)
     calls = world.stack.calls()
     assert not [name for name in calls if not name.split(".")[1].startswith(("Get", "List", "Describe"))]
 
 
-def test_with_refresh_a_changed_value_is_served_at_once_and_status_tells_the_revision(world: World) -> None:
+def test_refresh_serves_a_changed_value_at_once_and_status_has_the_revision(world: World) -> None:
     reader = Reader(world)
     reader.declare(cache={"onChange": "Refresh"})
     world.wait_ready(reader.name)
@@ -72,7 +72,7 @@ def test_with_refresh_a_changed_value_is_served_at_once_and_status_tells_the_rev
     assert after["servedRevision"] == after["revision"] != before["revision"]
 
 
-def test_with_expire_the_function_is_left_alone_and_serves_the_old_value_within_the_ttl(world: World) -> None:
+def test_expire_does_not_touch_the_function_which_serves_the_old_value_within_the_ttl(world: World) -> None:
     reader = Reader(world)
     reader.declare({"triggers": {}})
     world.wait_ready(reader.name)
@@ -85,12 +85,12 @@ def test_with_expire_the_function_is_left_alone_and_serves_the_old_value_within_
     assert reader.environment() == environment
 
 
-def test_a_changed_parameter_calls_the_function_and_a_neighbours_does_not(world: World) -> None:
+def test_parameter_change_invokes_the_function_and_a_neighbours_does_not(world: World) -> None:
     reader = Reader(world)
     reader.declare({"triggers": {"parameterChange": True}})
     world.wait_ready(reader.name)
     reader.set_timeout("45")
-    # No call of ours is among these.
+    # None of these is an invocation of the test.
     world.wait("the event calls the function", lambda: any(line.startswith("START") for line in reader.logs()))
     assert reader.timeout() == "45"
     invocations = len([line for line in reader.logs() if line.startswith("START")])
@@ -99,7 +99,7 @@ def test_a_changed_parameter_calls_the_function_and_a_neighbours_does_not(world:
     assert len([line for line in reader.logs() if line.startswith("START")]) == invocations + 1
 
 
-def test_the_schedule_calls_the_function(world: World) -> None:
+def test_schedule_invokes_the_function(world: World) -> None:
     reader = Reader(world)
     reader.declare({"triggers": {"schedule": "rate(5 minutes)"}})
     world.wait_ready(reader.name)
@@ -107,7 +107,7 @@ def test_the_schedule_calls_the_function(world: World) -> None:
     world.wait("it was called", lambda: any(line.startswith("END") for line in reader.logs()))
 
 
-def test_the_http_api_wants_a_signature_and_answers_no_secret(world: World) -> None:
+def test_http_api_requires_a_signature_and_returns_no_secret(world: World) -> None:
     reader = Reader(world)
     reader.declare()
     world.wait_ready(reader.name)
@@ -128,7 +128,7 @@ def test_invocation_without_event_returns_all_values_except_secrets(world: World
     assert PASSWORD not in json.dumps(answer)
 
 
-def test_a_configuration_that_cannot_be_had_is_an_error_that_the_metric_counts(world: World) -> None:
+def test_unavailable_configuration_is_an_error_and_counted_in_the_metric(world: World) -> None:
     reader = Reader(world)
     reader.declare({"triggers": {}}, driftPolicy="Report", cache={"ttlSeconds": 0})
     world.wait_ready(reader.name)
@@ -140,21 +140,21 @@ def test_a_configuration_that_cannot_be_had_is_an_error_that_the_metric_counts(w
     assert [line for line in reader.logs() if '"ConfigurationErrors": 1' in line or '"ConfigurationErrors":1' in line]
 
 
-def test_deletion_leaves_nothing_of_ours_in_any_service_and_takes_nothing_of_others(world: World) -> None:
+def test_deletion_removes_owned_resources_of_every_service_and_nothing_else(world: World) -> None:
     before = inventory(world)
     reader = Reader(world)
-    _strangers(world, f"{reader.function}-2")
-    strangers = inventory(world)
-    assert strangers != before
+    _foreign_resources(world, f"{reader.function}-2")
+    foreign = inventory(world)
+    assert foreign != before
     reader.declare()
     world.wait_ready(reader.name)
-    assert all(inventory(world)[service] != names for service, names in strangers.items())
+    assert all(inventory(world)[service] != names for service, names in foreign.items())
     world.delete(reader.name)
-    world.wait("the object is gone", lambda: world.is_gone(reader.name))
-    assert inventory(world) == strangers
+    world.wait("the object is deleted", lambda: world.is_gone(reader.name))
+    assert inventory(world) == foreign
 
 
-def test_a_function_that_is_no_longer_declared_goes_with_all_that_belongs_to_it(world: World) -> None:
+def test_undeclared_function_is_deleted_with_all_its_resources(world: World) -> None:
     before = inventory(world)
     reader = Reader(world)
     reader.declare()
@@ -167,7 +167,7 @@ def test_a_function_that_is_no_longer_declared_goes_with_all_that_belongs_to_it(
     assert "function" not in world.status(reader.name)
 
 
-def test_an_operator_killed_while_it_makes_the_function_goes_on_where_it_was(world: World) -> None:
+def test_killed_operator_resumes_the_creation_of_the_function(world: World) -> None:
     reader = Reader(world)
     reader.declare()
     roles = world.stack.aws("iam")
@@ -182,7 +182,7 @@ def test_an_operator_killed_while_it_makes_the_function_goes_on_where_it_was(wor
     assert reader.timeout() == "30"
 
 
-def test_a_strangers_function_of_the_same_name_is_refused_by_name_and_left_alone(world: World) -> None:
+def test_foreign_function_with_the_same_name_is_reported_and_not_changed(world: World) -> None:
     reader = Reader(world)
     _function(world, reader.function)
     before = reader.aws.get_function(FunctionName=reader.function)
@@ -194,7 +194,7 @@ def test_a_strangers_function_of_the_same_name_is_refused_by_name_and_left_alone
     assert after["Configuration"]["LastModified"] == before["Configuration"]["LastModified"]
 
 
-def test_an_attached_function_gets_what_it_needs_and_loses_only_that(world: World) -> None:
+def test_attached_function_gets_what_it_needs_and_detach_removes_only_that(world: World) -> None:
     reader = Reader(world)
     _function(world, reader.function, {"THEIRS": "1"})
     before = reader.aws.get_function(FunctionName=reader.function)
@@ -202,7 +202,7 @@ def test_an_attached_function_gets_what_it_needs_and_loses_only_that(world: Worl
     world.wait_ready(reader.name)
     assert {"THEIRS", "DYNCONFIG_PREFIX", "SSM_PARAMETER_STORE_TTL"} <= set(reader.environment())
     world.delete(reader.name)
-    world.wait("the object is gone", lambda: world.is_gone(reader.name))
+    world.wait("the object is deleted", lambda: world.is_gone(reader.name))
     after = reader.aws.get_function(FunctionName=reader.function)
     for member in ("Environment", "Layers", "Role", "MemorySize", "Handler", "CodeSha256"):
         assert after["Configuration"].get(member) == before["Configuration"].get(member)
@@ -211,7 +211,7 @@ def test_an_attached_function_gets_what_it_needs_and_loses_only_that(world: Worl
     assert world.stack.aws("iam").list_role_policies(RoleName=role)["PolicyNames"] == []
 
 
-def test_attaching_to_a_function_that_does_not_exist_says_so_and_holds_back_nothing_else(world: World) -> None:
+def test_attach_to_a_missing_function_is_reported_and_does_not_block_other_resources(world: World) -> None:
     reader = Reader(world)
     reader.declare({"mode": "Attach"})
     message = world.wait_reason(reader.name, "SourceMissing", "Unknown")
@@ -233,7 +233,7 @@ def test_attaching_to_a_function_that_does_not_exist_says_so_and_holds_back_noth
         ({"mode": "Attach", "triggers": {"parameterChange": True}}, "spec.function.triggers"),
     ],
 )
-def test_what_lambda_would_refuse_the_api_server_refuses_and_names(
+def test_function_specs_that_lambda_would_reject_are_rejected_by_the_api_server(
     world: World, function: dict[str, Any], field: str
 ) -> None:
     answer = world.create("bad", world.spec(function={"name": "bad", **function}))
@@ -242,7 +242,7 @@ def test_what_lambda_would_refuse_the_api_server_refuses_and_names(
 
 
 def _function(world: World, name: str, variables: dict[str, str] | None = None) -> None:
-    """Somebody else's function, with its role."""
+    """An existing function of another owner, with its role."""
     world.stack.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
     client = world.stack.aws("lambda")
 
@@ -269,8 +269,8 @@ def _code() -> bytes:
     return package("").content
 
 
-def _strangers(world: World, name: str) -> None:
-    """Things of others whose names begin as ours do."""
+def _foreign_resources(world: World, name: str) -> None:
+    """Foreign resources with names that start like the operator's."""
     aws = world.stack.aws
     _function(world, name)
     aws("logs").create_log_group(logGroupName=f"/aws/lambda/{name}")

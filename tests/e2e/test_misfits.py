@@ -1,4 +1,4 @@
-"""Objects that a former CRD accepted and the models do not take: they are reported on and deleted."""
+"""Objects that an older CRD accepted and the models reject: they are reported and can be deleted."""
 
 import copy
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 @contextmanager
 def former_crd(world: World) -> Iterator[None]:
-    """For a moment, a CRD that takes any spec."""
+    """Within the block the CRD accepts any spec."""
     current: dict[str, Any] = world.http.get(CRD).raise_for_status().json()
     former = copy.deepcopy(current)
     for version in former["spec"]["versions"]:
@@ -30,7 +30,7 @@ def former_crd(world: World) -> Iterator[None]:
 
 
 def store(world: World, name: str, spec: Any) -> None:
-    """Have an object that the CRD would refuse today, with the operator's finalizer."""
+    """Create an object that the current CRD would reject, with the operator's finalizer."""
 
     def is_accepted() -> bool:
         return world.create(name, spec).status_code in (201, 409)
@@ -41,7 +41,7 @@ def store(world: World, name: str, spec: Any) -> None:
         world.wait("it has the finalizer", lambda: world.edit(name, patch).is_success)
 
 
-def test_what_a_former_crd_accepted_is_reported_on_and_deleted(world: World) -> None:
+def test_object_of_an_older_crd_is_reported_and_deleted(world: World) -> None:
     world.declare("well", world.spec({"name": "ours", "value": "1"}))
     world.wait_ready("well")
     store(
@@ -51,6 +51,6 @@ def test_what_a_former_crd_accepted_is_reported_on_and_deleted(world: World) -> 
     )
     world.wait_event("misfit", "InvalidSpec")
     world.delete("misfit")
-    world.wait("the misfit is gone", lambda: world.is_gone("misfit"))
+    world.wait("the object is deleted", lambda: world.is_gone("misfit"))
     world.edit("well", {"spec": {"parameters": [{"name": "ours", "value": "2"}]}})
-    world.wait("others are served", lambda: world.value("ours") == "2")
+    world.wait("other objects are reconciled", lambda: world.value("ours") == "2")

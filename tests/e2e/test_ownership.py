@@ -1,4 +1,4 @@
-"""Nothing that is not ours is changed or deleted."""
+"""Resources that the operator does not own are never modified or deleted."""
 
 import threading
 
@@ -10,7 +10,7 @@ from dynconfig.api import names
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
-def test_a_strangers_parameter_is_refused_and_left_alone(world: World) -> None:
+def test_foreign_parameter_is_reported_and_not_changed(world: World) -> None:
     world.ssm.put_parameter(Name=f"{world.path}/a", Value="theirs", Type="String")
     world.declare("refused", world.spec({"name": "a", "value": "ours"}, {"name": "b", "value": "ours"}))
     message = world.wait_reason("refused", "NotOwned")
@@ -20,11 +20,11 @@ def test_a_strangers_parameter_is_refused_and_left_alone(world: World) -> None:
     assert "adoptionPolicy: IfUnowned" in message
     assert (world.names(), world.value("a")) == (["a", "b"], "theirs")
     world.delete("refused")
-    world.wait("the object is gone", lambda: world.is_gone("refused"))
+    world.wait("the object is deleted", lambda: world.is_gone("refused"))
     assert (world.names(), world.value("a")) == (["a"], "theirs")
 
 
-def test_an_unowned_parameter_is_adopted_on_request(world: World) -> None:
+def test_unowned_parameter_is_adopted_on_request(world: World) -> None:
     world.ssm.put_parameter(Name=f"{world.path}/a", Value="old", Type="String", Description="old")
     world.declare("adopts", world.spec({"name": "a", "value": "new"}, adoptionPolicy="IfUnowned"))
     world.wait_ready("adopts")
@@ -32,21 +32,21 @@ def test_an_unowned_parameter_is_adopted_on_request(world: World) -> None:
     assert "DriftFound" not in dict(world.events("adopts"))
 
 
-def test_of_two_objects_the_first_keeps_a_parameter(world: World) -> None:
+def test_first_of_two_objects_keeps_a_parameter(world: World) -> None:
     world.declare("first", world.spec({"name": "shared", "value": "1"}))
     world.wait_ready("first")
     world.declare("second", world.spec({"name": "shared", "value": "2"}, adoptionPolicy="IfUnowned"))
     message = world.wait_reason("second", "NotOwned")
     assert f"is owned by {world.namespace}/first; rename it; or remove it from {world.namespace}/first" in message
-    world.look_now("first")
+    world.reconcile_now("first")
     assert (world.value("shared"), world.version("shared")) == ("1", 1)
     world.delete("second")
-    world.wait("the second is gone", lambda: world.is_gone("second"))
+    world.wait("the second is deleted", lambda: world.is_gone("second"))
     assert world.value("shared") == "1"
 
 
 class Reader:
-    """Reads one parameter again and again, as a service does, and remembers what went wrong and each version."""
+    """Reads one parameter repeatedly, as a service does, and records errors and versions."""
 
     def __init__(self, world: World, name: str) -> None:
         self._world = world
@@ -86,7 +86,7 @@ MOVED, RETRIES = {"name": "url", "value": "https://billing.internal"}, {"name": 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 @pytest.mark.parametrize("order", [("billing", "mono"), ("mono", "billing")], ids=["new first", "old first"])
-def test_a_parameter_moves_to_another_object_without_being_absent(
+def test_parameter_is_never_absent_when_it_moves_to_another_object(
     world: World, order: tuple[str, str], policy: str
 ) -> None:
     about = {"adoptionPolicy": "IfUnowned", "deletionPolicy": policy}
@@ -106,7 +106,7 @@ def test_a_parameter_moves_to_another_object_without_being_absent(
     assert reader.reads > 10
 
 
-def test_an_object_renamed_keeps_its_parameters(world: World) -> None:
+def test_renamed_object_keeps_its_parameters(world: World) -> None:
     spec = world.spec(BATCH, URL, adoptionPolicy="IfUnowned")
     world.declare("old", spec)
     world.wait_ready("old")
@@ -115,7 +115,7 @@ def test_an_object_renamed_keeps_its_parameters(world: World) -> None:
         message = world.wait_reason("new", "NotOwned")
         assert f"remove it from {world.namespace}/old, so that it is handed over" in message
         world.delete("old")
-        world.wait("the old one is gone", lambda: world.is_gone("old"))
+        world.wait("the old one is deleted", lambda: world.is_gone("old"))
         world.wait_ready("new", 10)
     assert (reader.missing, reader.versions) == (0, {1})
     assert f"{world.path}/billing/url to {world.namespace}/new" in world.wait_event("old", "HandedOver")
@@ -123,7 +123,7 @@ def test_an_object_renamed_keeps_its_parameters(world: World) -> None:
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_an_object_moves_to_another_namespace_without_a_gap(world: World, policy: str) -> None:
+def test_object_moves_to_another_namespace_without_a_gap(world: World, policy: str) -> None:
     other = World(world.stack, world.http, f"{world.namespace}-moved", world.path)
     world.http.post("/api/v1/namespaces", json={"metadata": {"name": other.namespace}}).raise_for_status()
     spec = world.spec(BATCH, URL, adoptionPolicy="IfUnowned", deletionPolicy=policy)
@@ -133,8 +133,8 @@ def test_an_object_moves_to_another_namespace_without_a_gap(world: World, policy
         other.declare("cfg", spec)
         other.wait_reason("cfg", "NotOwned")
         world.delete("cfg")
-        world.wait("the object is gone", lambda: world.is_gone("cfg"))
-        # It is woken, and does not wait for its resync.
+        world.wait("the object is deleted", lambda: world.is_gone("cfg"))
+        # It is reconciled by an event and does not wait for its resync.
         other.wait_ready("cfg", 10)
     assert (reader.missing, reader.versions) == (0, {1})
     assert f"/{other.namespace}/cfg/" in owner_of(world, "billing/url")

@@ -1,4 +1,4 @@
-"""What the API server refuses by itself: a message that names field and rule, and nothing written in AWS."""
+"""What the API server rejects itself: a message with field and rule, and nothing is written to AWS."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ EXPIRATION = {"type": "Expiration", "version": "1.0", "attributes": {"Timestamp"
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
 ONE: dict[str, Any] = {"name": "a", "value": "1"}
 
-# What is wrong, the spec, the field in the API server's words, and the rule.
+# The fault, the spec, the field in the API server's error, and the rule.
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("blank in a name", {"parameters": [{"name": "a b", "value": "1"}]}, "spec.parameters[0].name", "match"),
     ("leading slash", {"parameters": [{"name": "/a", "value": "1"}]}, "spec.parameters[0].name", "match"),
@@ -144,7 +144,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("spec", "field", "rule"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_what_is_malformed_is_refused_by_field_and_rule(
+def test_malformed_spec_is_rejected_by_field_and_rule(
     world: World, spec: dict[str, Any], field: str, rule: str
 ) -> None:
     answer = world.create("bad", {**world.spec(ONE), **spec})
@@ -155,7 +155,7 @@ def test_what_is_malformed_is_refused_by_field_and_rule(
     assert world.names() == []
 
 
-# Where the command line says it in words of its own.
+# The command line has its own messages for these.
 VALIDATE_WORDS = {
     "blank in a name": "spec.parameters[a b].name: must consist of letters, digits",
     "leading slash": "spec.parameters[/a].name: must be relative to the path: remove the leading /",
@@ -177,7 +177,7 @@ VALIDATE_WORDS = {
     [(row[1], VALIDATE_WORDS.get(row[0], row[3])) for row in REFUSED],
     ids=[row[0] for row in REFUSED],
 )
-def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any], words: str) -> None:
+def test_validate_rejects_the_same_without_a_cluster(spec: dict[str, Any], words: str) -> None:
     document = {"metadata": {"name": "bad"}, "spec": {"path": "/team/app", "parameters": [ONE], **spec}}
     found = faults(document, lambda _source: None)
     assert found
@@ -194,9 +194,7 @@ def test_the_command_line_refuses_the_same_without_a_cluster(spec: dict[str, Any
     ],
     ids=["path", "region", "region added", "region taken away"],
 )
-def test_where_it_lives_cannot_be_changed(
-    world: World, before: dict[str, Any], after: dict[str, Any], field: str
-) -> None:
+def test_target_and_path_are_immutable(world: World, before: dict[str, Any], after: dict[str, Any], field: str) -> None:
     spec = {**world.spec(ONE), **before}
     world.declare("fixed", spec)
     answer = world.edit("fixed", {"spec": after})
@@ -207,7 +205,7 @@ def test_where_it_lives_cannot_be_changed(
     assert planned.removeprefix(f"{field}: ") in answer.json()["message"]
 
 
-def test_a_name_too_long_for_the_owner_tag_is_refused(world: World) -> None:
+def test_name_too_long_for_the_owner_tag_is_rejected(world: World) -> None:
     answer = world.create("n" * 64, world.spec(ONE))
     assert answer.status_code == 422
     assert "metadata.name must not be longer than 63" in answer.json()["message"]

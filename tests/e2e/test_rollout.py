@@ -1,4 +1,4 @@
-"""A change that undoes itself: from a wrong value over an alarm back to the stable one, and what status says of it."""
+"""Automatic rollback: a wrong value, an alarm, the stable value again, and the status."""
 
 import signal
 import time
@@ -44,12 +44,12 @@ def alarm_of(world: World, reader: Reader) -> str:
 
 
 def sound(world: World, name: str, state: str = "ALARM") -> None:
-    """Have an alarm go off, or be well again."""
+    """Make an alarm fire or return to OK."""
     world.stack.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
 
 
 def rolled_back(world: World) -> tuple[Reader, str]:
-    """A reader whose last change was rolled back, and the alarm that is still firing."""
+    """A reader whose last change was rolled back, with the alarm still firing."""
     reader = declared(world)
     alarm = alarm_of(world, reader)
     reader.set_timeout("999")
@@ -59,7 +59,7 @@ def rolled_back(world: World) -> tuple[Reader, str]:
     return reader, alarm
 
 
-def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(world: World) -> None:
+def test_alarm_during_the_bake_time_restores_the_stable_values_within_seconds(world: World) -> None:
     reader = declared(world)
     alarm = alarm_of(world, reader)
     reader.set_timeout("999")
@@ -87,14 +87,14 @@ def test_a_change_bakes_and_an_alarm_puts_the_stable_values_back_within_seconds(
     assert "No changes" in planned
 
 
-def test_what_was_undone_stays_undone_after_a_restart_and_another_value_is_tried_when_the_alarm_is_ok(
+def test_rollback_survives_a_restart_and_a_new_value_is_tried_when_the_alarm_is_ok(
     world: World,
 ) -> None:
     reader, alarm = rolled_back(world)
     sound(world, alarm, "OK")
     world.stack.operator.signal("operator", signal.SIGKILL)
     world.stack.operator.restart("operator")
-    world.look_now(reader.name)
+    world.reconcile_now(reader.name)
     assert world.condition(reader.name)[:2] == ("False", "RolledBack")
     assert world.value("api/timeout") == "30"
     reader.set_timeout("45")
@@ -103,7 +103,7 @@ def test_what_was_undone_stays_undone_after_a_restart_and_another_value_is_tried
     assert "rollback" not in world.status(reader.name)
 
 
-def test_an_alarm_that_fires_already_holds_a_change_back_unless_it_is_forced(world: World) -> None:
+def test_alarm_that_already_fires_suspends_a_change_unless_forced(world: World) -> None:
     reader = declared(world)
     sound(world, alarm_of(world, reader))
     reader.set_timeout("45")
@@ -115,7 +115,7 @@ def test_an_alarm_that_fires_already_holds_a_change_back_unless_it_is_forced(wor
     world.wait("it is written all the same", lambda: world.value("api/timeout") == "45")
 
 
-def test_a_generation_that_was_undone_is_taken_at_once_when_it_is_forced(world: World) -> None:
+def test_forced_generation_is_applied_at_once_after_its_rollback(world: World) -> None:
     reader, _alarm = rolled_back(world)
     world.annotate(reader.name, "force-generation", str(world.get(reader.name)["metadata"]["generation"]))
     world.wait("it is written all the same", lambda: world.value("api/timeout") == "999", 10)
@@ -124,9 +124,9 @@ def test_a_generation_that_was_undone_is_taken_at_once_when_it_is_forced(world: 
 def test_rollback_after_recreation_deletes_nothing(world: World) -> None:
     reader = declared(world)
     world.delete(reader.name)
-    world.wait("the object is gone", lambda: world.is_gone(reader.name))
+    world.wait("the object is deleted", lambda: world.is_gone(reader.name))
     reader.declare({}, alarms=ALARMS, rollout=LONG)
-    # AWS wants half a minute before a deleted parameter comes back.
+    # AWS accepts a deleted name again after half a minute.
     world.wait("the parameters are back", lambda: len(world.names()) == 3, 90)
     world.wait_reason(reader.name, "Baking", "True")
     reader.set_timeout("999")
@@ -139,7 +139,7 @@ def test_rollback_after_recreation_deletes_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["same operator", "restarted operator"])
 @pytest.mark.parametrize("reason", ["InvalidSpec", "SourceMissing"])
-def test_a_change_is_undone_also_while_spec_cannot_be_used(world: World, reason: str, *, is_restarted: bool) -> None:
+def test_change_is_rolled_back_while_spec_is_invalid(world: World, reason: str, *, is_restarted: bool) -> None:
     reader = declared(world)
     alarm = alarm_of(world, reader)
     reader.set_timeout("999")
@@ -151,14 +151,14 @@ def test_a_change_is_undone_also_while_spec_cannot_be_used(world: World, reason:
     else:
         world.http.delete(f"/api/v1/namespaces/{world.namespace}/secrets/db").raise_for_status()
         status = "Unknown"
-    world.wait(f"{reader.name} says {reason}", lambda: world.condition(reader.name)[:2] == (status, reason))
+    world.wait(f"{reader.name} reports {reason}", lambda: world.condition(reader.name)[:2] == (status, reason))
     if is_restarted:
         world.stack.operator.signal("operator", signal.SIGKILL)
         world.stack.operator.restart("operator")
     assert world.value("api/timeout") == "999"
     sound(world, alarm)
     world.wait("the stable value is back", lambda: world.value("api/timeout") == "30")
-    world.wait("status says so", lambda: "was rolled back" in world.condition(reader.name)[2])
+    world.wait("status reports it", lambda: "was rolled back" in world.condition(reader.name)[2])
     assert world.condition(reader.name)[:2] == (status, reason)
     assert "was rolled back" in world.wait_event(reader.name, "RolledBack")
     assert reader.function in inventory(world)["functions"]

@@ -1,4 +1,4 @@
-"""JSON Schema and rules over several values: what breaks them stops the object before the first write."""
+"""JSON Schema and rules over several values: a violation stops the object before the first write."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def test_a_rule_that_is_false_stalls_the_whole_object_until_it_holds(world: World) -> None:
+def test_violated_rule_stalls_the_whole_object_until_it_is_satisfied(world: World) -> None:
     parameters = [{"name": "pool", "value": "20", "schema": INTEGER}, {"name": "max", "value": "10", "schema": INTEGER}]
     rules = [{"rule": "config.pool <= config.max", "message": "the pool is larger than the database takes"}]
     world.declare("ruled", world.spec(*parameters, rules=rules))
@@ -28,7 +28,7 @@ def test_a_rule_that_is_false_stalls_the_whole_object_until_it_holds(world: Worl
     assert world.value("pool") == "5"
 
 
-def test_a_rule_waits_for_its_secret_and_never_shows_it(world: World) -> None:
+def test_rule_waits_for_its_secret_and_never_shows_it(world: World) -> None:
     secret = {"name": "token", "valueFrom": {"secretKeyRef": {"name": "db", "key": "token"}}}
     world.declare("waits", world.spec(secret, rules=[{"rule": "config.token.startsWith('t-')"}]))
     world.wait_reason("waits", "SourceMissing", "Unknown")
@@ -39,7 +39,7 @@ def test_a_rule_waits_for_its_secret_and_never_shows_it(world: World) -> None:
     world.wait_ready("waits")
 
 
-def test_a_json_schema_is_kept_as_written_and_held(world: World) -> None:
+def test_json_schema_is_stored_unchanged_and_enforced(world: World) -> None:
     limits = {"name": "limits", "value": '{"port": 70000}', "schema": {"type": "json", "jsonSchema": SCHEMA}}
     world.declare("shaped", world.spec(limits))
     kept = world.get("shaped")["spec"]["parameters"][0]["schema"]["jsonSchema"]

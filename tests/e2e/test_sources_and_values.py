@@ -1,4 +1,4 @@
-"""Secrets, ConfigMaps and schemas: what stops an object before the first write, and what makes it come right."""
+"""Secrets, ConfigMaps and schemas: what stops an object before the first write, and how it recovers."""
 
 import pytest
 from tests.e2e.world import World
@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 PASSWORD = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
 
 
-def test_a_missing_secret_is_waited_for_and_nothing_is_written_meanwhile(world: World) -> None:
+def test_missing_secret_is_awaited_and_nothing_is_written(world: World) -> None:
     world.declare("waits", world.spec({"name": "a", "value": "1"}, PASSWORD, resyncInterval="24h"))
     message = world.wait_reason("waits", "SourceMissing", "Unknown")
     assert "parameter password: Secret db does not exist" in message
@@ -22,7 +22,7 @@ def test_a_missing_secret_is_waited_for_and_nothing_is_written_meanwhile(world: 
     assert world.value("password") == "p4ssw0rd-canary"
 
 
-def test_a_rotated_secret_reaches_aws_at_once_and_is_no_drift(world: World) -> None:
+def test_rotated_secret_reaches_aws_at_once_and_is_not_drift(world: World) -> None:
     world.secret("db", password="first")
     world.declare("rotated", world.spec(PASSWORD, resyncInterval="24h"))
     world.wait_ready("rotated")
@@ -32,7 +32,7 @@ def test_a_rotated_secret_reaches_aws_at_once_and_is_no_drift(world: World) -> N
     assert "DriftFound" not in dict(world.events("rotated"))
 
 
-def test_a_changed_config_map_reaches_aws_at_once(world: World) -> None:
+def test_changed_config_map_reaches_aws_at_once(world: World) -> None:
     world.config_map("settings", colour="red")
     colour = {"name": "colour", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "colour"}}}
     world.declare("mapped", world.spec(colour, resyncInterval="24h"))
@@ -41,7 +41,7 @@ def test_a_changed_config_map_reaches_aws_at_once(world: World) -> None:
     world.wait("AWS has it", lambda: world.value("colour") == "blue")
 
 
-def test_a_secret_that_goes_leaves_the_last_value(world: World) -> None:
+def test_deleted_secret_keeps_the_last_value(world: World) -> None:
     world.secret("db", password="kept")
     world.declare("keeps", world.spec(PASSWORD, resyncInterval="24h"))
     world.wait_ready("keeps")
@@ -65,7 +65,7 @@ def test_a_secret_that_goes_leaves_the_last_value(world: World) -> None:
     ],
     ids=["bounds", "type", "4 KB", "8 KB", "list", "pattern"],
 )
-def test_a_value_that_does_not_fit_stalls_the_whole_object(
+def test_value_that_violates_its_schema_stalls_the_whole_object(
     world: World, parameter: dict[str, object], rule: str
 ) -> None:
     world.declare("stalled", world.spec({"name": "fine", "value": "1"}, parameter))
@@ -79,13 +79,13 @@ def test_a_value_that_does_not_fit_stalls_the_whole_object(
     world.wait_ready("stalled")
 
 
-def test_the_password_stands_nowhere_but_in_its_secret_and_in_ssm(world: World) -> None:
+def test_password_appears_only_in_its_secret_and_in_ssm(world: World) -> None:
     canary = "tr0ub4dor-canary-3f9c"
     world.secret("db", password=canary)
     world.declare("secretive", world.spec(PASSWORD))
     world.wait_ready("secretive")
     world.put_by_hand("password", f"{canary}-changed")
-    world.look_now("secretive")
+    world.reconcile_now("secretive")
     world.wait_ready("secretive")
     assert world.value("password") == canary
     for text in (

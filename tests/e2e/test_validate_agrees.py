@@ -1,4 +1,4 @@
-"""`dynconfig validate` refuses what the real API server refuses, and takes what it takes: types, nulls, metadata, sets."""
+"""`dynconfig validate` agrees with the real API server: types, nulls, metadata, sets."""
 
 import pytest
 from tests.cli.shell import dynconfig
@@ -64,7 +64,7 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
-def test_what_the_api_server_refuses_is_refused_without_a_cluster(world: World, text: str) -> None:
+def test_rejections_of_the_api_server_are_found_without_a_cluster(world: World, text: str) -> None:
     with pytest.raises(CommandFailed):
         world.stack.kubectl("create", "--dry-run=server", "-n", world.namespace, "-f", "-", stdin=text)
     found = dynconfig("validate", "-f", "-", stdin=text)
@@ -72,6 +72,6 @@ def test_what_the_api_server_refuses_is_refused_without_a_cluster(world: World, 
 
 
 @pytest.mark.parametrize("text", TAKEN.values(), ids=TAKEN.keys())
-def test_what_the_api_server_takes_is_taken_without_a_cluster(world: World, text: str) -> None:
+def test_specs_accepted_by_the_api_server_are_valid_without_a_cluster(world: World, text: str) -> None:
     world.stack.kubectl("create", "--dry-run=server", "-n", world.namespace, "-f", "-", stdin=text)
     assert dynconfig("validate", "-f", "-", stdin=text).code == 0

@@ -1,4 +1,4 @@
-"""What the end-to-end tests act on: a namespace of the real API server, and a path of the emulated AWS."""
+"""What the end-to-end tests use: a namespace of the real API server, and a path of the emulated AWS."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class World:
-    """One test's own corner."""
+    """The namespace and path of one test."""
 
     stack: Stack
     http: httpx2.Client
@@ -35,7 +35,7 @@ class World:
         return {"path": self.path, "parameters": list(parameters), **more}
 
     def create(self, name: str, spec: Mapping[str, Any]) -> httpx2.Response:
-        """Post a DynamicConfig; the answer may be a refusal."""
+        """Post a DynamicConfig; the response may be a rejection."""
         document = {
             "apiVersion": "dynconfig.dev/v1alpha1",
             "kind": "DynamicConfig",
@@ -45,12 +45,12 @@ class World:
         return self.http.post(f"{GROUP}/namespaces/{self.namespace}/dynamicconfigs", json=document)
 
     def declare(self, name: str, spec: Mapping[str, Any]) -> None:
-        """Post a DynamicConfig that the API server takes."""
+        """Post a valid DynamicConfig."""
         answer = self.create(name, spec)
         assert answer.status_code == 201, answer.text
 
     def edit(self, name: str, patch: Mapping[str, Any]) -> httpx2.Response:
-        """Merge into a DynamicConfig."""
+        """Patch a DynamicConfig."""
         headers = {"Content-Type": "application/merge-patch+json"}
         return self.http.patch(self._url(name), json=patch, headers=headers)
 
@@ -58,8 +58,8 @@ class World:
         """Set an annotation."""
         assert self.edit(name, {"metadata": {"annotations": {f"dynconfig.dev/{key}": value}}}).is_success
 
-    def look_now(self, name: str) -> None:
-        """Ask for a fresh look, and wait until it was had."""
+    def reconcile_now(self, name: str) -> None:
+        """Request a reconcile, and wait until it has finished."""
         token = str(time.monotonic_ns())
         self.annotate(name, "reconcile-requested-at", token)
         self.wait("the request is echoed", lambda: self.status(name).get("lastHandledReconcileAt") == token)
@@ -73,7 +73,7 @@ class World:
         return self.http.get(self._url(name)).status_code == 404
 
     def delete(self, name: str) -> None:
-        """Ask for deletion."""
+        """Delete the object without waiting."""
         assert self.http.delete(self._url(name)).is_success
 
     def status(self, name: str) -> Document:
@@ -85,19 +85,19 @@ class World:
         return {item["type"]: item for item in self.status(name).get("conditions", [])}
 
     def condition(self, name: str, kind: str = "Ready") -> tuple[str, str, str]:
-        """Status, reason and message of a condition; of an absent one, three empty texts."""
+        """Status, reason and message of a condition; three empty strings if it is absent."""
         found = self.conditions(name).get(kind, {})
         return found.get("status", ""), found.get("reason", ""), found.get("message", "")
 
     def is_ready(self, name: str) -> bool:
-        """Whether the newest generation is in AWS."""
+        """Whether the newest generation is in sync."""
         document = self.get(name)
         status = document.get("status") or {}
         ready = any(item["type"] == "Ready" and item["status"] == "True" for item in status.get("conditions", []))
         return ready and status.get("appliedGeneration") == document["metadata"]["generation"]
 
     def wait(self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
-        """Wait for something; fail with the operator's log."""
+        """Wait for a condition; fail with the operator's log."""
         if not wait_until(condition, seconds):
             log = self.stack.operator_log.read_text()[-4000:]
             raise AssertionError(f"not in {seconds:.0f} s: {what}\n{log}")
@@ -107,12 +107,12 @@ class World:
         self.wait(f"{name} is Ready", lambda: self.is_ready(name), seconds)
 
     def wait_reason(self, name: str, reason: str, status: str = "False") -> str:
-        """Wait until Ready carries the reason; answers the message."""
-        self.wait(f"{name} says {reason}", lambda: self.condition(name)[:2] == (status, reason))
+        """Wait until Ready has the reason; return the message."""
+        self.wait(f"{name} reports {reason}", lambda: self.condition(name)[:2] == (status, reason))
         return self.condition(name)[2]
 
-    def wait_heard(self, name: str) -> None:
-        """Wait until events are heard: a marker of another object is corrected without a request."""
+    def wait_listening(self, name: str) -> None:
+        """Wait until events are received: drift of a marker object is corrected without a request."""
         self.declare(name, self.spec({"name": name, "value": "1"}))
         self.wait_ready(name)
         self.wait("events come", self._is_listening)
@@ -139,15 +139,15 @@ class World:
         return sorted(item["Name"].removeprefix(f"{self.path}/") for page in pages for item in page["Parameters"])
 
     def put_by_hand(self, name: str, value: str) -> None:
-        """What a person does in the console."""
+        """Change a parameter as in the AWS console."""
         self.ssm.put_parameter(Name=f"{self.path}/{name}", Value=value, Overwrite=True)
 
     def secret(self, name: str, **data: str) -> None:
-        """Make a Secret, or change it."""
+        """Create or change a Secret."""
         self._source("secrets", name, {"stringData": data})
 
     def config_map(self, name: str, **data: str) -> None:
-        """Make a ConfigMap, or change it."""
+        """Create or change a ConfigMap."""
         self._source("configmaps", name, {"data": data})
 
     def events(self, name: str) -> list[tuple[str, str]]:
@@ -156,12 +156,12 @@ class World:
         return [(item["reason"], item["message"]) for item in items if item["involvedObject"]["name"] == name]
 
     def wait_event(self, name: str, reason: str) -> str:
-        """Wait for an Event; answers its message."""
+        """Wait for an Event; return its message."""
         self.wait(f"Event {reason}", lambda: reason in dict(self.events(name)))
         return dict(self.events(name))[reason]
 
     def kubectl(self, *arguments: str) -> str:
-        """What kubectl prints in this namespace."""
+        """The output of kubectl in this namespace."""
         return self.stack.kubectl("-n", self.namespace, *arguments)
 
     def _source(self, plural: str, name: str, content: Mapping[str, Any]) -> None:
@@ -173,7 +173,7 @@ class World:
             self.http.patch(f"{url}/{name}", json=content, headers=headers).raise_for_status()
 
     def _is_listening(self) -> bool:
-        """Whether the rule leads to the queue: the operator makes both when it hears of the first object."""
+        """Whether the rule targets the queue: the operator creates both for its first object."""
         name = self.listening_rule()
         return bool(name and self.stack.aws("events").list_targets_by_rule(Rule=name)["Targets"])
 

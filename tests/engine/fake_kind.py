@@ -1,4 +1,4 @@
-"""A kind over a dictionary, as simple as the contract allows: the engine is tested without any AWS."""
+"""A kind over a dictionary, as simple as the contract allows, so that the engine is tested without AWS."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ RIVAL = Owner("cluster", "shop", "rival", "uid-2")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing(Versioned):
-    """A resource with a value, perhaps a secret one."""
+    """A resource with a value, which may be secret."""
 
     kind: ClassVar[str] = "Thing"
     type: str = "String"
@@ -28,7 +28,7 @@ class Thing(Versioned):
 
 @dataclass
 class FakeKind:
-    """A kind whose AWS is `store`; it writes down its calls, and fails or dies when told to."""
+    """A kind whose AWS is `store`; it records its calls, and fails or is killed on request."""
 
     store: dict[str, Thing] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
@@ -40,17 +40,17 @@ class FakeKind:
     value: type[Thing] = Thing
 
     def desired(self, declaration: Declaration) -> Iterable[Thing]:
-        """One thing for each parameter."""
+        """One resource for each parameter."""
         return [Thing(name=p.name, owner=declaration.owner.tag, value=p.value) for p in declaration.parameters]
 
     def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
-        """What the store has that is desired, known or owned."""
+        """The resources in the store that are desired, known or owned."""
         self.calls.append("observe")
         wanted = {*scope.known, *(thing.name for thing in desired)}
         return [t for t in self.store.values() if t.name in wanted or t.owner == scope.owner.tag]
 
     def refuse(self, desired: Thing, observed: Thing | None) -> None:
-        """What was set to be impossible."""
+        """The rejections configured by the test."""
         if desired.name in self.impossible:
             raise NotPossible(f"{desired.name} cannot be")
 
@@ -70,13 +70,13 @@ class FakeKind:
         self._die()
 
     def release(self, observed: Thing) -> None:
-        """Take the owner off."""
+        """Remove the owner."""
         self._write("release", observed.name)
         self.store[observed.name] = replace(self.store[observed.name], owner="")
         self._die()
 
     def hand_over(self, observed: Thing, to: Owner) -> None:
-        """Put another owner on."""
+        """Set another owner."""
         self._write("hand over", observed.name)
         if self.store[observed.name].owner != observed.owner:
             raise Conflict(f"{observed.name} has another owner", delay=1.0)
@@ -84,23 +84,23 @@ class FakeKind:
         self._die()
 
     def by_hand(self, name: str, value: str = "by hand", owner: str | None = None) -> None:
-        """What somebody else writes; the owner stays as it is unless one is given."""
+        """Write as another principal; the owner stays unless one is given."""
         before = self.store.get(name)
         kept = before.owner if before and owner is None else owner or ""
         self.store[name] = Thing(name=name, value=value, owner=kept, version=before.version + 1 if before else 1)
 
     @property
     def writes(self) -> list[str]:
-        """The calls that change something."""
+        """The writing calls."""
         return [call for call in self.calls if call != "observe"]
 
     @property
     def values(self) -> dict[str, str | Secret]:
-        """What it holds."""
+        """The current values."""
         return {name: thing.value for name, thing in self.store.items()}
 
     def engine(self) -> Engine:
-        """An engine that has only this kind."""
+        """An engine with only this kind."""
         return Engine(lambda _place: (self,))
 
     def _write(self, verb: str, name: str) -> None:
@@ -116,7 +116,7 @@ class FakeKind:
 
 
 def document(values: Mapping[str, str], *, generation: int = 1, **spec: Any) -> dict[str, Any]:
-    """An object with one parameter for each value; `finalizers`, `annotations` and `status` go beside spec."""
+    """An object with one parameter for each value; `finalizers`, `annotations` and `status` are set beside spec."""
     metadata = {
         "generation": generation,
         "finalizers": spec.pop("finalizers", [names.FINALIZER]),
@@ -135,10 +135,10 @@ def declared(values: Mapping[str, str], *, owner: Owner = OWNER, **about: Any) -
 
 
 def deletion(values: Mapping[str, str], **about: Any) -> Declaration:
-    """The declaration of such an object on its way out."""
+    """The declaration of such an object while it is being deleted."""
     return declare_deletion(document(values, **about), owner=OWNER, default_region="eu-west-1")
 
 
 def nothing(_source: Source) -> str | None:
-    """There are no Secrets here."""
+    """There are no Secrets."""
     return None

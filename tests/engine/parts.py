@@ -1,4 +1,4 @@
-"""Two fake kinds beside the things of `fake_kind`: a lamp that AWS takes time over, and a cord that follows from the lamp."""
+"""Two more fake kinds: a lamp whose writes take time in AWS, and a cord that depends on the lamp."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from dynconfig.status import report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lamp(Resource):
-    """It has no versions, serves a revision of the things, and gets an id when it is made."""
+    """It has no versions, serves a revision of the other resources, and gets an id at creation."""
 
     kind: ClassVar[str] = "Lamp"
     arn: str = field(default="", metadata={"compare": False})
@@ -27,7 +27,7 @@ class Lamp(Resource):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cord(Resource):
-    """It goes to the id of a lamp, and follows what becomes of it."""
+    """It refers to the id of a lamp, and follows its changes."""
 
     kind: ClassVar[str] = "Cord"
     follows: bool = field(default=True, metadata={"compare": False})
@@ -36,15 +36,15 @@ class Cord(Resource):
 
 @dataclass
 class Lamps:
-    """One lamp for a declaration with the tag `colour`; it is busy for some looks after each write."""
+    """One lamp for a declaration with the tag `colour`; it is busy for some reads after each write."""
 
     value: type[Lamp] = Lamp
     store: dict[str, Lamp] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
-    busy_looks: int = 0
-    """How many looks after a write still see AWS at work."""
+    busy_reads: int = 0
+    """How many reads after a write still show a write in progress."""
     forbidden: DynConfigError | None = None
-    """What each look raises."""
+    """The error of each read."""
     busy: dict[str, int] = field(default_factory=dict)
     made: int = 0
 
@@ -56,7 +56,7 @@ class Lamps:
             yield Lamp(name=declaration.names.function, owner=declaration.owner.tag, colour=colour, served=served)
 
     def observe(self, scope: Scope, desired: Sequence[Lamp]) -> Iterable[Lamp]:
-        """Where it may be."""
+        """Its possible names."""
         if self.forbidden is not None:
             raise self.forbidden
         for name in scope.where("Lamp", desired, scope.names.function):
@@ -68,13 +68,13 @@ class Lamps:
         """Nothing."""
 
     def put(self, desired: Lamp, observed: Lamp | None) -> Lamp:
-        """Write; an id comes with the first."""
+        """Write; the first write assigns an id."""
         self.writes.append(f"put {desired.name} {desired.colour}")
         self.made += observed is None
         arn = observed.arn if observed else f"lamp-{self.made}"
         self.store[desired.name] = replace(desired, arn=arn)
-        self.busy[desired.name] = self.busy_looks + 1
-        return replace(self.store[desired.name], pending="is being made" if self.busy_looks else "")
+        self.busy[desired.name] = self.busy_reads + 1
+        return replace(self.store[desired.name], pending="is being made" if self.busy_reads else "")
 
     def delete(self, observed: Sequence[Lamp]) -> None:
         """Remove."""
@@ -83,20 +83,20 @@ class Lamps:
             self.store.pop(lamp.name, None)
 
     def release(self, observed: Lamp) -> None:
-        """Take the owner off."""
+        """Remove the owner."""
         self.store[observed.name] = replace(self.store[observed.name], owner="")
 
 
 @dataclass
 class Cords:
-    """One cord to each lamp that is found."""
+    """One cord for each lamp that is found."""
 
     value: type[Cord] = Cord
     store: dict[str, Cord] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
 
     def desired(self, declaration: Declaration) -> Iterable[Cord]:
-        """A cord as soon as there is a lamp, where one is declared."""
+        """A cord once there is a lamp, if one is declared."""
         for lamp in declaration.observed_so_far:
             if isinstance(lamp, Lamp) and "colour" in dict(declaration.tags):
                 yield Cord(name="cord", owner=declaration.owner.tag, to=lamp.arn)
@@ -121,7 +121,7 @@ class Cords:
             self.store.pop(cord.name, None)
 
     def release(self, observed: Cord) -> None:
-        """It bears no mark."""
+        """It has no owner mark."""
 
 
 @dataclass
@@ -138,12 +138,12 @@ class DerivedKinds:
 
     @property
     def writes(self) -> list[str]:
-        """What was written to lamps and cords."""
+        """The writes of lamps and cords."""
         return [*self.lamps.writes, *self.cords.writes]
 
     @property
     def is_dark(self) -> bool:
-        """Whether nothing is left."""
+        """Whether nothing exists."""
         return not (self.fake.store or self.lamps.store or self.cords.store)
 
 

@@ -24,7 +24,7 @@ def many(count: int) -> dict[str, str]:
         (2, 0, False),
     ],
 )
-def test_most_of_the_parameters_are_deleted_only_with_approval(total: int, kept: int, is_stopped: bool) -> None:
+def test_most_parameters_are_deleted_only_with_approval(total: int, kept: int, is_stopped: bool) -> None:
     fake = FakeKind()
     fake.engine().run(declared(many(total)))
     outcome = fake.engine().run(declared(many(kept), generation=2))
@@ -34,7 +34,7 @@ def test_most_of_the_parameters_are_deleted_only_with_approval(total: int, kept:
     assert fake.engine().run(declared(many(kept), generation=2, annotations=approval)).is_complete
 
 
-def test_the_refusal_of_a_mass_deletion_names_parameters_and_the_command() -> None:
+def test_denied_mass_deletion_names_parameters_and_the_command() -> None:
     fake = FakeKind()
     fake.engine().run(declared(many(8)))
     message = str(fake.engine().run(declared(many(1), generation=2)).error)
@@ -43,15 +43,15 @@ def test_the_refusal_of_a_mass_deletion_names_parameters_and_the_command() -> No
     assert "kubectl -n shop annotate dcfg myapp --overwrite dynconfig.dev/approve-generation=2" in message
 
 
-def test_other_resources_do_not_count_beside_parameters() -> None:
+def test_other_resources_do_not_count_as_parameters() -> None:
     derived = DerivedKinds()
     assert derived.engine().run(declared(many(5), **RED)).is_complete
-    # Three of five parameters are most of them, though not of the seven resources.
+    # Three of five parameters are most of them, although not of the seven resources.
     assert isinstance(derived.engine().run(declared(many(2), generation=2, **RED)).error, UnsafePlan)
     assert len(derived.fake.store) == 5
 
 
-def test_an_approval_of_another_generation_counts_for_nothing() -> None:
+def test_approval_of_another_generation_is_ignored() -> None:
     fake = FakeKind()
     fake.engine().run(declared(many(22)))
     stale = declared({}, generation=3, annotations={"dynconfig.dev/approve-generation": "2"})

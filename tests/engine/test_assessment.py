@@ -14,7 +14,7 @@ from dynconfig.model.errors import AlarmFiring, UnsafePlan
 def reported_drift() -> tuple[RolloutHarness, float]:
     harness = stable(driftPolicy="Report")
     harness.versioned.by_hand("/app/a")
-    harness.look(CHANGE - 1)
+    harness.reconcile(CHANGE - 1)
     harness.edit(a="1", b="5")
     return harness, CHANGE
 
@@ -83,13 +83,13 @@ def told(found: Assessment | Outcome) -> list[str]:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_an_assessment_is_what_is_then_carried_out(scene: Callable[[], tuple[RolloutHarness, float]]) -> None:
+def test_assessment_equals_what_is_applied(scene: Callable[[], tuple[RolloutHarness, float]]) -> None:
     harness, now = scene()
     harness.versioned.now = now
     harness.versioned.calls.clear()
     found = harness.engine.assess(harness.declaration(), now)
     assert harness.versioned.writes == []
-    outcome = harness.look(now)
+    outcome = harness.reconcile(now)
     assert told(found) == told(outcome)
     assert [found.plan.reported, found.plan.waiting, found.drift] == [
         outcome.plan.reported,
@@ -98,7 +98,7 @@ def test_an_assessment_is_what_is_then_carried_out(scene: Callable[[], tuple[Rol
     ]
 
 
-def test_what_would_be_done_is_told_with_what_keeps_it_from_being_done() -> None:
+def test_assessment_contains_blocked_steps_with_their_reason() -> None:
     harness, now = firing_alarm()
     found = harness.engine.assess(harness.declaration(), now)
     assert isinstance(found.blocked, AlarmFiring)
@@ -110,19 +110,19 @@ def test_what_would_be_done_is_told_with_what_keeps_it_from_being_done() -> None
     assert found.writes == ()
 
 
-def test_a_change_that_is_held_back_has_not_begun_to_bake() -> None:
-    """A deletion that waits with it would else be taken for a change that is out, and let the rest pass."""
+def test_suspended_change_has_not_started_to_bake() -> None:
+    """Otherwise a waiting deletion would count as an applied change, and the rest would be written."""
     harness = stable()
     harness.alarm.since = CHANGE - 60
     harness.edit(a="2")
     for later in range(3):
-        outcome = harness.look(CHANGE + later)
+        outcome = harness.reconcile(CHANGE + later)
         assert isinstance(outcome.error, AlarmFiring)
         assert "bake" not in (harness.status or {})
     assert harness.shown == {"a": "1", "b": "1"}
 
 
-def test_a_rollback_is_assessed_as_the_stable_values() -> None:
+def test_rollback_is_assessed_as_the_stable_values() -> None:
     harness, now = rollback()
     found = harness.engine.assess(harness.declaration(), now)
     assert found.declaration.rolled_back

@@ -11,7 +11,7 @@ from dynconfig.status import report
 
 
 class Apart(RolloutHarness):
-    """An operator whose clock is so many seconds ahead of AWS's; all moments of a test are AWS's."""
+    """An operator whose clock is this many seconds ahead of AWS's; all times of a test are AWS's."""
 
     ahead = 0.0
 
@@ -20,7 +20,7 @@ class Apart(RolloutHarness):
             lambda _place: (self.versioned, self.alarm), self._labels, aws_now=lambda _otherwise: self.versioned.now
         )
 
-    def look(self, now: float | None = None) -> Outcome:
+    def reconcile(self, now: float | None = None) -> Outcome:
         self.versioned.now = self.versioned.now if now is None else now
         outcome = self.engine.run(self.declaration(), now=self.versioned.now + self.ahead)
         self.status = report.status(outcome, PreviousStatus.of(self.status), self.versioned.now + self.ahead, None)
@@ -28,7 +28,7 @@ class Apart(RolloutHarness):
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
-def test_a_bake_time_is_as_long_as_declared(ahead: float) -> None:
+def test_bake_time_is_as_long_as_declared(ahead: float) -> None:
     harness = Apart(values=OLD)
     harness.ahead = ahead
     harness.settle(START)
@@ -40,7 +40,7 @@ def test_a_bake_time_is_as_long_as_declared(ahead: float) -> None:
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
-def test_an_alarm_in_the_bake_time_undoes_the_change(ahead: float) -> None:
+def test_alarm_in_the_bake_time_rolls_the_change_back(ahead: float) -> None:
     harness = Apart(values=OLD)
     harness.ahead = ahead
     harness.settle(START)
@@ -53,7 +53,7 @@ def test_an_alarm_in_the_bake_time_undoes_the_change(ahead: float) -> None:
     assert (harness.shown, harness.ready[1]) == (OLD, "RolledBack")
 
 
-def test_a_deletion_waits_by_the_same_clock() -> None:
+def test_deletion_waits_by_the_same_clock() -> None:
     harness = Apart(values=OLD)
     harness.ahead = 7200.0
     harness.settle(START)

@@ -18,7 +18,7 @@ RESYNC = 600.0
 
 @dataclass
 class Fight:
-    """An object, and a rival that writes one of its values whenever it is not his."""
+    """An object, and a rival that writes one of its values whenever it differs from the rival's."""
 
     fake: FakeKind = field(default_factory=FakeKind)
     status: dict[str, Any] = field(default_factory=dict)
@@ -28,9 +28,9 @@ class Fight:
 
     def __post_init__(self) -> None:
         self.engine = self.fake.engine()
-        self.look()
+        self.reconcile()
 
-    def look(self, values: dict[str, str] | None = None, generation: int = 1, **about: Any) -> Outcome:
+    def reconcile(self, values: dict[str, str] | None = None, generation: int = 1, **about: Any) -> Outcome:
         declaration = declared(
             values or VALUES, status=self.status or None, resyncInterval="10m", generation=generation, **about
         )
@@ -46,18 +46,18 @@ class Fight:
         self.fake.store["/app/a"] = replace(self.fake.store["/app/a"], modified_by="arn:aws:iam::1:user/eve")
 
     def wait(self) -> None:
-        """Until a correction is held back, and half of its time has passed."""
+        """Reconcile until a correction is delayed, and half of its delay has passed."""
         self.corrections(5)
         self.now -= FIRST_PAUSE / 2
 
     def corrections(self, seconds: float) -> list[float]:
-        """When the value was corrected; the rival writes at once, and the object is looked at when it asks to be."""
+        """The times of corrections; the rival writes at once, and the object is reconciled when it is due."""
         found: list[float] = []
         end = self.now + seconds
         while self.now < end:
             if self.fake.values["/app/a"] == "1":
                 self.rival()
-            outcome = self.look()
+            outcome = self.reconcile()
             if self.fake.values["/app/a"] == "1":
                 found.append(self.now)
             self.now += outcome.retry.delay or 0.0 if outcome.retry else 1.0
@@ -84,15 +84,15 @@ def test_condition_and_event_name_writer_and_field() -> None:
     )
     assert [item["field"] for item in fight.status["drift"]] == ["value"]
     assert len(fight.notes) == 1
-    fight.look()
-    assert len(fight.notes) == 1, "the same is told once"
+    fight.reconcile()
+    assert len(fight.notes) == 1, "the same is reported once"
 
 
 def test_other_fields_are_not_delayed() -> None:
     fight = Fight()
     fight.wait()
     fight.fake.by_hand("/app/b")
-    outcome = fight.look()
+    outcome = fight.reconcile()
     assert fight.fake.values["/app/b"] == "2"
     assert isinstance(outcome.error, ReconcileLoop)
 
@@ -100,9 +100,9 @@ def test_other_fields_are_not_delayed() -> None:
 def test_request_or_edit_resets_the_backoff() -> None:
     fight = Fight()
     fight.wait()
-    assert fight.look(annotations={"dynconfig.dev/reconcile-requested-at": "now"}).is_complete
+    assert fight.reconcile(annotations={"dynconfig.dev/reconcile-requested-at": "now"}).is_complete
     fight.wait()
-    assert fight.look({**VALUES, "a": "9"}, generation=2).is_complete
+    assert fight.reconcile({**VALUES, "a": "9"}, generation=2).is_complete
     assert fight.fake.values["/app/a"] == "9"
 
 
@@ -110,5 +110,5 @@ def test_drift_that_disappears_resets_the_backoff() -> None:
     fight = Fight()
     for _ in range(6):
         fight.rival()
-        assert fight.look().is_complete
-        assert fight.look().is_complete
+        assert fight.reconcile().is_complete
+        assert fight.reconcile().is_complete

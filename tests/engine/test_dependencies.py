@@ -9,19 +9,19 @@ from dynconfig.status import kube_events
 
 
 def paint(derived: DerivedKinds, colour: str) -> None:
-    """What somebody else does to the lamp."""
+    """An external change of the lamp."""
     lamp = the_lamp(derived)
     derived.lamps.store[lamp.name] = type(lamp)(
         name=lamp.name, owner=lamp.owner, arn=lamp.arn, colour=colour, served=lamp.served
     )
 
 
-# --- AWS takes time
+# --- writes in progress
 
 
-def test_a_write_that_aws_still_carries_out_is_waited_for_and_not_called_done() -> None:
+def test_pending_write_is_awaited_and_not_reported_as_done() -> None:
     derived = DerivedKinds()
-    derived.lamps.busy_looks = 2
+    derived.lamps.busy_reads = 2
     engine = derived.engine()
     outcome = engine.run(declared({}, **RED))
     assert isinstance(outcome.error, Settling)
@@ -37,7 +37,7 @@ def test_a_write_that_aws_still_carries_out_is_waited_for_and_not_called_done() 
     assert derived.lamps.writes == ["put dynconfig-shop-myapp red"]
 
 
-def test_no_second_write_while_aws_is_at_work_and_what_comes_before_is_written() -> None:
+def test_no_second_write_is_made_while_one_is_pending_but_earlier_kinds_are_written() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     derived.lamps.busy = dict.fromkeys(derived.lamps.store, 3)
@@ -48,9 +48,9 @@ def test_no_second_write_while_aws_is_at_work_and_what_comes_before_is_written()
     assert "/app/c" in derived.fake.store
 
 
-def test_the_wait_grows_while_aws_takes_its_time_and_starts_anew_afterwards() -> None:
+def test_delay_grows_while_a_write_is_pending_and_is_reset_afterwards() -> None:
     derived = DerivedKinds()
-    derived.lamps.busy_looks = 12
+    derived.lamps.busy_reads = 12
     engine = derived.engine()
     delays = []
     while isinstance((outcome := engine.run(declared({}, **RED))).error, Settling):
@@ -64,7 +64,7 @@ def test_the_wait_grows_while_aws_takes_its_time_and_starts_anew_afterwards() ->
     assert again.error.delay == pytest.approx(0.5)
 
 
-def test_a_deletion_does_not_wait_for_aws_to_settle() -> None:
+def test_deletion_does_not_wait_for_a_pending_write() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     derived.lamps.busy = dict.fromkeys(derived.lamps.store, 9)
@@ -74,7 +74,7 @@ def test_a_deletion_does_not_wait_for_aws_to_settle() -> None:
 # --- drift without versions
 
 
-def test_a_change_of_what_has_no_versions_is_drift_and_is_put_back() -> None:
+def test_change_of_an_unversioned_resource_is_drift_and_corrected() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     paint(derived, "blue")
@@ -85,7 +85,7 @@ def test_a_change_of_what_has_no_versions_is_drift_and_is_put_back() -> None:
     assert the_lamp(derived).colour == "red"
 
 
-def test_an_edit_of_what_has_no_versions_is_no_drift() -> None:
+def test_edit_of_an_unversioned_resource_is_not_drift() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     outcome = derived.engine().run(declared(VALUES, **coloured("blue"), generation=2, status=status))
@@ -93,7 +93,7 @@ def test_an_edit_of_what_has_no_versions_is_no_drift() -> None:
     assert outcome.is_complete
 
 
-def test_what_another_version_of_the_operator_declares_otherwise_is_no_drift() -> None:
+def test_different_declaration_of_another_operator_version_is_not_drift() -> None:
     derived = DerivedKinds()
     status = {**lit(derived), "operatorVersion": "0.0.1"}
     paint(derived, "blue")
@@ -102,7 +102,7 @@ def test_what_another_version_of_the_operator_declares_otherwise_is_no_drift() -
     assert the_lamp(derived).colour == "red"
 
 
-def test_what_went_and_was_reported_is_drift() -> None:
+def test_missing_reported_resource_is_drift() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     derived.lamps.store.clear()
@@ -111,7 +111,7 @@ def test_what_went_and_was_reported_is_drift() -> None:
     assert outcome.drift == outcome.plan.reported_drift
 
 
-def test_a_derived_field_is_never_drift() -> None:
+def test_derived_field_is_never_drift() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     derived.fake.by_hand("/app/a")
@@ -121,7 +121,7 @@ def test_a_derived_field_is_never_drift() -> None:
     assert the_lamp(derived).colour == "red"
 
 
-def test_under_report_what_follows_from_a_loss_is_left_too() -> None:
+def test_report_policy_does_not_correct_effects_of_a_loss() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     derived.lamps.store.clear()
@@ -131,7 +131,7 @@ def test_under_report_what_follows_from_a_loss_is_left_too() -> None:
     assert list(derived.cords.store) == ["cord"]
 
 
-def test_under_correct_a_loss_and_what_follows_from_it_are_made_good_in_one_run() -> None:
+def test_correct_policy_restores_a_loss_and_its_effects_in_one_run() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     derived.lamps.store.clear()
@@ -140,10 +140,10 @@ def test_under_correct_a_loss_and_what_follows_from_it_are_made_good_in_one_run(
     assert [cord.to for cord in derived.cords.store.values()] == ["lamp-2"]
 
 
-# --- what reports are good for, and what is done without them
+# --- the use of reports, and runs without them
 
 
-def test_a_resource_that_is_only_in_the_report_is_found_and_deleted() -> None:
+def test_resource_only_in_status_is_found_and_deleted() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     outcome = derived.engine().run(declared(VALUES, generation=2, status=status))
@@ -152,7 +152,7 @@ def test_a_resource_that_is_only_in_the_report_is_found_and_deleted() -> None:
     assert derived.cords.store == {}
 
 
-def test_a_renamed_resource_is_made_under_the_new_name_and_goes_from_the_old() -> None:
+def test_renamed_resource_is_created_under_the_new_name_and_deleted_under_the_old() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     renamed = declared(VALUES, **RED, function={"name": "new"}, generation=2, status=status)
@@ -160,14 +160,14 @@ def test_a_renamed_resource_is_made_under_the_new_name_and_goes_from_the_old() -
     assert list(derived.lamps.store) == ["new"]
 
 
-def test_a_deletion_without_any_report_finds_what_the_names_lead_to() -> None:
+def test_deletion_without_status_finds_resources_by_name() -> None:
     derived = DerivedKinds()
     lit(derived)
     assert derived.engine().run(deletion(VALUES, **RED)).is_complete
     assert derived.is_dark
 
 
-def test_a_deletion_finds_what_was_made_after_the_last_report() -> None:
+def test_deletion_finds_resources_created_after_the_last_report() -> None:
     derived = DerivedKinds()
     status = status_of(derived.engine().run(declared(VALUES)))
     derived.engine().run(declared(VALUES, **RED, generation=2, status=status))
@@ -176,7 +176,7 @@ def test_a_deletion_finds_what_was_made_after_the_last_report() -> None:
     assert derived.is_dark
 
 
-def test_a_stranger_at_the_name_survives_a_deletion_without_report() -> None:
+def test_foreign_resource_of_the_same_name_survives_a_deletion_without_status() -> None:
     derived = DerivedKinds()
     derived.lamps.store["dynconfig-shop-myapp"] = DerivedKinds().lamps.value(
         name="dynconfig-shop-myapp", colour="green"
@@ -186,7 +186,7 @@ def test_a_stranger_at_the_name_survives_a_deletion_without_report() -> None:
     assert isinstance(derived.engine().run(declared({}, **RED)).error, NotOwned)
 
 
-def test_who_may_not_look_at_what_is_not_declared_can_still_delete_the_rest() -> None:
+def test_denied_read_of_undeclared_kinds_does_not_prevent_deletion() -> None:
     derived = DerivedKinds()
     status = status_of(derived.engine().run(declared(VALUES)))
     derived.lamps.forbidden = AccessDenied("no")
@@ -196,7 +196,7 @@ def test_who_may_not_look_at_what_is_not_declared_can_still_delete_the_rest() ->
         assert derived.is_dark
 
 
-def test_who_may_not_look_at_what_is_declared_or_reported_is_told() -> None:
+def test_denied_read_of_declared_or_reported_kinds_is_reported() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     derived.lamps.forbidden = AccessDenied("no")
@@ -205,7 +205,7 @@ def test_who_may_not_look_at_what_is_declared_or_reported_is_told() -> None:
     assert derived.lamps.store
 
 
-def test_the_report_lists_what_has_no_versions_with_its_arn() -> None:
+def test_status_lists_unversioned_resources_with_their_arn() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     assert status["resources"] == [
@@ -216,7 +216,7 @@ def test_the_report_lists_what_has_no_versions_with_its_arn() -> None:
     assert "2 parameters and 2 other resources" in status["conditions"][0]["message"]
 
 
-def test_who_gives_up_on_a_deletion_is_told_of_all_that_stays() -> None:
+def test_abandoned_deletion_reports_all_remaining_resources() -> None:
     status = lit(DerivedKinds())
     note = kube_events.abandoned(deletion(VALUES, **RED, status=status))
     assert "/app/a" in note.message

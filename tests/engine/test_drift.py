@@ -18,14 +18,14 @@ NOW = "2027-01-15T08:00:00Z"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Siren(Resource):
-    """A resource of which AWS keeps no versions and tells no author."""
+    """A resource without versions and author in AWS."""
 
     kind: ClassVar[str] = "Siren"
     level: int
 
 
 def drifted(*steps: tuple[Resource, Resource], changed: dict[str, str] | None = None) -> Outcome:
-    """An outcome in which these differ, and were not corrected."""
+    """An outcome with these uncorrected differences."""
     found = tuple(
         Step(FakeKind(), Update(observed, desired, (Difference("level", "1", "2"),))) for observed, desired in steps
     )

@@ -7,7 +7,7 @@ from tests.engine.parts import RED, VALUES, Cord, Cords, DerivedKinds, coloured,
 from dynconfig.model.errors import NotPossible, Throttled
 
 
-def test_what_needs_an_id_is_made_in_the_same_run_as_what_gets_it() -> None:
+def test_resource_that_needs_an_id_is_created_in_the_run_that_assigns_it() -> None:
     derived = DerivedKinds()
     outcome = derived.engine().run(declared(VALUES, **RED))
     assert outcome.is_complete
@@ -18,7 +18,7 @@ def test_what_needs_an_id_is_made_in_the_same_run_as_what_gets_it() -> None:
 
 
 @pytest.mark.parametrize("colour", ["red", "blue"])
-def test_a_changed_thing_is_served_by_one_write_in_the_same_run(colour: str) -> None:
+def test_changed_value_is_served_by_one_write_in_the_same_run(colour: str) -> None:
     derived = DerivedKinds()
     status = lit(derived)
     before = the_lamp(derived).served
@@ -29,7 +29,7 @@ def test_a_changed_thing_is_served_by_one_write_in_the_same_run(colour: str) -> 
     assert derived.engine().run(declared({**VALUES, "a": "9"}, **coloured(colour), generation=2)).plan.is_empty
 
 
-def test_nothing_follows_from_a_run_that_failed_and_the_next_one_does_it() -> None:
+def test_failed_run_has_no_follow_up_until_the_next_run() -> None:
     derived = DerivedKinds()
     derived.fake.failures = {"/app/b": Throttled("slow")}
     assert not derived.engine().run(declared(VALUES, **RED)).is_complete
@@ -39,7 +39,7 @@ def test_nothing_follows_from_a_run_that_failed_and_the_next_one_does_it() -> No
     assert derived.cords.writes == ["put lamp-1"]
 
 
-def test_a_turn_that_is_over_leaves_what_follows_to_the_next() -> None:
+def test_expired_turn_leaves_follow_ups_to_the_next() -> None:
     derived = DerivedKinds()
     first = derived.engine().run(declared({}, **RED), keep_going=lambda: False)
     assert first.applied
@@ -47,7 +47,7 @@ def test_a_turn_that_is_over_leaves_what_follows_to_the_next() -> None:
     assert derived.cords.writes == ["put lamp-1"]
 
 
-def test_nothing_follows_from_a_deletion() -> None:
+def test_deletion_has_no_follow_up() -> None:
     derived = DerivedKinds()
     status = lit(derived)
     outcome = derived.engine().run(deletion(VALUES, **RED, status=status))
@@ -55,7 +55,7 @@ def test_nothing_follows_from_a_deletion() -> None:
     assert derived.is_dark
 
 
-def test_what_turns_out_to_be_impossible_then_is_told_beside_what_was_made() -> None:
+def test_follow_up_that_fails_is_reported_beside_what_was_created() -> None:
     class Short(Cords):
         def refuse(self, desired: Cord, observed: Cord | None) -> None:
             raise NotPossible("cord: the lamp is too far away")

@@ -21,7 +21,7 @@ VALUES = {"a": "1", "b": "2", "c": "3"}
 
 
 def taken(declaration: Declaration, *names: str) -> Declaration:
-    """The declaration beside a rival that declares these names and may adopt them."""
+    """The declaration, with a rival that declares these names and may adopt them."""
     return replace(declaration, successor_of=lambda name: Successor(RIVAL) if name in names else None)
 
 
@@ -33,7 +33,7 @@ def applied(**about: Any) -> tuple[FakeKind, dict[str, Any]]:
 
 
 def with_policy(name: str, policy: str, values: dict[str, str] = VALUES, **about: Any) -> dict[str, Any]:
-    """An object one of whose parameters has a policy of its own."""
+    """An object with one parameter that has its own policy."""
     found = document(values, **about)
     (parameter,) = (item for item in found["spec"]["parameters"] if item["name"] == name)
     parameter["deletionPolicy"] = policy
@@ -41,7 +41,7 @@ def with_policy(name: str, policy: str, values: dict[str, str] = VALUES, **about
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_what_another_object_takes_over_gets_its_owner_tag_and_is_not_deleted(policy: str) -> None:
+def test_adopted_parameter_gets_the_new_owner_tag_and_is_not_deleted(policy: str) -> None:
     fake, status = applied(deletionPolicy=policy)
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy=policy)
     outcome = fake.engine().run(taken(edit, "/app/c"))
@@ -52,7 +52,7 @@ def test_what_another_object_takes_over_gets_its_owner_tag_and_is_not_deleted(po
 
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_the_deletion_of_an_object_hands_over_what_another_takes(policy: str) -> None:
+def test_deletion_hands_over_what_another_object_adopts(policy: str) -> None:
     fake, status = applied()
     gone = document(VALUES, status=status, deletionPolicy=policy)
     leaving = taken(declare_deletion(gone, owner=OWNER, default_region="eu-west-1"), "/app/b")
@@ -64,7 +64,7 @@ def test_the_deletion_of_an_object_hands_over_what_another_takes(policy: str) ->
 
 
 @pytest.mark.parametrize("answers", [0, 1, 2], ids=["before the plan", "before the write", "after the write"])
-def test_a_successor_that_goes_meanwhile_is_given_nothing(answers: int) -> None:
+def test_successor_deleted_meanwhile_gets_nothing(answers: int) -> None:
     fake, status = applied()
     successors = iter([Successor(RIVAL)] * answers)
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy="Retain")
@@ -77,12 +77,12 @@ def test_a_successor_that_goes_meanwhile_is_given_nothing(answers: int) -> None:
     assert isinstance(outcome.error, Conflict)
     assert fake.writes == ["hand over /app/c"] * (2 if answers == 2 else 0)
     assert fake.store["/app/c"].owner == OWNER.tag
-    # The next look finds nobody else, so that its own policy counts.
+    # The next reconcile finds no other object, so that its own policy applies.
     assert fake.engine().run(edit).is_complete
     assert fake.store["/app/c"].owner == ""
 
 
-def test_a_successor_that_dies_with_the_operator_still_owns_what_it_was_given() -> None:
+def test_successor_owns_what_it_was_given_even_after_a_kill() -> None:
     fake, status = applied()
     fake.writes_left = 1
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
@@ -94,7 +94,7 @@ def test_a_successor_that_dies_with_the_operator_still_owns_what_it_was_given() 
     assert set(fake.store) == {"/app/a", "/app/b"}
 
 
-def test_an_object_that_is_not_held_yet_is_waited_for() -> None:
+def test_object_without_its_finalizer_yet_is_awaited() -> None:
     fake, status = applied()
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
     new = replace(edit, successor_of=lambda name: Successor(RIVAL, has_finalizer=False) if name == "/app/c" else None)
@@ -104,7 +104,7 @@ def test_an_object_that_is_not_held_yet_is_waited_for() -> None:
     assert fake.store["/app/c"].owner == RIVAL.tag
 
 
-def test_what_is_left_for_an_object_that_may_not_own_it_has_no_owner() -> None:
+def test_parameter_left_for_an_object_that_may_not_own_it_has_no_owner() -> None:
     fake, status = applied()
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status)
     left = replace(edit, successor_of=lambda name: Successor(RIVAL, may_own=False) if name == "/app/c" else None)
@@ -112,7 +112,7 @@ def test_what_is_left_for_an_object_that_may_not_own_it_has_no_owner() -> None:
     assert fake.writes == ["release /app/c"]
 
 
-def test_a_plan_says_to_whom_a_parameter_is_handed_over() -> None:
+def test_plan_names_the_new_owner_of_a_parameter() -> None:
     fake, status = applied()
     found = fake.engine().assess(taken(declared({"a": "1", "b": "2"}, generation=2, status=status), "/app/c"), 0.0)
     assert list(describe.lines(found.plan)) == [("=", "release Thing /app/c"), (" ", "handed over to shop/rival")]
@@ -120,7 +120,7 @@ def test_a_plan_says_to_whom_a_parameter_is_handed_over() -> None:
     assert (change["change"], change["handedOverTo"]) == ("release", "shop/rival")
 
 
-def test_a_hand_over_needs_no_approval() -> None:
+def test_hand_over_needs_no_approval() -> None:
     fake, status = applied()
     edit = declared({}, generation=2, status=status)
     assert isinstance(fake.engine().run(edit).error, UnsafePlan)
@@ -128,7 +128,7 @@ def test_a_hand_over_needs_no_approval() -> None:
     assert set(fake.store) == {"/app/a", "/app/b"}
 
 
-def test_retain_holds_for_a_parameter_that_leaves_the_list() -> None:
+def test_retain_applies_to_a_parameter_that_is_no_longer_declared() -> None:
     fake, status = applied(deletionPolicy="Retain")
     edit = declared({"a": "1", "b": "2"}, generation=2, status=status, deletionPolicy="Retain")
     assert fake.engine().run(edit).is_complete
@@ -136,7 +136,7 @@ def test_retain_holds_for_a_parameter_that_leaves_the_list() -> None:
 
 
 @pytest.mark.parametrize(("whole", "own", "is_kept"), [("Delete", "Retain", True), ("Retain", "Delete", False)])
-def test_a_parameters_own_policy_is_remembered_when_it_has_left(whole: str, own: str, is_kept: bool) -> None:
+def test_policy_of_a_parameter_is_remembered_after_its_removal(whole: str, own: str, is_kept: bool) -> None:
     fake = FakeKind()
     first = run(fake, with_policy("c", own, deletionPolicy=whole))
     status = report.status(first, PreviousStatus(), 1.8e9, None)
@@ -147,7 +147,7 @@ def test_a_parameters_own_policy_is_remembered_when_it_has_left(whole: str, own:
 
 
 @pytest.mark.parametrize(("whole", "own", "is_kept"), [("Delete", "Retain", True), ("Retain", "Delete", False)])
-def test_a_parameters_own_policy_counts_when_the_object_is_deleted(whole: str, own: str, is_kept: bool) -> None:
+def test_policy_of_a_parameter_applies_when_the_object_is_deleted(whole: str, own: str, is_kept: bool) -> None:
     fake = FakeKind()
     found = with_policy("c", own, deletionPolicy=whole)
     run(fake, found)
@@ -155,7 +155,7 @@ def test_a_parameters_own_policy_counts_when_the_object_is_deleted(whole: str, o
     assert ("/app/c" in fake.store) is is_kept
 
 
-def test_a_policy_that_is_not_known_retains() -> None:
+def test_unknown_policy_retains() -> None:
     fake = FakeKind()
     run(fake, document(VALUES))
     odd = document(VALUES, deletionPolicy="Orphan")
@@ -163,7 +163,7 @@ def test_a_policy_that_is_not_known_retains() -> None:
     assert set(fake.store) == {"/app/a", "/app/b", "/app/c"}
 
 
-def test_a_deletion_waits_for_a_moment_and_everything_else_is_done() -> None:
+def test_deletion_waits_briefly_and_everything_else_is_done() -> None:
     fake, status = applied()
     edit = replace(declared({"a": "9", "b": "2"}, generation=2, status=status), deletes_from=1005.0)
     early = fake.engine().run(edit, now=1001.0)
@@ -180,7 +180,7 @@ def test_a_deletion_waits_for_a_moment_and_everything_else_is_done() -> None:
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
-def test_a_deletion_waits_as_long_when_the_clock_of_aws_is_another(ahead: float) -> None:
+def test_deletion_waits_as_long_with_another_aws_clock(ahead: float) -> None:
     fake, status = applied()
     edit = replace(declared({"a": "1", "b": "2"}, generation=2, status=status), deletes_from=10_005.0)
     engine = Engine(lambda _place: (fake,), aws_now=lambda now: now + ahead)
@@ -190,7 +190,7 @@ def test_a_deletion_waits_as_long_when_the_clock_of_aws_is_another(ahead: float)
     assert engine.run(edit, now=10_006.0).is_complete
 
 
-def test_the_successor_adopts_in_place() -> None:
+def test_successor_adopts_in_place() -> None:
     fake, status = applied()
     heir = declared({"c": "3"}, owner=RIVAL, adoptionPolicy="IfUnowned")
     blocked = fake.engine().run(heir)
@@ -209,7 +209,7 @@ def run(fake: FakeKind, found: dict[str, Any]) -> Outcome:
 
 
 @pytest.mark.parametrize(("policy", "is_awaited"), [("IfUnowned", True), ("Never", False)])
-def test_what_the_owner_gives_up_is_waited_for_without_a_warning(policy: str, is_awaited: bool) -> None:
+def test_parameter_given_up_by_its_owner_is_awaited_without_a_warning(policy: str, is_awaited: bool) -> None:
     fake, _ = applied()
     heir = replace(
         declared({"b": "2", "c": "3"}, owner=RIVAL, adoptionPolicy=policy), awaits=lambda _owner, _name: True

@@ -26,7 +26,7 @@ RED, BLUE = coloured("red"), coloured("blue")
 
 
 class NeedyLamps(Lamps):
-    """A lamp needs the things to exist."""
+    """A lamp depends on the other resources."""
 
     needs = ("Thing",)
     refusal: DynConfigError | None = None
@@ -43,7 +43,7 @@ class NeedyLamps(Lamps):
 
 
 class NeedyCords(Cords):
-    """A cord needs its lamp."""
+    """A cord depends on its lamp."""
 
     needs = ("Lamp",)
 
@@ -59,7 +59,7 @@ def refused_lamp(error: DynConfigError) -> DerivedKinds:
     return found
 
 
-def test_what_does_not_depend_on_a_refused_resource_is_carried_out() -> None:
+def test_steps_independent_of_a_rejected_resource_are_applied() -> None:
     found = refused_lamp(Refused("Lamp: no such colour"))
     outcome = found.engine().run(declared(VALUES, **RED))
     assert set(found.fake.values) == {"/app/a", "/app/b", "/app/c"}
@@ -67,7 +67,7 @@ def test_what_does_not_depend_on_a_refused_resource_is_carried_out() -> None:
     assert [item.title for item in outcome.refused] == [f"Lamp {declared({}).names.function}"]
 
 
-def test_what_depends_on_a_stranger_waits_for_it() -> None:
+def test_step_that_depends_on_a_foreign_resource_waits() -> None:
     found = derived()
     found.fake.by_hand("/app/b", owner="cluster/other/rival/uid-9")
     outcome = found.engine().run(declared(VALUES, **RED))
@@ -79,7 +79,7 @@ def test_what_depends_on_a_stranger_waits_for_it() -> None:
     ]
 
 
-def test_an_update_that_is_refused_leaves_what_was_there_to_those_that_need_it() -> None:
+def test_rejected_update_keeps_the_existing_resource_for_its_dependents() -> None:
     found = derived()
     engine = found.engine()
     status = status_of(engine.run(declared(VALUES, **RED)))
@@ -89,7 +89,7 @@ def test_an_update_that_is_refused_leaves_what_was_there_to_those_that_need_it()
     assert [item.title for item in outcome.refused] == ["Thing /app/a"]
 
 
-def test_a_deletion_waits_for_what_still_uses_it() -> None:
+def test_deletion_waits_for_dependents() -> None:
     found = derived()
     engine = found.engine()
     status = status_of(engine.run(declared(VALUES, **RED)))
@@ -107,7 +107,7 @@ def test_a_deletion_waits_for_what_still_uses_it() -> None:
     assert found.is_dark
 
 
-def test_a_kind_that_cannot_be_read_keeps_only_its_own_from_being_written() -> None:
+def test_unreadable_kind_blocks_only_its_own_writes() -> None:
     found = derived(forbidden=AccessDenied("lamps: denied"))
     outcome = found.engine().run(declared(VALUES, **RED))
     assert set(found.fake.values) == {"/app/a", "/app/b", "/app/c"}
@@ -115,7 +115,7 @@ def test_a_kind_that_cannot_be_read_keeps_only_its_own_from_being_written() -> N
     assert found.writes == []
 
 
-def test_what_was_reported_of_a_kind_that_cannot_be_read_is_not_forgotten() -> None:
+def test_reported_resources_of_an_unreadable_kind_are_kept_in_status() -> None:
     found = derived()
     status = lit(found)
     before = [item for item in status["resources"] if item["kind"] == "Lamp"]
@@ -127,14 +127,14 @@ def test_what_was_reported_of_a_kind_that_cannot_be_read_is_not_forgotten() -> N
 
 
 @pytest.mark.parametrize("error", [Throttled("slow"), Unavailable("away"), CredentialsMissing("none")])
-def test_what_makes_every_call_useless_ends_the_turn(error: DynConfigError) -> None:
+def test_error_that_affects_every_call_ends_the_turn(error: DynConfigError) -> None:
     fake = FakeKind(failures={"/app/b": error})
     outcome = fake.engine().run(declared({**VALUES, "c": "3"}))
     assert outcome.stopped is error
     assert fake.writes == ["put /app/a", "put /app/b"]
 
 
-def test_status_lists_each_refused_resource_and_what_waits() -> None:
+def test_status_lists_each_rejected_resource_and_what_waits() -> None:
     found = derived()
     found.fake.impossible = frozenset({"/app/b"})
     outcome = found.engine().run(declared(VALUES, **RED))
@@ -151,7 +151,7 @@ def test_status_lists_each_refused_resource_and_what_waits() -> None:
     assert "/app/b cannot be" in ready["message"]
 
 
-def test_the_condition_names_some_of_many_and_status_lists_no_more_than_fits() -> None:
+def test_condition_names_some_of_many_and_status_is_bounded() -> None:
     values = {f"p{number:03}": "1" for number in range(70)}
     fake = FakeKind(impossible=frozenset(f"/app/p{number:03}" for number in range(60)))
     outcome = fake.engine().run(declared(values))
@@ -161,7 +161,7 @@ def test_the_condition_names_some_of_many_and_status_lists_no_more_than_fits() -
     assert "; and 55 more" in status["conditions"][0]["message"]
 
 
-def test_what_only_a_person_can_help_with_comes_first_and_what_may_pass_is_tried_soon() -> None:
+def test_terminal_errors_come_first_and_retryable_ones_are_retried_soon() -> None:
     fake = FakeKind(failures={"/app/a": Conflict("busy", delay=2.0), "/app/b": Refused("no")})
     outcome = fake.engine().run(declared(VALUES))
     assert isinstance(outcome.error, Refused)
@@ -179,7 +179,7 @@ def refused_generation(policy: str) -> tuple[FakeKind, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("policy", ["Report", "Correct"])
-def test_drift_beside_a_refused_resource_is_still_drift(policy: str) -> None:
+def test_drift_beside_a_rejected_resource_is_still_drift(policy: str) -> None:
     fake, status = refused_generation(policy)
     fake.by_hand("/app/a")
     outcome = fake.engine().run(
@@ -189,7 +189,7 @@ def test_drift_beside_a_refused_resource_is_still_drift(policy: str) -> None:
     assert fake.values["/app/a"] == ("by hand" if policy == "Report" else "9")
 
 
-def test_what_was_refused_is_written_as_soon_as_it_can_be_and_is_no_drift() -> None:
+def test_previously_rejected_resource_is_written_when_possible_and_not_drift() -> None:
     fake, status = refused_generation("Report")
     fake.failures = {}
     outcome = fake.engine().run(
@@ -200,8 +200,8 @@ def test_what_was_refused_is_written_as_soon_as_it_can_be_and_is_no_drift() -> N
     assert "triedGeneration" not in report.status(outcome, PreviousStatus.of(status), 1.8e9, None)
 
 
-def test_refusals_that_fill_a_turn_do_not_keep_the_rest_from_its_turn() -> None:
-    """Each turn is over after one write; what was refused in one is not tried in the next before all else was."""
+def test_rejections_that_fill_a_turn_do_not_starve_other_steps() -> None:
+    """Each turn ends after one write; a step rejected in one is retried only after all others were tried."""
     values = {f"p{number}": "1" for number in range(6)}
     fake = FakeKind(failures={f"/app/p{number}": Refused(f"no {number}") for number in range(4)})
     engine = fake.engine()
@@ -216,29 +216,29 @@ def test_refusals_that_fill_a_turn_do_not_keep_the_rest_from_its_turn() -> None:
     assert outcome.is_complete
 
 
-def test_a_generation_with_a_refused_parameter_is_not_stable_and_deletes_nothing() -> None:
+def test_generation_with_a_rejected_parameter_is_not_stable_and_deletes_nothing() -> None:
     harness = stable()
     harness.versioned.impossible = frozenset({"/app/c"})
     harness.edit(a="2", c="1")
-    harness.look(CHANGE)
-    harness.look(CHANGE + BAKE + 1)
+    harness.reconcile(CHANGE)
+    harness.reconcile(CHANGE + BAKE + 1)
     assert harness.shown == {"a": "2", "b": "1"}
     assert harness.versioned.labelled == {("/app/a", "stable"): 1, ("/app/b", "stable"): 1}
     assert harness.ready == ("False", "NotPossible")
 
 
-def test_a_generation_with_a_refused_parameter_is_undone_by_an_alarm() -> None:
+def test_generation_with_a_rejected_parameter_is_rolled_back_by_an_alarm() -> None:
     harness = stable()
     harness.versioned.impossible = frozenset({"/app/c"})
     harness.edit(a="2", b="1", c="1")
-    outcome = harness.look(CHANGE)
-    assert outcome.requeue_after is not None, "the alarm is looked at while the rest bakes"
+    outcome = harness.reconcile(CHANGE)
+    assert outcome.requeue_after is not None, "the alarm is evaluated while the rest bakes"
     harness.alarm.since = CHANGE + 5
-    harness.look(CHANGE + 6)
+    harness.reconcile(CHANGE + 6)
     assert harness.shown == {"a": "1", "b": "1"}
 
 
-def test_a_singleton_is_not_deleted_while_the_one_that_takes_its_place_is_refused() -> None:
+def test_singleton_is_not_deleted_while_its_replacement_is_rejected() -> None:
     found = derived()
     engine = found.engine()
     status = status_of(engine.run(declared(VALUES, **RED, function={"name": "old"})))
@@ -248,8 +248,8 @@ def test_a_singleton_is_not_deleted_while_the_one_that_takes_its_place_is_refuse
     assert len(found.lamps.store) == 1
 
 
-def test_what_is_being_made_holds_back_only_what_is_deleted_for_it() -> None:
-    found = derived(busy_looks=2)
+def test_pending_creation_delays_only_deletions_it_replaces() -> None:
+    found = derived(busy_reads=2)
     engine = found.engine()
     outcome = engine.run(declared(VALUES, **RED))
     assert isinstance(outcome.error, Settling)

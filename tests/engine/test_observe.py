@@ -17,7 +17,7 @@ from dynconfig.model.resource import ASSIGNED, Resource, Scope
 
 @dataclass
 class Meeting(FakeKind):
-    """A kind whose look ends only when another one is under way."""
+    """A kind whose observation ends only when another one is in progress."""
 
     meeting: threading.Barrier = field(default_factory=lambda: threading.Barrier(1))
     is_independent: bool = True
@@ -29,10 +29,10 @@ class Meeting(FakeKind):
 
 
 class Follower(FakeKind):
-    """A kind that looks at what those before it found."""
+    """A kind that uses the observations of earlier kinds."""
 
     def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
-        """Write down what was found."""
+        """Record the observations."""
         self.calls.append(" ".join(resource.name for resource in scope.observed_so_far))
         return super().observe(scope, desired)
 
@@ -43,7 +43,7 @@ def applied() -> FakeKind:
     return fake
 
 
-def test_kinds_that_stand_alone_are_looked_at_together() -> None:
+def test_independent_kinds_are_observed_concurrently() -> None:
     meeting = threading.Barrier(2)
     kinds = [Meeting(meeting=meeting), Meeting(meeting=meeting)]
     with ThreadPoolExecutor(2) as threads:
@@ -51,7 +51,7 @@ def test_kinds_that_stand_alone_are_looked_at_together() -> None:
 
 
 @pytest.mark.parametrize("threads", [None, 2])
-def test_a_kind_that_follows_others_knows_what_they_found(threads: int | None) -> None:
+def test_dependent_kind_gets_earlier_observations(threads: int | None) -> None:
     first, follower = Meeting(store=applied().store), Follower()
     with ThreadPoolExecutor(threads or 1) as pool:
         observations = list(observe([first, follower], declared({"a": "1"}), pool if threads else None))
@@ -59,7 +59,7 @@ def test_a_kind_that_follows_others_knows_what_they_found(threads: int | None) -
     assert follower.calls[0] == "/app/a"
 
 
-def test_a_refusal_of_one_kind_keeps_no_other_from_being_looked_at() -> None:
+def test_rejection_of_one_kind_does_not_block_observation_of_others() -> None:
     first, second = FakeKind(), FakeKind()
     first.by_hand("/app/a", owner="cluster/other/rival/uid-9")
     declaration = declared({"a": "1"})
@@ -71,7 +71,7 @@ def test_a_refusal_of_one_kind_keeps_no_other_from_being_looked_at() -> None:
     assert [step.kind for step in plan.steps] == [second]
 
 
-def test_a_fault_of_one_look_is_raised() -> None:
+def test_failure_of_one_observation_is_raised() -> None:
     class Broken(Meeting):
         def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
             raise Unavailable("away")
@@ -80,7 +80,7 @@ def test_a_fault_of_one_look_is_raised() -> None:
         list(observe([Broken(), Meeting()], declared({"a": "1"}), threads))
 
 
-def test_what_aws_assigns_is_a_word_until_it_is_known() -> None:
+def test_aws_assigned_value_is_a_placeholder_until_known() -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Numbered(Thing):
         id: str = field(default="", metadata={"compare": False, "assigned": True})

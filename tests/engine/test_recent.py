@@ -16,23 +16,23 @@ VALUES = {"a": "1", "b": "2"}
 
 @dataclass
 class LateToy(FakeKind):
-    """Its reads show nothing of what was written a moment ago."""
+    """Its reads do not show recent writes."""
 
     is_late: bool = False
 
     def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
-        """Nothing, while it is late."""
+        """Nothing while reads are stale."""
         return () if self.is_late else super().observe(scope, desired)
 
 
 @dataclass
 class LateLamps(Lamps):
-    """A function, as it were, that reads do not show yet."""
+    """Like a function that reads do not show yet."""
 
     is_late: bool = False
 
     def observe(self, scope: Scope, desired: Sequence[Lamp]) -> Iterable[Lamp]:
-        """Nothing, while it is late."""
+        """Nothing while reads are stale."""
         return () if self.is_late else super().observe(scope, desired)
 
 
@@ -46,7 +46,7 @@ def test_recent_writes_are_deleted_despite_stale_reads() -> None:
     assert outcome.is_complete
     assert outcome.applied
     assert derived.is_dark
-    # It is remembered no longer than it takes.
+    # It is remembered only as long as reads may be stale.
     assert engine.run(deletion(VALUES, **RED), now=1005.0).applied == ()
 
 

@@ -1,4 +1,4 @@
-"""The reconcile: what is written, in which order, what stops it, and that it always converges."""
+"""The reconcile: its writes and their order, what stops it, and that it always converges."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ def status_of(outcome: Any) -> dict[str, Any]:
     return report.status(outcome, PreviousStatus(), 1.8e9, None)
 
 
-def test_it_writes_what_is_declared_and_then_nothing() -> None:
+def test_declared_state_is_written_and_then_nothing() -> None:
     fake = FakeKind()
     first = fake.engine().run(declared(VALUES))
     assert first.is_complete
@@ -38,7 +38,7 @@ def test_it_writes_what_is_declared_and_then_nothing() -> None:
     assert fake.writes == []
 
 
-def test_puts_come_in_order_and_deletions_last_and_backwards() -> None:
+def test_puts_are_ordered_and_deletions_last_in_reverse_order() -> None:
     fake = FakeKind()
     fake.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
     fake.calls.clear()
@@ -46,7 +46,7 @@ def test_puts_come_in_order_and_deletions_last_and_backwards() -> None:
     assert fake.writes == ["put /app/c", "put /app/d", "delete /app/b", "delete /app/a"]
 
 
-def test_a_strangers_resource_is_left_alone_and_the_rest_is_carried_out() -> None:
+def test_foreign_resource_is_not_modified_and_the_rest_is_applied() -> None:
     fake = FakeKind()
     fake.by_hand("/app/b")
     outcome = fake.engine().run(declared(VALUES))
@@ -56,7 +56,7 @@ def test_a_strangers_resource_is_left_alone_and_the_rest_is_carried_out() -> Non
     assert not outcome.is_complete
 
 
-def test_the_first_of_two_claimants_keeps_it_and_is_named() -> None:
+def test_first_of_two_claimants_keeps_the_resource_and_is_named() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES, owner=RIVAL))
     outcome = fake.engine().run(declared({"b": "mine"}, adoptionPolicy="IfUnowned"))
@@ -65,18 +65,18 @@ def test_the_first_of_two_claimants_keeps_it_and_is_named() -> None:
     assert fake.values["/app/b"] == "2"
 
 
-def test_an_object_of_the_same_name_in_another_cluster_is_told_apart() -> None:
+def test_object_of_the_same_name_in_another_cluster_is_distinguished() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
     outcome = fake.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotOwned)
     message = str(outcome.error)
     assert "thing /app/a, /app/b: each is owned by shop/myapp in cluster blue; rename it" in message
-    # Objects restored in a new cluster have a way to what the old one left.
+    # Objects restored in a new cluster can adopt the resources of the old one.
     assert "DYNCONFIG_CLUSTER_ID=blue and set adoptionPolicy: IfUnowned here" in message
 
 
-def test_with_the_id_of_the_cluster_that_is_gone_restored_objects_take_over() -> None:
+def test_restored_objects_adopt_with_the_id_of_the_lost_cluster() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES, owner=replace(OWNER, cluster="blue", uid="uid-9")))
     restored = replace(OWNER, cluster="blue")
@@ -85,14 +85,14 @@ def test_with_the_id_of_the_cluster_that_is_gone_restored_objects_take_over() ->
     assert {thing.owner for thing in fake.store.values()} == {restored.tag}
 
 
-def test_what_cannot_be_is_named_and_the_rest_is_carried_out() -> None:
+def test_rejected_resource_is_named_and_the_rest_is_applied() -> None:
     fake = FakeKind(impossible=frozenset({"/app/b"}))
     outcome = fake.engine().run(declared(VALUES))
     assert isinstance(outcome.error, NotPossible)
     assert fake.writes == ["put /app/a"]
 
 
-def test_a_refusal_in_the_middle_keeps_nothing_else_from_being_written() -> None:
+def test_rejection_in_the_middle_does_not_block_other_writes() -> None:
     fake = FakeKind(failures={"/app/b": Refused("no")})
     outcome = fake.engine().run(declared({**VALUES, "c": "3"}))
     assert isinstance(outcome.error, Refused)
@@ -103,7 +103,7 @@ def test_a_refusal_in_the_middle_keeps_nothing_else_from_being_written() -> None
     assert fake.engine().run(declared({**VALUES, "c": "3"})).is_complete
 
 
-def test_a_turn_ends_between_two_writes_and_goes_on_later() -> None:
+def test_turn_ends_between_two_writes_and_continues_later() -> None:
     fake = FakeKind()
     outcome = fake.engine().run(declared(many(3)), keep_going=lambda: False)
     assert len(outcome.applied) == 1
@@ -111,14 +111,14 @@ def test_a_turn_ends_between_two_writes_and_goes_on_later() -> None:
     assert fake.engine().run(declared(many(3))).is_complete
 
 
-def test_deletions_go_in_one_call_to_the_kind() -> None:
+def test_deletions_are_one_call_to_the_kind() -> None:
     fake = FakeKind()
     fake.engine().run(declared(many(5)))
     assert fake.engine().run(deletion(many(5))).is_complete
     assert fake.store == {}
 
 
-def test_suspended_observes_and_writes_nothing() -> None:
+def test_suspended_object_is_observed_and_not_written() -> None:
     fake = FakeKind()
     outcome = fake.engine().run(declared(VALUES, suspend=True))
     assert outcome.is_suspended
@@ -126,7 +126,7 @@ def test_suspended_observes_and_writes_nothing() -> None:
     assert fake.writes == []
 
 
-def test_drift_under_report_is_told_and_left() -> None:
+def test_drift_under_report_is_reported_and_not_corrected() -> None:
     fake = FakeKind()
     status = status_of(fake.engine().run(declared(VALUES)))
     fake.by_hand("/app/a")
@@ -136,7 +136,7 @@ def test_drift_under_report_is_told_and_left() -> None:
     assert fake.values["/app/a"] == "by hand"
 
 
-def test_an_edit_under_report_is_carried_out() -> None:
+def test_edit_under_report_is_applied() -> None:
     fake = FakeKind()
     status = status_of(fake.engine().run(declared(VALUES)))
     edited = declared({**VALUES, "a": "9"}, driftPolicy="Report", status=status, generation=2)
@@ -144,7 +144,7 @@ def test_an_edit_under_report_is_carried_out() -> None:
     assert fake.values["/app/a"] == "9"
 
 
-def test_drift_under_correct_is_undone_and_counted() -> None:
+def test_drift_under_correct_is_corrected_and_counted() -> None:
     fake = FakeKind()
     status = status_of(fake.engine().run(declared(VALUES)))
     fake.by_hand("/app/a")
@@ -154,7 +154,7 @@ def test_drift_under_correct_is_undone_and_counted() -> None:
     assert fake.values["/app/a"] == "1"
 
 
-def test_a_lost_status_costs_a_look_and_no_write() -> None:
+def test_lost_status_causes_an_observation_and_no_write() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES))
     fake.calls.clear()
@@ -162,14 +162,14 @@ def test_a_lost_status_costs_a_look_and_no_write() -> None:
     assert fake.calls == ["observe"]
 
 
-def test_retained_things_stay_without_an_owner() -> None:
+def test_retained_resources_stay_without_an_owner() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES))
     assert fake.engine().run(deletion(VALUES, deletionPolicy="Retain")).is_complete
     assert {thing.owner for thing in fake.store.values()} == {""}
 
 
-def test_a_suspended_object_deletes_nothing() -> None:
+def test_suspended_object_deletes_nothing() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES))
     outcome = fake.engine().run(deletion(VALUES, suspend=True))
@@ -177,7 +177,7 @@ def test_a_suspended_object_deletes_nothing() -> None:
     assert len(fake.store) == 2
 
 
-def test_what_an_earlier_object_of_the_name_left_is_taken_over_only_when_asked() -> None:
+def test_resources_of_a_predecessor_are_adopted_only_on_request() -> None:
     fake = FakeKind()
     fake.engine().run(declared(VALUES))
     heir = type(OWNER)("cluster", "shop", "myapp", "uid-9")
@@ -185,16 +185,16 @@ def test_what_an_earlier_object_of_the_name_left_is_taken_over_only_when_asked()
     assert fake.engine().run(declared(VALUES, owner=heir, adoptionPolicy="IfUnowned")).is_complete
 
 
-# --- whatever happens on the way, it ends where it should
+# --- convergence
 
 small = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["1", "2", "3"]), max_size=6)
 
 
 @given(small, small, st.integers(1, 12), small)
-def test_a_kill_after_any_write_converges(
+def test_kill_after_any_write_converges(
     before: dict[str, str], after: dict[str, str], survived: int, meddled: dict[str, str]
 ) -> None:
-    """From any state, through a kill at any write and a stranger's hand on what is ours, to what is declared."""
+    """From any state, with a kill at any write and an external change of owned resources, to the declared state."""
     fake, approval = FakeKind(), {"dynconfig.dev/approve-generation": "2"}
     status = status_of(fake.engine().run(declared(before)))
     fake.writes_left = survived
@@ -212,10 +212,10 @@ def test_a_kill_after_any_write_converges(
 
 
 @given(small, small, st.lists(st.sampled_from("abcdef"), max_size=4))
-def test_a_deletion_takes_all_that_is_ours_and_nothing_else(
+def test_deletion_removes_all_owned_resources_and_nothing_else(
     ours: dict[str, str], theirs: dict[str, str], forgotten: list[str]
 ) -> None:
-    """Even where the status has forgotten some of it."""
+    """Even if the status lacks some of them."""
     fake = FakeKind()
     for name, value in theirs.items():
         fake.by_hand(f"/app/{name}/theirs", value)
@@ -226,8 +226,8 @@ def test_a_deletion_takes_all_that_is_ours_and_nothing_else(
 
 
 @given(small, st.data())
-def test_failures_that_pass_do_no_harm(values: dict[str, str], data: st.DataObject) -> None:
-    """Throttling and conflicts in any order: the end is the same, and nothing is written twice without need."""
+def test_transient_failures_do_no_harm(values: dict[str, str], data: st.DataObject) -> None:
+    """Throttling and conflicts in any order: the result is the same, and nothing is written twice unnecessarily."""
     fake = FakeKind()
     engine = fake.engine()
     failing = data.draw(st.lists(st.sampled_from("abcdef"), max_size=6))

@@ -19,7 +19,7 @@ def status_of(outcome: Outcome, previous: dict[str, Any] | None = None) -> dict[
 
 
 def meddled(values: dict[str, str], *names: str) -> tuple[FakeKind, dict[str, Any]]:
-    """An object that was in order, of which somebody else wrote these, and the report of that."""
+    """An object in sync, external writes of these values, and the status that reports them."""
     fake = FakeKind()
     status = status_of(fake.engine().run(declared(values, **REPORT)))
     for name in names:
@@ -32,7 +32,7 @@ def by_hand(harness: RolloutHarness, name: str, at: float) -> None:
     harness.versioned.by_hand(f"/app/{name}", "by hand")
 
 
-def test_more_drift_than_a_status_can_tell_is_left_all_the_same() -> None:
+def test_more_drift_than_status_can_list_is_not_corrected() -> None:
     values = {f"p{number:03}": "1" for number in range(120)}
     fake, status = meddled(values, *values)
     assert len(status["drift"]) == 100
@@ -44,7 +44,7 @@ def test_more_drift_than_a_status_can_tell_is_left_all_the_same() -> None:
     assert status["counts"]["summary"] == "0/120"
 
 
-def test_an_edit_of_one_parameter_leaves_what_was_reported_of_another() -> None:
+def test_edit_of_one_parameter_does_not_correct_reported_drift_of_another() -> None:
     fake, status = meddled({"a": "1", "b": "1"}, "a")
     edited = declared({"a": "1", "b": "2"}, **REPORT, status=status, generation=2)
     outcome = fake.engine().run(edited)
@@ -54,21 +54,21 @@ def test_an_edit_of_one_parameter_leaves_what_was_reported_of_another() -> None:
     assert (told["appliedGeneration"], told["conditions"][0]["reason"]) == (2, "DriftReported")
 
 
-def test_an_edit_of_what_was_reported_is_carried_out() -> None:
+def test_edit_of_a_drifted_parameter_is_applied() -> None:
     fake, status = meddled({"a": "1", "b": "1"}, "a")
     outcome = fake.engine().run(declared({"a": "2", "b": "1"}, **REPORT, status=status, generation=2))
     assert fake.values["/app/a"] == "2"
     assert "drift" not in status_of(outcome, status)
 
 
-def test_an_edit_at_the_end_of_a_long_text_is_carried_out() -> None:
+def test_edit_at_the_end_of_a_long_text_is_applied() -> None:
     long = "x" * 200
     fake, status = meddled({"a": f"{long}1"}, "a")
     fake.engine().run(declared({"a": f"{long}2"}, **REPORT, status=status, generation=2))
     assert fake.values["/app/a"] == f"{long}2"
 
 
-def test_drift_at_the_end_of_a_long_text_stays_with_an_edit_of_something_else() -> None:
+def test_drift_at_the_end_of_a_long_text_is_kept_beside_another_edit() -> None:
     long = "x" * 200
     fake, status = meddled({"a": f"{long}1", "b": "1"})
     fake.by_hand("/app/a", f"{long}other")
@@ -79,7 +79,7 @@ def test_drift_at_the_end_of_a_long_text_stays_with_an_edit_of_something_else() 
     assert fake.values == {"/app/a": f"{long}other", "/app/b": "2"}
 
 
-def test_an_edit_behind_what_the_report_shows_of_a_long_text_is_carried_out() -> None:
+def test_edit_behind_the_reported_part_of_a_long_text_is_applied() -> None:
     long = "x" * 400
     fake, status = meddled({"a": f"1{long}1"})
     fake.by_hand("/app/a", f"2{long}1")
@@ -88,7 +88,7 @@ def test_an_edit_behind_what_the_report_shows_of_a_long_text_is_carried_out() ->
     assert fake.values["/app/a"] == f"1{long}2"
 
 
-def test_what_is_missing_and_was_reported_stays_so_with_an_edit_of_something_else() -> None:
+def test_reported_missing_resource_is_not_recreated_by_another_edit() -> None:
     fake, status = meddled({"a": "1", "b": "1"})
     fake.store.pop("/app/a")
     status = status_of(fake.engine().run(declared({"a": "1", "b": "1"}, **REPORT, status=status)), status)
@@ -96,33 +96,33 @@ def test_what_is_missing_and_was_reported_stays_so_with_an_edit_of_something_els
     assert fake.values == {"/app/b": "2"}
 
 
-def test_another_text_in_a_secret_leaves_what_was_reported_of_others() -> None:
+def test_changed_secret_does_not_correct_reported_drift_of_others() -> None:
     harness = RolloutHarness(values={"a": "1"}, secret="one", about={**REPORT, "rollout": None})
     harness.settle(1000)
     by_hand(harness, "a", 1010)
-    harness.look(1010)
+    harness.reconcile(1010)
     harness.secret = "two"
     harness.settle(1020)
     assert harness.shown == {"a": "by hand", "password": "two"}
     assert harness.ready == ("True", "DriftReported")
 
 
-def test_a_deletion_at_the_end_of_its_bake_time_leaves_what_was_reported() -> None:
+def test_deletion_after_the_bake_time_does_not_correct_reported_drift() -> None:
     harness = stable(**REPORT)
     harness.edit(a="1")
     harness.settle(CHANGE)
     by_hand(harness, "a", CHANGE + 10)
-    harness.look(CHANGE + 20)
+    harness.reconcile(CHANGE + 20)
     harness.settle(CHANGE + 3 * BAKE)
     assert harness.shown == {"a": "by hand"}
 
 
-def test_drift_does_not_keep_a_change_from_proving_itself() -> None:
+def test_drift_does_not_prevent_a_change_from_becoming_stable() -> None:
     harness = stable(**REPORT)
     harness.edit(a="2", b="1")
     harness.settle(CHANGE)
     by_hand(harness, "b", CHANGE + 10)
-    harness.look(CHANGE + 20)
+    harness.reconcile(CHANGE + 20)
     assert harness.ready == ("True", "Baking")
     harness.settle(CHANGE + BAKE + 30)
     status = harness.status or {}
@@ -131,10 +131,10 @@ def test_drift_does_not_keep_a_change_from_proving_itself() -> None:
     assert harness.ready == ("True", "DriftReported")
 
 
-def test_what_somebody_else_wrote_is_never_the_stable_value() -> None:
+def test_external_value_never_becomes_stable() -> None:
     harness = stable(**REPORT)
     by_hand(harness, "a", CHANGE)
-    harness.look(CHANGE + 10)
+    harness.reconcile(CHANGE + 10)
     harness.edit(a="1", b="2")
     harness.settle(CHANGE + 20)
     harness.settle(CHANGE + 20 + BAKE)
@@ -145,11 +145,11 @@ def test_what_somebody_else_wrote_is_never_the_stable_value() -> None:
     assert harness.shown == {"a": OLD["a"], "b": "2"}
 
 
-def test_the_revisions_in_status_are_ours_alone() -> None:
+def test_revisions_in_status_are_only_own_ones() -> None:
     harness = stable(**REPORT)
     before = harness.status or {}
     by_hand(harness, "a", CHANGE)
-    harness.look(CHANGE + 10)
+    harness.reconcile(CHANGE + 10)
     status = harness.status or {}
     assert status["history"] == before["history"]
     assert status["stableRevision"] == before["stableRevision"]
@@ -157,7 +157,7 @@ def test_the_revisions_in_status_are_ours_alone() -> None:
 
 @pytest.mark.parametrize("meets", ["before", "during"])
 @pytest.mark.parametrize("edits", [False, True])
-def test_a_suspension_leaves_what_is_reported(meets: str, *, edits: bool) -> None:
+def test_suspension_does_not_correct_reported_drift(meets: str, *, edits: bool) -> None:
     fake, status = meddled({"a": "1", "b": "1"}, *(["a"] if meets == "before" else []))
     suspended = {**REPORT, "suspend": True}
     for generation in (2, 2):
@@ -175,7 +175,7 @@ def test_a_suspension_leaves_what_is_reported(meets: str, *, edits: bool) -> Non
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_a_rollback_leaves_what_was_reported_and_keeps_reporting_it(*, is_restarted: bool) -> None:
+def test_rollback_keeps_reported_drift_and_reports_it_further(*, is_restarted: bool) -> None:
     harness = RolloutHarness(values={"a": "1", "b": "1"}, about={**REPORT, "rollout": None})
     harness.settle(CHANGE - 3 * BAKE)
     by_hand(harness, "b", CHANGE - 3 * BAKE + 10)
@@ -191,7 +191,7 @@ def test_a_rollback_leaves_what_was_reported_and_keeps_reporting_it(*, is_restar
     if is_restarted:
         harness.restart()
     for _ in range(3):
-        outcome = harness.look(CHANGE + 3 * BAKE)
+        outcome = harness.reconcile(CHANGE + 3 * BAKE)
         assert harness.shown == {"a": "1", "b": "by hand"}
         assert (harness.status or {})["conditions"][0]["reason"] == "RolledBack"
         assert [item["resource"] for item in (harness.status or {})["drift"]] == ["Thing /app/b"]

@@ -13,32 +13,32 @@ from dynconfig.model.resource import Scope, Unread
 
 @dataclass
 class Locked(FakeVersionedKind):
-    """A versioned kind of which some things may not be read."""
+    """A versioned kind with some unreadable resources."""
 
     locked: frozenset[str] = field(default_factory=frozenset)
 
     def observe(self, scope: Scope, desired: Sequence[Any]) -> Iterable[Any]:
-        """What may be read, and what may not."""
+        """The readable resources, and the unreadable ones."""
         yield from (item for item in super().observe(scope, desired) if item.name not in self.locked)
         yield from (Unread(name, AccessDenied(f"{name}: denied")) for name in sorted(self.locked))
 
 
 def changed() -> tuple[RolloutHarness, Locked]:
-    """An object whose second revision is written but for what may not be read."""
+    """An object whose second revision is written except for the unreadable resources."""
     versioned = Locked()
     harness = RolloutHarness(versioned=versioned, values=OLD)
     harness.settle(START)
     harness.settle(START + BAKE)
     versioned.locked = frozenset({"/app/b"})
     harness.edit(**NEW)
-    harness.look(CHANGE)
+    harness.reconcile(CHANGE)
     return harness, versioned
 
 
-def test_a_generation_with_an_unread_item_does_not_become_stable() -> None:
+def test_generation_with_an_unreadable_resource_does_not_become_stable() -> None:
     harness, versioned = changed()
     assert harness.shown == {"a": "2", "b": "1"}
-    outcome = harness.look(CHANGE + BAKE + 1)
+    outcome = harness.reconcile(CHANGE + BAKE + 1)
     assert not outcome.is_complete
     assert (harness.status or {})["stableGeneration"] == 1
     assert [item["name"] for item in (harness.status or {})["parameters"]] == ["/app/a", "/app/b"]
@@ -49,14 +49,14 @@ def test_a_generation_with_an_unread_item_does_not_become_stable() -> None:
     assert (harness.status or {})["stableGeneration"] == 2
 
 
-def test_a_rollback_leaves_an_unread_item_and_puts_it_back_once_it_is_readable() -> None:
+def test_rollback_skips_an_unreadable_resource_and_restores_it_when_readable() -> None:
     harness, versioned = changed()
     versioned.locked = frozenset()
     harness.settle(CHANGE + 2)
     versioned.locked = frozenset({"/app/b"})
     harness.alarm.since = CHANGE + 5
     for later in range(6, 10):
-        harness.look(CHANGE + later)
+        harness.reconcile(CHANGE + later)
     assert harness.shown == {"a": "1", "b": "2"}
     versioned.locked = frozenset()
     harness.settle(CHANGE + 20)

@@ -1,4 +1,4 @@
-"""Takes a queue away again: the emulated AWS of this process is one for all tests, and would go on filling it."""
+"""Delete a queue: the emulated AWS of this process is shared by all tests, and deliveries would continue."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from dynconfig.events.patterns import EventRule
 
 
 def remove_queue(sqs: Any, events: Any, queue: str, rules: Sequence[EventRule]) -> None:
-    """Delete rules and queue, as far as they are there."""
+    """Delete rules and queue if they exist."""
     for rule in rules:
         found = events.list_rules(NamePrefix=rule.name)["Rules"]
         targets = events.list_targets_by_rule(Rule=rule.name)["Targets"] if found else []

@@ -26,24 +26,24 @@ def test_names_of_two_long_cluster_ids_differ() -> None:
     assert len({rule.name for rule in (*one, *other)}) == 6
 
 
-def test_without_paths_every_parameter_is_heard_of() -> None:
+def test_every_parameter_matches_without_paths() -> None:
     assert pattern(()) == {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"]}
 
 
-def test_paths_end_with_a_slash_which_keeps_their_neighbours_out() -> None:
+def test_patterns_end_with_a_slash_and_exclude_sibling_paths() -> None:
     assert pattern(("/shop", "/common/"))["detail"] == {"name": [{"prefix": "/common/"}, {"prefix": "/shop/"}]}
 
 
 @pytest.mark.parametrize("count", [200, 2000])
-def test_more_paths_than_fit_are_all_heard_of(count: int) -> None:
+def test_more_paths_than_fit_are_all_matched(count: int) -> None:
     assert "detail" not in pattern(tuple(f"/team-{number}" for number in range(count)))
 
 
-def test_alarms_are_those_of_the_operator_only() -> None:
+def test_only_alarms_of_the_operator_match() -> None:
     assert json.loads(event_rules(CLUSTER)[1].pattern)["detail"] == {"alarmName": [{"prefix": "dynconfig-"}]}
 
 
-def test_calls_are_those_on_what_the_operator_keeps() -> None:
+def test_calls_are_those_on_managed_resources() -> None:
     services, tags = json.loads(event_rules(CLUSTER)[2].pattern)["detail"]["$or"]
     assert {"lambda.amazonaws.com", "iam.amazonaws.com", "events.amazonaws.com", "monitoring.amazonaws.com"} <= set(
         services["eventSource"]

@@ -31,20 +31,20 @@ def aws(service: str, endpoint: str) -> Any:
 
 
 def opened(cluster: str) -> None:
-    """The queue and rules that an operator makes."""
+    """The queue and rules of an operator."""
     session = wiring.session(SETTINGS)
     clients: list[Any] = [session.client(service, REGION) for service in ("sqs", "events")]
     EventQueue(*clients, cluster=cluster, queue=f"dynconfig-{cluster}-events", rules=event_rules(cluster)).ensure()
 
 
 def names(endpoint: str) -> list[str]:
-    """The rules and queues that AWS has."""
+    """The rules and queues in AWS."""
     rules = [rule["Name"] for rule in aws("events", endpoint).list_rules()["Rules"]]
     queues = [url.rpartition("/")[2] for url in aws("sqs", endpoint).list_queues().get("QueueUrls", [])]
     return sorted([*rules, *queues])
 
 
-def test_queue_and_rules_are_removed_and_those_of_another_cluster_stay(endpoint: str) -> None:
+def test_queue_and_rules_are_removed_and_those_of_another_cluster_are_kept(endpoint: str) -> None:
     opened("leaving")
     opened("staying")
     others = [name for name in names(endpoint) if "staying" in name]
@@ -54,7 +54,7 @@ def test_queue_and_rules_are_removed_and_those_of_another_cluster_stay(endpoint:
     assert list(wiring.remove_events(SETTINGS, "leaving", REGION)) == []
 
 
-def test_a_queue_of_that_name_that_is_not_tagged_so_stays(endpoint: str) -> None:
+def test_untagged_queue_of_that_name_is_kept(endpoint: str) -> None:
     aws("sqs", endpoint).create_queue(QueueName="dynconfig-leaving-events", tags={CLUSTER_TAG: "another"})
     (rule, *_) = event_rules("leaving")
     aws("events", endpoint).put_rule(Name=rule.name, EventPattern=json.dumps({"source": ["aws.ssm"]}))
@@ -62,7 +62,7 @@ def test_a_queue_of_that_name_that_is_not_tagged_so_stays(endpoint: str) -> None
     assert names(endpoint) == sorted(["dynconfig-leaving-events", rule.name])
 
 
-def test_a_queue_that_was_given_is_not_removed(endpoint: str) -> None:
+def test_given_queue_is_not_removed(endpoint: str) -> None:
     opened("leaving")
     given = Settings(region=REGION, is_emulated=True, queue_urls=(f"{endpoint}/123456789012/theirs",))
     assert list(wiring.remove_events(given, "leaving", REGION)) == []

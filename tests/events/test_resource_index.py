@@ -1,4 +1,4 @@
-"""An event concerns the objects that declare or report its names, and no others."""
+"""An event concerns exactly the objects that declare or report its names."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def document(path: str, *names: str, region: str | None = None) -> dict[str, Any
     return {"spec": {**spec, **({"region": region} if region else {})}}
 
 
-def spoken(*names: str, region: str = HOME) -> Signal:
+def written(*names: str, region: str = HOME) -> Signal:
     return Signal(region, 0.0, PUT, parameters=names)
 
 
@@ -43,31 +43,31 @@ def index() -> ResourceIndex:
 
 
 def test_declared_name_finds_its_object(index: ResourceIndex) -> None:
-    assert index.of(spoken("/shop/db/host")) == {SHOP: ("/shop/db/host",)}
+    assert index.of(written("/shop/db/host")) == {SHOP: ("/shop/db/host",)}
 
 
 @pytest.mark.parametrize("name", ["/shop/other", "/shop", "/shop/db", "/other/a", "/shopping/a", "a", "/", ""])
 def test_other_names_find_nothing(index: ResourceIndex, name: str) -> None:
-    assert index.of(spoken(name)) == {}
+    assert index.of(written(name)) == {}
 
 
-def test_the_same_name_in_another_region_is_another_parameter(index: ResourceIndex) -> None:
-    assert index.of(spoken("/shop/a", region="us-east-1")) == {}
+def test_same_name_in_another_region_is_another_parameter(index: ResourceIndex) -> None:
+    assert index.of(written("/shop/a", region="us-east-1")) == {}
     index.update(CART, document("/shop", "a", region="us-east-1"))
-    assert index.of(spoken("/shop/a", region="us-east-1")) == {CART: ("/shop/a",)}
+    assert index.of(written("/shop/a", region="us-east-1")) == {CART: ("/shop/a",)}
 
 
 def test_nested_paths_and_duplicate_declarations_find_all_objects(index: ResourceIndex) -> None:
     index.update(CART, document("/shop/db", "host"))
-    assert set(index.of(spoken("/shop/db/host"))) == {SHOP, CART}
+    assert set(index.of(written("/shop/db/host"))) == {SHOP, CART}
 
 
 def test_reported_name_finds_its_object_until_it_is_removed(index: ResourceIndex) -> None:
     reported = {"parameters": [{"name": "/shop/old", "version": 1}]}
     index.update(SHOP, {**document("/shop", "a"), "status": reported})
-    assert SHOP in index.of(spoken("/shop/old"))
+    assert SHOP in index.of(written("/shop/old"))
     index.update(SHOP, document("/shop", "a"))
-    assert index.of(spoken("/shop/old")) == {}
+    assert index.of(written("/shop/old")) == {}
 
 
 def test_reported_resources_find_their_object(index: ResourceIndex) -> None:
@@ -95,7 +95,7 @@ def test_deleted_object_is_removed(index: ResourceIndex) -> None:
     index.update(SHOP, {**document("/shop", "a"), "status": {"resources": [{"kind": "Rule", "name": "r"}]}})
     index.forget(SHOP)
     index.forget(SHOP)
-    assert index.of(spoken("/shop/a")) == {}
+    assert index.of(written("/shop/a")) == {}
     assert index.of(changed("r")) == {}
 
 
@@ -106,7 +106,7 @@ def adopter(path: str, *names: str, **about: Any) -> dict[str, Any]:
     return {**found, "metadata": {"uid": "uid-cart", "finalizers": [FINALIZER], **about}}
 
 
-def test_the_successor_declares_the_full_name_below_any_path(index: ResourceIndex) -> None:
+def test_successor_declares_the_full_name_below_any_path(index: ResourceIndex) -> None:
     index.update(CART, adopter("/shop/db", "host"))
     assert index.successor(owner(SHOP), HOME, "/shop/db/host") == Successor(owner(CART))
     assert index.successor(owner(SHOP), HOME, "/shop/a") is None
@@ -140,7 +140,7 @@ def test_object_without_permission_for_the_path_is_no_successor() -> None:
     assert found.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
 
 
-def test_a_suspended_object_is_a_successor(index: ResourceIndex) -> None:
+def test_suspended_object_is_a_successor(index: ResourceIndex) -> None:
     waiting = adopter("/shop", "a")
     waiting["spec"]["suspend"] = True
     index.update(CART, waiting)
@@ -165,7 +165,7 @@ def test_object_releases_what_it_declares_only_in_another_region(index: Resource
     assert index.gives_up("us-east-1", str(SHOP), "/shop/a")
 
 
-def test_the_giver_reports_the_full_name_below_any_path(index: ResourceIndex) -> None:
+def test_giver_reports_the_full_name_below_any_path(index: ResourceIndex) -> None:
     left = {**document("/shop/db", "port"), "status": {"parameters": [{"name": "/shop/db/host", "version": 1}]}}
     index.update(CART, left)
     assert index.releasing_to(SHOP) == (CART,)

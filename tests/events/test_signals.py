@@ -34,7 +34,7 @@ def call(source: str, name: str, request: dict[str, Any] | None, **more: Any) ->
 
 
 @pytest.mark.parametrize(("operation", "meaning"), [("Create", PUT), ("Update", PUT), ("Delete", DELETE)])
-def test_a_change_of_a_parameter_names_it(operation: str, meaning: str) -> None:
+def test_parameter_change_event_has_the_name(operation: str, meaning: str) -> None:
     assert parse(parameter(operation)) == Signal("us-east-2", AT, meaning, parameters=("/myapp/config/port",))
 
 
@@ -42,7 +42,7 @@ def test_label_change_is_ignored() -> None:
     assert parse(parameter("LabelParameterVersion")) is None
 
 
-def test_an_alarm_that_changes_its_state_is_named() -> None:
+def test_alarm_state_change_event_has_the_name() -> None:
     detail = {"alarmName": "dynconfig-shop-errors", "state": {"value": "ALARM"}, "previousState": {"value": "OK"}}
     signal = parse(event("CloudWatch Alarm State Change", detail))
     assert signal == Signal("us-east-2", AT, "ALARM", resources=("dynconfig-shop-errors",))
@@ -67,7 +67,7 @@ def test_an_alarm_that_changes_its_state_is_named() -> None:
         ("apigateway", "TagResource", {"resourceArn": "arn:aws:apigateway:r::/apis/a1b2c3"}, ("a1b2c3",)),
     ],
 )
-def test_an_api_call_names_what_it_changed_and_who_did_it(
+def test_api_call_event_has_the_resource_and_the_author(
     source: str, name: str, request_: dict[str, Any], resources: tuple[str, ...]
 ) -> None:
     assert parse(call(source, name, request_)) == Signal("us-east-2", AT, name, resources=resources, actor=ROLE)
@@ -80,7 +80,7 @@ def test_iam_is_global() -> None:
 
 
 @pytest.mark.parametrize("resource", ["/a/b", "arn:aws:ssm:us-east-2:1:parameter/a/b"])
-def test_a_tag_of_a_parameter_is_a_change_of_the_parameter(resource: str) -> None:
+def test_tag_of_a_parameter_is_a_change_of_the_parameter(resource: str) -> None:
     signal = parse(call("ssm", "AddTagsToResource", {"resourceType": "Parameter", "resourceId": resource}))
     assert signal is not None
     assert "/a/b" in signal.parameters

@@ -1,4 +1,4 @@
-"""Answers that come from a proxy or a login page in place of AWS: none is believed, and none is repeated."""
+"""Responses of a proxy or a login page in place of AWS: none is accepted, and none is quoted."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -27,10 +27,10 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 
 
 @contextmanager
-def stranger(status: int, page: bytes) -> Iterator[str]:
-    """Who answers every request with the same page."""
+def proxy(status: int, page: bytes) -> Iterator[str]:
+    """Responds to every request with the same page."""
 
-    class Stranger(BaseHTTPRequestHandler):
+    class Proxy(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -40,12 +40,12 @@ def stranger(status: int, page: bytes) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(page)
 
-        do_GET = do_DELETE = do_POST  # noqa: N815 - the names of the library
+        do_GET = do_DELETE = do_POST  # noqa: N815 - names of the library
 
         def log_message(self, *_: Any) -> None:
             """Nothing is logged."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -61,7 +61,7 @@ def test_non_aws_response_is_retryable_and_reported(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lab")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lab")
-    with stranger(status, page) as endpoint:
+    with proxy(status, page) as endpoint:
         quota = Quota(lambda: 0.0, lambda _: None, is_limited=False)
         client = Session(quota, lambda *_: None, endpoint=endpoint, pool=1).client(service, "eu-west-1")
         with pytest.raises(Unavailable, match="check for a proxy, a firewall or a VPC endpoint") as told:

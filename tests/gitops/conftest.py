@@ -1,4 +1,4 @@
-"""The programs that GitOps tests run: from PATH, or of the lab, which `make test` builds before."""
+"""The programs that GitOps tests run: from PATH, or built by the lab before `make test`."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ CHART = Path(__file__).parents[2] / "charts" / "dynconfig-operator"
 
 
 class Render(Protocol):
-    """What helm makes of values."""
+    """The output of helm for values."""
 
     def __call__(self, values: Document, namespace: str = "dynconfig-system") -> "subprocess.CompletedProcess[str]": ...
 
@@ -31,7 +31,7 @@ def kubectl() -> Path:
 
 @pytest.fixture(scope="session")
 def kustomize(kubectl: Path) -> Build:
-    """What kustomize makes of a folder; it fails with kustomize's own words."""
+    """The output of kustomize for a folder; fails with kustomize's message."""
 
     def build(folder: Path) -> list[Document]:
         result = subprocess.run([str(kubectl), "kustomize", str(folder)], capture_output=True, text=True, check=False)
@@ -49,7 +49,7 @@ def helm() -> Path:
 @pytest.fixture
 def render(helm: Path, tmp_path: Path) -> Render:
     def run(values: Document, namespace: str = "dynconfig-system") -> "subprocess.CompletedProcess[str]":
-        # JSON is YAML that leaves no text without quotes.
+        # JSON is YAML with all strings quoted.
         (tmp_path / "values.yaml").write_text(json.dumps(values))
         command = [str(helm), "template", "dynconfig-operator", str(CHART), "--namespace", namespace]
         command += ["--values", str(tmp_path / "values.yaml")]
@@ -59,11 +59,11 @@ def render(helm: Path, tmp_path: Path) -> Render:
 
 
 def own(folder: Path) -> dict[str, str]:
-    """Helm's own files go into the test's folder."""
+    """Helm's own files are in the test's folder."""
     return {"HOME": str(folder), "PATH": ""}
 
 
 def rendered(result: "subprocess.CompletedProcess[str]") -> list[Document]:
-    """The documents that helm printed; it fails with helm's own words."""
+    """The documents that helm printed; fails with helm's message."""
     assert result.returncode == 0, result.stderr
     return [document for document in yaml.safe_load_all(result.stdout) if document]

@@ -1,4 +1,4 @@
-"""Argo CD's resource customization: the files in upstream's layout, and the ConfigMap that is made from them."""
+"""Argo CD's resource customization: the files in upstream's layout, and the ConfigMap generated from them."""
 
 from pathlib import Path
 from typing import Any
@@ -53,13 +53,13 @@ def load(name: str) -> Any:
 
 
 def dump(document: Any) -> str:
-    """YAML as a person would write it: texts of several lines as blocks."""
+    """YAML in the usual style: multi-line strings as blocks."""
     text: str = yaml.dump(document, Dumper=_BlockDumper, sort_keys=False, width=1000, allow_unicode=True)
     return text
 
 
 class _BlockDumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, and no anchors."""
+    """Writes multi-line strings as blocks, and no anchors."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""The sample pipelines as they are on disk: the workflow, the template, and everything in them that a shell runs."""
+"""The sample pipelines as files: the workflow, the template, and every shell script in them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +14,12 @@ SCRIPTS = sorted(DELIVERY.glob("*.sh"))
 
 
 def workflow() -> dict[str, Any]:
-    """The workflow of GitHub; YAML 1.1 takes the key `on` for true."""
+    """The GitHub workflow; YAML 1.1 parses the key `on` as true."""
     return {"on" if key is True else str(key): value for key, value in yaml.safe_load(WORKFLOW.read_text()).items()}
 
 
 def step(job: str, name: str) -> str:
-    """What a step of the workflow runs."""
+    """The commands of a step of the workflow."""
     (found,) = (item["run"] for item in workflow()["jobs"][job]["steps"] if item.get("name") == name)
     return str(found)
 
@@ -30,12 +30,12 @@ def resources() -> dict[str, Any]:
 
 
 def inline_buildspec() -> dict[str, Any]:
-    """What the build of a pull request does, which stands in the template."""
+    """The build commands for a pull request, from the template."""
     return dict(yaml.safe_load(resources()["PullRequests"]["Properties"]["Source"]["BuildSpec"]))
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Everything that a shell runs, with the file it stands in."""
+    """Every shell script, with its file."""
     for script in SCRIPTS:
         yield script.name, script.read_text()
     for name, job in workflow()["jobs"].items():
@@ -53,7 +53,7 @@ def _of_buildspec(name: str, document: dict[str, Any]) -> Iterator[tuple[str, st
 
 
 class _Template(yaml.SafeLoader):
-    """YAML with the short forms of CloudFormation, which stay what they say."""
+    """YAML with the short forms of CloudFormation, kept unresolved."""
 
 
 _Template.add_multi_constructor("!", lambda loader, _tag, node: str(node.value))

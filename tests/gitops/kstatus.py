@@ -1,4 +1,4 @@
-"""What kstatus, and so Flux, `kubectl apply --wait` of kpt and others, make of an object with standard conditions.
+"""What kstatus, and therefore Flux and `kpt live apply`, conclude from an object's standard conditions.
 
 https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
 """
@@ -14,7 +14,7 @@ def compute(obj: Mapping[str, Any]) -> str:
         return "Terminating"
     if "observedGeneration" in status and status["observedGeneration"] != metadata["generation"]:
         return "InProgress"
-    # The first of the two that is true decides, in the order in which they stand.
+    # The first of the two that is true decides, in list order.
     for condition in status.get("conditions") or ():
         if condition["status"] == "True" and condition["type"] in _STANDARD:
             return _STANDARD[condition["type"]]

@@ -1,4 +1,4 @@
-"""A Lua 5.1 with no more in it than Argo CD gives the scripts of argocd-cm: base, table, and a safe part of os.
+"""A Lua 5.1 with only what Argo CD provides to the scripts of argocd-cm: base, table, and a safe part of os.
 
 https://argo-cd.readthedocs.io/en/stable/operator-manual/health/#custom-health-checks
 """
@@ -10,7 +10,7 @@ from lupa.lua51 import LuaRuntime, lua_type
 
 NOW = "2026-11-24T12:00:00Z"
 
-# `("x"):upper()` works through the metatable of strings, so that has to go too.
+# `("x"):upper()` works through the metatable of strings, so that is removed as well.
 _PRELUDE = """
 local date, set = os.date, debug.setmetatable
 set("", nil)
@@ -29,7 +29,7 @@ Document = dict[str, Any]
 
 
 def run(script: str, obj: Mapping[str, Any]) -> Any:
-    """What the script returns for the object, as plain Python. Raises lupa.LuaError."""
+    """The result of the script for the object, as plain Python. Raises lupa.LuaError."""
     runtime = LuaRuntime(register_eval=False, register_builtins=False, unpack_returned_tuples=True)
     runtime.execute(_PRELUDE)
     runtime.globals().obj = _to_lua(runtime, obj)
@@ -37,7 +37,7 @@ def run(script: str, obj: Mapping[str, Any]) -> Any:
 
 
 def without_empty(value: Any) -> Any:
-    """The value without empty tables: Lua cannot tell an empty list from an empty map, so Argo CD restores them."""
+    """The value without empty tables: Lua cannot distinguish an empty list from an empty map, so Argo CD restores them."""
     if isinstance(value, dict):
         kept = {key: without_empty(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item not in ({}, [])}

@@ -1,4 +1,4 @@
-"""DynamicConfigs in every state that a GitOps tool may meet, with the statuses that the operator itself would write."""
+"""DynamicConfigs in every state that a GitOps tool may meet, with statuses written by the operator's code."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
@@ -23,26 +23,26 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter(Thing):
-    """A thing whose title is that of the real kind."""
+    """A resource with the title of the real kind."""
 
     kind: ClassVar[str] = "Parameter"
 
 
 @dataclass
 class Store(FakeKind):
-    """The fake kind, keeping parameters."""
+    """A fake kind of parameters."""
 
     value: type[Thing] = Parameter
 
     def desired(self, declaration: Declaration) -> Iterable[Thing]:
-        """One parameter for each that is declared."""
+        """One parameter for each declared one."""
         owner = declaration.owner.tag
         return [Parameter(name=p.name, owner=owner, value=p.value, last_modified=NOW) for p in declaration.parameters]
 
 
 @dataclass(frozen=True)
 class Case:
-    """An object, and how it should look to Argo CD and to kstatus."""
+    """An object, and its expected result in Argo CD and kstatus."""
 
     name: str
     argocd: str
@@ -61,7 +61,7 @@ def failing(error: DynConfigError) -> Document:
 
 
 def reversed_conditions(found: Document) -> Document:
-    """The same object with its conditions the other way round."""
+    """The same object with its conditions in reverse order."""
     other = copy.deepcopy(found)
     if "conditions" in other.get("status", {}):
         other["status"]["conditions"].reverse()

@@ -1,6 +1,6 @@
-"""`make argocd`: writes anew what follows from the Lua scripts and from the operator's own statuses.
+"""`make argocd`: regenerates what is derived from the Lua scripts and the operator's statuses.
 
-Which health an object has to have stands in `objects.py`, not here; the messages are what the scripts answer.
+The required health of an object is in `objects.py`, not here; the messages are those of the scripts.
 """
 
 import copy
@@ -38,7 +38,7 @@ def _health_test(case: objects.Case) -> Document:
 
 
 def _after(action: str, before: str) -> Document:
-    """The object that the action should leave: said here in Python, so that the script has something to be held to."""
+    """The object after the action: computed in Python, independently of the script."""
     found = copy.deepcopy(objects.cases()[before].make())
     if action == "reconcile":
         found["metadata"]["annotations"] = {"dynconfig.dev/reconcile-requested-at": lua.NOW}

@@ -1,4 +1,4 @@
-"""The buttons that Argo CD shows on an object: reconcile, suspend, resume."""
+"""The actions that Argo CD offers for an object: reconcile, suspend, resume."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ CASES = customization.load("actions/action_test.yaml")
 
 
 @pytest.mark.parametrize("test", CASES["discoveryTests"], ids=lambda test: test["inputPath"])
-def test_actions_are_offered_as_they_make_sense(test: dict[str, Any]) -> None:
+def test_only_applicable_actions_are_offered(test: dict[str, Any]) -> None:
     offered = lua.run(customization.lua("actions/discovery.lua"), customization.load(f"actions/{test['inputPath']}"))
     assert offered == {item["name"]: {"disabled": item["disabled"]} for item in test["result"]}
 
 
 @pytest.mark.parametrize("test", CASES["actionTests"], ids=lambda test: test["action"])
-def test_an_action_changes_what_it_says_and_nothing_else(test: dict[str, str]) -> None:
+def test_action_changes_only_what_it_states(test: dict[str, str]) -> None:
     before, expected = (customization.load(f"actions/{test[key]}") for key in ("inputPath", "expectedOutputPath"))
     after = lua.run(customization.lua(f"actions/{test['action']}/action.lua"), before)
     assert lua.without_empty(after) == lua.without_empty(expected)
@@ -28,7 +28,7 @@ def test_every_action_has_a_test() -> None:
     assert {test["action"] for test in CASES["actionTests"]} == set(customization.ACTIONS)
 
 
-def test_the_operator_hears_what_reconcile_asks() -> None:
+def test_operator_detects_a_reconcile_request() -> None:
     before = objects.cases()["in_sync"].make()
     after = lua.run(customization.lua("actions/reconcile/action.lua"), before)
     assert not declare.is_requested(before)

@@ -1,4 +1,4 @@
-"""The health of every state an object can be in, by the Lua that goes into argocd-cm, with no more of Lua than is there."""
+"""The health of every state of an object, by the Lua script in argocd-cm, with only the Lua that Argo CD provides."""
 
 import pytest
 import yaml
@@ -16,34 +16,34 @@ def test_every_case_of_upstream_format_has_its_health(test: dict[str, dict[str, 
     assert lua.run(HEALTH, customization.load(str(test["inputPath"]))) == test["healthStatus"]
 
 
-def test_the_cases_say_the_health_that_was_decided() -> None:
+def test_cases_have_the_required_health() -> None:
     said = {test["inputPath"]: test["healthStatus"]["status"] for test in TESTS}
     assert said == {f"testdata/{name}.yaml": case.argocd for name, case in objects.cases().items()}
 
 
-def test_all_four_words_of_health_are_shown() -> None:
+def test_all_four_health_states_occur() -> None:
     assert {case.argocd for case in objects.cases().values()} == {"Healthy", "Progressing", "Degraded", "Suspended"}
 
 
 @pytest.mark.parametrize("case", objects.cases().values(), ids=lambda case: case.name)
-def test_the_order_of_conditions_does_not_matter(case: objects.Case) -> None:
+def test_order_of_conditions_does_not_matter(case: objects.Case) -> None:
     assert lua.run(HEALTH, objects.reversed_conditions(case.make())) == lua.run(HEALTH, case.make())
 
 
 @pytest.mark.parametrize("name", refresh.files())
-def test_what_is_generated_is_what_the_operator_writes(name: str) -> None:
+def test_generated_statuses_are_what_the_operator_writes(name: str) -> None:
     assert (customization.FOLDER / name).read_text() == refresh.files()[name], "run `make argocd`"
 
 
-def test_the_config_map_is_made_from_the_scripts() -> None:
+def test_config_map_is_generated_from_the_scripts() -> None:
     assert customization.CONFIG_MAP.read_text() == customization.config_map(), "run `make argocd`"
     data = yaml.safe_load(customization.CONFIG_MAP.read_text())["data"]
     assert data[f"resource.customizations.health.{customization.KIND}"] == HEALTH
     assert yaml.safe_load(data[f"resource.customizations.actions.{customization.KIND}"]) == customization.actions()
 
 
-def test_whatever_may_pass_is_never_degraded() -> None:
-    # Argo CD reads Degraded as the end of a sync, and gives up on the commit after five tries.
+def test_transient_state_is_never_degraded() -> None:
+    # For Argo CD, Degraded ends a sync, and it gives up on the commit after five retries.
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     passing = [kind for kind in kinds if issubclass(kind, errors.Retryable)]
     final = [kind for kind in kinds if issubclass(kind, errors.Terminal)]
@@ -54,7 +54,7 @@ def test_whatever_may_pass_is_never_degraded() -> None:
 @pytest.mark.parametrize(
     "call", ['("x"):upper()', "string.format('%d', 1)", "math.floor(1)", "io.open('x')", "os.exit()"]
 )
-def test_the_lua_of_the_tests_has_no_more_than_argocd_gives(call: str) -> None:
+def test_lua_of_the_tests_has_only_what_argocd_provides(call: str) -> None:
     with pytest.raises(LuaError):
         lua.run(f"return {call}", {})
 

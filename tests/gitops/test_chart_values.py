@@ -1,4 +1,4 @@
-"""What the chart takes as values: what the operator takes, and no more; and names stay what was written."""
+"""The values that the chart accepts: those of the operator and no others; names are not changed by YAML."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.tools
     ],
     ids=str,
 )
-def test_a_value_that_cannot_be_is_refused(values: Document, render: Render) -> None:
+def test_invalid_value_is_rejected(values: Document, render: Render) -> None:
     result = render(values)
     assert result.returncode != 0
     assert next(iter(values)) in result.stderr
@@ -45,7 +45,7 @@ def test_a_value_that_cannot_be_is_refused(values: Document, render: Render) -> 
         ("x arn:aws:iam::123456789012:policy/p", False),
     ],
 )
-def test_a_boundary_is_taken_where_the_operator_takes_it(boundary: str, fits: bool, render: Render) -> None:
+def test_value_at_a_limit_is_accepted_as_by_the_operator(boundary: str, fits: bool, render: Render) -> None:
     try:
         Settings.from_environment({"DYNCONFIG_BOUNDARY": boundary})
         is_taken = True
@@ -54,7 +54,7 @@ def test_a_boundary_is_taken_where_the_operator_takes_it(boundary: str, fits: bo
     assert (render({"boundary": boundary}).returncode == 0) is is_taken is fits
 
 
-def test_names_that_yaml_takes_for_something_else_stay_names(render: Render) -> None:
+def test_names_that_yaml_parses_as_other_types_stay_names(render: Render) -> None:
     values = {
         "namespaces": ["123", "456"],
         "serviceAccount": {"name": "true"},
@@ -67,7 +67,7 @@ def test_names_that_yaml_takes_for_something_else_stay_names(render: Render) -> 
 
 
 def _named(value: Any) -> Iterator[Any]:
-    """Everything in a document that names something, or is a length of time."""
+    """Every name and duration in a document."""
     if isinstance(value, list):
         for item in value:
             yield from _named(item)

@@ -1,4 +1,4 @@
-"""The sample pipelines: their files parse, their scripts are sound, and they call nothing that does not exist."""
+"""The sample pipelines: their files parse, their scripts are valid, and they call only what exists."""
 
 import os
 import re
@@ -15,18 +15,18 @@ JOBS = workflow()["jobs"]
 
 
 @pytest.mark.parametrize(("name", "text"), ALL, ids=lambda value: value.split("\n")[0][:30])
-def test_the_shell_understands_every_script(name: str, text: str) -> None:
+def test_shell_parses_every_script(name: str, text: str) -> None:
     result = subprocess.run(["/bin/bash", "-n"], input=text, capture_output=True, text=True, check=False)
     assert result.returncode == 0, f"{name}: {result.stderr}"
 
 
-def test_scripts_stop_at_the_first_failure_and_can_be_run() -> None:
+def test_scripts_stop_at_the_first_failure_and_are_executable() -> None:
     for script in SCRIPTS:
         assert "set -eu" in script.read_text()
         assert os.access(script, os.X_OK)
 
 
-def test_pipelines_call_dynconfig_as_it_is() -> None:
+def test_pipelines_use_existing_dynconfig_options() -> None:
     called = [call for _, text in ALL for call in re.findall(r"^\s*dynconfig ([a-z]+)(.*)$", text, re.MULTILINE)]
     assert {name for name, _ in called} == {"validate", "plan", "status"}
     for name, rest in called:
@@ -36,7 +36,7 @@ def test_pipelines_call_dynconfig_as_it_is() -> None:
 
 
 @pytest.mark.tools
-def test_pipelines_call_kubectl_as_it_is(kubectl: Path) -> None:
+def test_pipelines_use_existing_kubectl_options(kubectl: Path) -> None:
     called = [call for _, text in ALL for call in re.findall(r"kubectl (?:-n \S+ )?([a-z]+)(.*)$", text, re.MULTILINE)]
     assert {name for name, _ in called} == {"kustomize", "get", "version"}
     for name, rest in called:
@@ -44,7 +44,7 @@ def test_pipelines_call_kubectl_as_it_is(kubectl: Path) -> None:
         assert all(f"{option}=" in told for option in re.findall(r"--[a-z-]+", rest)), (name, rest)
 
 
-def test_every_script_that_is_called_exists_and_is_given_environments() -> None:
+def test_every_called_script_exists_and_gets_environments() -> None:
     called = [call for _, text in ALL for call in re.findall(r"environments/delivery/(\S+\.sh)((?: \S+)+)", text)]
     assert {name for name, _ in called} == {script.name for script in SCRIPTS}
     for _, arguments in called:
@@ -52,7 +52,7 @@ def test_every_script_that_is_called_exists_and_is_given_environments() -> None:
         assert given & ENVIRONMENTS or '"$FROM" "$TO"' in arguments
 
 
-def test_the_workflow_promotes_one_environment_after_the_other() -> None:
+def test_workflow_promotes_one_environment_after_the_other() -> None:
     jobs = workflow()["jobs"]
     assert {name: job.get("needs") for name, job in jobs.items()} == {
         "plan": None,
@@ -69,7 +69,7 @@ def test_the_workflow_promotes_one_environment_after_the_other() -> None:
     assert set(workflow()["on"]) == {"pull_request", "push"}
 
 
-def test_the_workflow_takes_the_role_of_a_pull_request_for_what_nobody_has_reviewed() -> None:
+def test_workflow_uses_the_pull_request_role_for_unreviewed_changes() -> None:
     roles = {name: str(job["steps"]).partition("${{ vars.")[2].partition(" }}")[0] for name, job in JOBS.items()}
     assert roles == {
         "plan": "PULL_REQUEST_ROLE",
@@ -81,14 +81,14 @@ def test_the_workflow_takes_the_role_of_a_pull_request_for_what_nobody_has_revie
     assert JOBS["merged"]["if"] == "github.event_name == 'push'"
 
 
-def test_the_workflow_gives_no_more_rights_than_a_job_needs() -> None:
+def test_workflow_jobs_have_minimal_permissions() -> None:
     assert workflow()["permissions"] == {"contents": "read"}
     writers = {name for name, job in workflow()["jobs"].items() if job["permissions"]["contents"] == "write"}
     assert writers == {"staging", "prod"}
     for job in workflow()["jobs"].values():
         assert job["timeout-minutes"] <= 60
         assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
-    # An expression in a script would be a way in for whoever names a branch.
+    # An expression in a script would allow injection by a branch name.
     assert not [name for name, text in ALL if "${{" in text]
 
 

@@ -1,4 +1,4 @@
-"""The example of dev, staging and prod: they build, are valid, and differ only where environments have to differ."""
+"""The example of dev, staging and prod: the environments build, are valid, and differ only where necessary."""
 
 import shutil
 import subprocess
@@ -43,14 +43,16 @@ def test_every_environment_is_valid(name: str, built: dict[str, Document]) -> No
     assert built[name]["spec"]["path"] == f"/shop/{name}"
 
 
-def test_environments_differ_only_where_they_have_to(built: dict[str, Document]) -> None:
+def test_environments_differ_only_where_necessary(built: dict[str, Document]) -> None:
     fields = {name: dict(_fields("", document)) for name, document in built.items()}
     every = {field for found in fields.values() for field in found}
     assert {field for field in every if len({str(fields[name].get(field)) for name in NAMES}) > 1} == MAY_DIFFER
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_matters_stands_in_git_and_so_is_seen_when_changed_by_hand(name: str, built: dict[str, Document]) -> None:
+def test_important_fields_are_set_in_git_so_that_manual_edits_are_detected(
+    name: str, built: dict[str, Document]
+) -> None:
     policy = yaml.safe_load((FOLDER / name / "policy.yaml").read_text())["spec"]
     assert {"path", "suspend", "driftPolicy", "deletionPolicy"} <= policy.keys()
     assert all("type" in parameter for parameter in built[name]["spec"]["parameters"])
@@ -61,7 +63,7 @@ def test_production_outlives_its_object_and_corrects_drift(built: dict[str, Docu
     assert built["prod"]["spec"]["driftPolicy"] == "Correct"
 
 
-def test_a_parameter_that_moved_in_the_base_stops_the_build(tmp_path: Path, kubectl: Path) -> None:
+def test_parameter_moved_in_the_base_fails_the_build(tmp_path: Path, kubectl: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "environments")
     base = tmp_path / "environments" / "base" / "config.yaml"
     document = yaml.safe_load(base.read_text())

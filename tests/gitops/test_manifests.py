@@ -1,4 +1,4 @@
-"""What Argo CD and Flux are given: it points at what is there, in the right order, and deletes nothing by accident."""
+"""What Argo CD and Flux get: it refers to existing files, in the right order, and deletes nothing by accident."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def flux(kustomize: Build) -> dict[tuple[str, str], Document]:
     return {(item["kind"], item["metadata"]["name"]): item for item in kustomize(FLUX)}
 
 
-def test_the_operator_comes_in_waves_and_its_crd_stays(kustomize: Build) -> None:
+def test_operator_is_applied_in_waves_and_its_crd_is_kept(kustomize: Build) -> None:
     documents = kustomize(ROOT / "manifests" / "argocd" / "operator")
     waves = {item["kind"]: wave(item) for item in documents}
     assert waves["CustomResourceDefinition"] < waves["ServiceAccount"] == waves["ClusterRole"] < waves["Deployment"]
@@ -60,9 +60,7 @@ def test_no_installation_contains_the_policy_that_it_mounts(kustomize: Build, fo
     assert [f"{mount['mountPath']}/{key}" for key in sample["data"]] == [file]
 
 
-def test_the_samples_of_policies_are_policies_and_the_local_one_grants_the_example(
-    kustomize: Build, tmp_path: Path
-) -> None:
+def test_sample_policies_are_valid_and_the_local_one_allows_the_example(kustomize: Build, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     sample = yaml.safe_load((EXAMPLES / "tenants" / "policy.yaml").read_text())
     file.write_text(sample["data"]["policy.yaml"])
@@ -73,14 +71,14 @@ def test_the_samples_of_policies_are_policies_and_the_local_one_grants_the_examp
     assert result.code == 0, result.out
 
 
-def test_operator_and_objects_are_two_and_the_operator_comes_first(argocd: dict[tuple[str, str], Document]) -> None:
+def test_operator_and_objects_are_separate_and_the_operator_is_first(argocd: dict[tuple[str, str], Document]) -> None:
     operator, objects = argocd["Application", "dynconfig-operator"], argocd["ApplicationSet", "shop"]
     assert wave(operator) < wave(objects)
     assert (ROOT / operator["spec"]["source"]["path"] / "kustomization.yaml").is_file()
     assert objects["spec"]["syncPolicy"]["preserveResourcesOnDeletion"]
 
 
-def test_the_application_set_makes_an_application_for_each_environment(argocd: dict[tuple[str, str], Document]) -> None:
+def test_application_set_creates_an_application_for_each_environment(argocd: dict[tuple[str, str], Document]) -> None:
     spec = argocd["ApplicationSet", "shop"]["spec"]
     (generator,) = spec["generators"]
     elements = {item["environment"]: item["revision"] for item in generator["list"]["elements"]}
@@ -88,11 +86,11 @@ def test_the_application_set_makes_an_application_for_each_environment(argocd: d
     for name in elements:
         path = spec["template"]["spec"]["source"]["path"].replace("{{.environment}}", name)
         assert (EXAMPLES / path / "kustomization.yaml").is_file()
-    # What the operator writes shows no difference, so none needs to be ignored.
+    # The operator's writes cause no difference, so none needs to be ignored.
     assert "ignoreDifferences" not in spec["template"]["spec"]
 
 
-def test_projects_allow_what_their_applications_need_and_no_more(
+def test_projects_allow_only_what_their_applications_need(
     argocd: dict[tuple[str, str], Document], kustomize: Build
 ) -> None:
     project = argocd["AppProject", "dynconfig-operator"]["spec"]
@@ -128,7 +126,7 @@ def test_flux_keeps_the_crd(flux: dict[tuple[str, str], Document], kustomize: Bu
     assert kept == {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 
 
-def test_namespaces_that_are_served_alone_are_those_in_which_the_role_is_bound(kustomize: Build) -> None:
+def test_served_namespaces_are_those_with_a_role_binding(kustomize: Build) -> None:
     documents = kustomize(ROOT / "manifests" / "namespaced")
     bound = {
         item["metadata"].get("namespace", "all")

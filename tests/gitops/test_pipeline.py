@@ -1,4 +1,4 @@
-"""The sample pipeline on AWS: CloudFormation takes it, and nobody gets to read or run more than was meant for them."""
+"""The sample pipeline on AWS: a valid CloudFormation template, and minimal permissions for each role."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def properties(name: str) -> dict[str, Any]:
 
 
 def statements(role: str) -> list[dict[str, Any]]:
-    """All that a role is allowed, by its own policies and by those of the template."""
+    """All permissions of a role, by its own policies and those of the template."""
     shared = [properties(name)["PolicyDocument"] for name in properties(role)["ManagedPolicyArns"]]
     own = [policy["PolicyDocument"] for policy in properties(role)["Policies"]]
     return [statement for document in (*shared, *own) for statement in document["Statement"]]
@@ -32,19 +32,19 @@ def granted(role: str) -> set[str]:
 
 
 def where(role: str, prefix: str) -> list[str]:
-    """On what a role may do what begins like this."""
+    """The resources of permissions that start like this."""
     found = (item for item in statements(role) if any(name.startswith(prefix) for name in _listed(item["Action"])))
     return [resource for item in found for resource in _listed(item["Resource"])]
 
 
-def test_cloudformation_finds_nothing_wrong_with_the_pipeline() -> None:
+def test_cfn_lint_reports_nothing_for_the_pipeline() -> None:
     program = Path(sys.executable).with_name("cfn-lint")
     command = [str(program), "--regions", "eu-west-1", "us-east-1", "--template", str(PIPELINE)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (0, ""), result.stderr
 
 
-def test_the_stages_of_the_pipeline_go_from_plan_to_production() -> None:
+def test_pipeline_stages_lead_from_plan_to_production() -> None:
     stages = properties("Pipeline")["Stages"]
     assert [stage["Name"] for stage in stages] == ["Source", "Plan", "Staging", "Production"]
     moves = [
@@ -57,13 +57,13 @@ def test_the_stages_of_the_pipeline_go_from_plan_to_production() -> None:
     assert all(stage["Actions"][0]["ActionTypeId"]["Category"] == "Approval" for stage in stages[2:])
 
 
-def test_the_roles_that_plan_may_read_what_the_operator_reads_and_write_nothing() -> None:
+def test_planning_roles_may_read_what_the_operator_reads_and_write_nothing() -> None:
     allowed = Allowed(paths=["/shop"], account="1", region="eu-west-1", keys=["k"])
-    # Whoever plans does not listen to the operator's queue.
+    # A plan does not use the operator's queue.
     planned = [item for item in operator_policy(allowed)["Statement"] if item["Sid"] not in ("Queue", "EventRules")]
     asked = [action for item in planned for action in item["Action"]]
     reads = [action for action in asked if re.match(r"\w+:(Get|Describe|List|Decrypt)", action)]
-    # SSM reads images in the name of who writes.
+    # SSM reads images with the permissions of the writer.
     reads.remove("ec2:DescribeImages")
     assert reads
     of_builds = {
@@ -76,7 +76,7 @@ def test_the_roles_that_plan_may_read_what_the_operator_reads_and_write_nothing(
         assert all(re.fullmatch(r"[a-z]+:(Get|Describe|List|Decrypt|GET)[A-Za-z]*\*?", action) for action in own)
 
 
-def test_a_pull_request_reads_nothing_of_production() -> None:
+def test_pull_request_role_reads_nothing_of_production() -> None:
     assert where("PullRequestRole", "ssm:Get") == [f"{PARAMETERS}/dev/*", f"{PARAMETERS}/staging/*"]
     assert where("PlanRole", "ssm:Get") == [f"{PARAMETERS}/*"]
     for role in ("PullRequestRole", "PlanRole"):
@@ -88,17 +88,17 @@ def test_a_pull_request_reads_nothing_of_production() -> None:
     assert groups["PlanRole.Arn"] == ["dynconfig-planner"]
 
 
-def test_a_pull_request_cannot_touch_what_the_pipeline_builds() -> None:
+def test_pull_request_role_cannot_change_what_the_pipeline_builds() -> None:
     assert not [action for action in granted("PullRequestRole") if action.startswith("s3:")]
     assert properties("PullRequests")["ServiceRole"] == "PullRequestRole.Arn"
     assert properties("Plan")["ServiceRole"] == "PlanRole.Arn"
 
 
-def test_of_a_pull_request_only_data_are_taken() -> None:
+def test_only_data_of_a_pull_request_is_used() -> None:
     build = inline_buildspec()["phases"]["build"]["commands"]
     scripts = [line for line in build if ".sh" in line]
     assert all(line.startswith('"$CODEBUILD_SRC_DIR_main"/environments/delivery/') for line in scripts)
-    # Each shell variable stays for the commands that follow.
+    # Each shell variable remains for the following commands.
     assert [line.removesuffix(" || [ $? -eq 2 ]").rpartition("/")[2] for line in build] == [
         'environments"',
         "plan.sh dev staging",
@@ -110,7 +110,7 @@ def test_of_a_pull_request_only_data_are_taken() -> None:
     assert project["SecondarySourceVersions"] == [{"SourceIdentifier": "main", "SourceVersion": "main"}]
 
 
-def test_only_pull_requests_into_main_are_planned_and_those_of_forks_by_approval() -> None:
+def test_only_pull_requests_into_main_are_planned_and_forks_need_approval() -> None:
     triggers = properties("PullRequests")["Triggers"]
     (filters,) = triggers["FilterGroups"]
     assert {"Type": "BASE_REF", "Pattern": "^refs/heads/main$"} in filters

@@ -1,4 +1,4 @@
-"""What a pull request is told: by files alone where it may not ask, and as a comment that never decides the result."""
+"""What a pull request shows: from files only without access, and as a comment that never changes the result."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def before(tmp_path: Path) -> Path:
 
 
 def compare(before: Path, kubectl: Path, *names: str) -> "subprocess.CompletedProcess[str]":
-    """The script of the pipeline, where neither a cluster nor AWS is known."""
+    """The script of the pipeline without access to a cluster or AWS."""
     path = os.pathsep.join((str(Path(sys.executable).parent), str(kubectl.parent), os.environ["PATH"]))
     environment = {"PATH": path, "HOME": str(before.parent), "BEFORE": str(before), "TERM": "dumb"}
     command = [str(FOLDER / "delivery" / "plan.sh"), *names]
@@ -31,14 +31,14 @@ def compare(before: Path, kubectl: Path, *names: str) -> "subprocess.CompletedPr
 
 
 @pytest.mark.tools
-def test_an_environment_that_stays_as_it_is_has_nothing_to_compare(before: Path, kubectl: Path) -> None:
+def test_unchanged_environment_has_nothing_to_compare(before: Path, kubectl: Path) -> None:
     result = compare(before, kubectl, "prod")
     assert result.returncode == 0, result.stderr
     assert "# prod" in result.stdout
 
 
 @pytest.mark.tools
-def test_what_changes_is_told_without_a_cluster_and_without_aws(before: Path, kubectl: Path) -> None:
+def test_changes_are_shown_without_a_cluster_and_without_aws(before: Path, kubectl: Path) -> None:
     values = before / "prod" / "values.yaml"
     values.write_text(values.read_text().replace("db.prod.shop.internal", "old.prod.shop.internal"))
     result = compare(before, kubectl, "staging", "prod")
@@ -47,7 +47,7 @@ def test_what_changes_is_told_without_a_cluster_and_without_aws(before: Path, ku
 
 
 @pytest.mark.tools
-def test_an_environment_that_is_new_is_told_as_a_whole(before: Path, kubectl: Path) -> None:
+def test_new_environment_is_shown_completely(before: Path, kubectl: Path) -> None:
     shutil.rmtree(before / "prod")
     result = compare(before, kubectl, "prod")
     assert result.returncode == 2, result.stderr
@@ -55,14 +55,14 @@ def test_an_environment_that_is_new_is_told_as_a_whole(before: Path, kubectl: Pa
 
 
 @pytest.mark.tools
-def test_what_cannot_be_compared_is_no_plan(before: Path, kubectl: Path) -> None:
+def test_failed_comparison_is_not_a_plan(before: Path, kubectl: Path) -> None:
     (before / "base" / "config.yaml").unlink()
     assert compare(before, kubectl, "prod").returncode == 1
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A pull request's merge commit; its plan.sh prints the lines of a file, and says that there are changes."""
+    """The merge commit of a pull request; its plan.sh prints the lines of a file, and exits with changes."""
     program = tmp_path / "bin" / "gh"
     program.parent.mkdir()
     program.write_text(GH)
@@ -80,7 +80,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def comment(checkout: Path, lines: str) -> tuple[int, str, str]:
-    """Run the step as GitHub does; answers its code, the comment and the summary."""
+    """Run the step as GitHub does; return its exit code, the comment and the summary."""
     (checkout / "lines").write_text(lines)
     folder = checkout.parent
     environment = {
@@ -98,13 +98,13 @@ def comment(checkout: Path, lines: str) -> tuple[int, str, str]:
     return result.returncode, (folder / "bin" / "posted.md").read_text(), (folder / "summary.md").read_text()
 
 
-def test_a_plan_is_written_into_the_pull_request_and_production_by_files_alone(checkout: Path) -> None:
+def test_plan_is_commented_on_the_pull_request_and_production_from_files_only(checkout: Path) -> None:
     code, posted, summary = comment(checkout, "a change\n")
     assert code == 0
     assert posted == summary == "```\n# dev staging \na change\n# prod before\na change\n```\n"
 
 
-def test_a_plan_too_long_for_a_comment_is_cut_and_says_where_all_of_it_is(checkout: Path) -> None:
+def test_too_long_plan_is_truncated_with_a_link_to_all_of_it(checkout: Path) -> None:
     code, posted, summary = comment(checkout, "  ~ größer → größer\n" * 5000)
     assert code == 0
     assert posted.endswith("```\nThe plan is longer: https://github.example/shop/configuration/actions/runs/7\n")
@@ -112,12 +112,12 @@ def test_a_plan_too_long_for_a_comment_is_cut_and_says_where_all_of_it_is(checko
     assert summary.count("größer → größer") == 10000
 
 
-def test_a_comment_that_cannot_be_written_changes_nothing_about_the_result(checkout: Path) -> None:
+def test_failed_comment_does_not_change_the_result(checkout: Path) -> None:
     (checkout.parent / "bin" / "github-is-away").touch()
     assert comment(checkout, "a change\n")[0] == 0
 
 
-def test_a_plan_that_failed_fails_the_run_and_is_told(checkout: Path) -> None:
+def test_failed_plan_fails_the_run_and_is_reported(checkout: Path) -> None:
     (checkout / "code").write_text("1")
     code, posted, _summary = comment(checkout, "✗ wrong\n")
     assert code == 1

@@ -1,4 +1,4 @@
-"""The script that promotes: it moves an environment on to what has proved itself in the one before, and to nothing else."""
+"""The promotion script: it moves an environment to what was proved in the previous one, and to nothing else."""
 
 import os
 import shutil
@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "manifests" / "examples" / "environments" / "delivery" / "promote.sh"
-# Argo CD's words on an Application, one after the other; the last one stays.
+# Argo CD's successive states of an Application; the last one stays.
 KUBECTL = """#!/bin/sh
 head -n 1 "$STATES" | tr -d '\\n'
 [ "$(wc -l < "$STATES")" -le 1 ] || sed -i 1d "$STATES"
 """
-# What `dynconfig status --watch --stable` answers, and a command that somebody gives while it waits.
+# The output of `dynconfig status --watch --stable`, and a command that another user runs while it waits.
 DYNCONFIG = """#!/bin/sh
 echo "$*" > "$CALLED"
 eval "${MEANWHILE:-:}"
@@ -25,7 +25,7 @@ AUTHOR = {f"GIT_{who}_{what}": "ann@example.com" for who in ("AUTHOR", "COMMITTE
 
 @dataclass(frozen=True)
 class Repository:
-    """The repository of a team, a checkout of it where a pipeline works, and one where somebody else commits."""
+    """A team's repository, a checkout of the pipeline, and one in which another user commits."""
 
     folder: Path
 
@@ -45,13 +45,13 @@ class Repository:
         return self.git(where, "rev-parse", "HEAD")
 
     def commit_elsewhere(self, file: str, text: str) -> str:
-        """A commit that the pipeline's checkout does not know."""
+        """A commit that is not in the pipeline's checkout."""
         if not (self.folder / "elsewhere").exists():
             self.git(".", "clone", "--quiet", str(self.folder / "origin"), "elsewhere")
         return self.commit("elsewhere", file, text)
 
     def promote(self, *states: str, patience: int = 60, **about: str) -> "subprocess.CompletedProcess[str]":
-        """Promote what is checked out from dev to staging, where Argo CD says this of dev."""
+        """Promote the checkout from dev to staging, with this state of dev in Argo CD."""
         (self.folder / "states").write_text("".join(f"{state}\n" for state in states))
         script = self.folder / "checkout" / "environments" / "delivery" / SCRIPT.name
         environment = {
@@ -95,26 +95,26 @@ def commit(repository: Repository) -> str:
     return repository.commit("checkout", "environments/base/config.yaml", "1")
 
 
-def test_a_commit_that_is_healthy_before_is_promoted(repository: Repository, commit: str) -> None:
+def test_commit_healthy_in_the_previous_environment_is_promoted(repository: Repository, commit: str) -> None:
     result = repository.promote(f"Synced/Healthy/{commit}")
     assert result.returncode == 0, result.stderr
     assert repository.staging == commit
 
 
-def test_it_waits_for_the_end_of_the_bake_times(repository: Repository, commit: str) -> None:
+def test_promotion_waits_for_the_end_of_the_bake_times(repository: Repository, commit: str) -> None:
     assert repository.promote(f"Synced/Healthy/{commit}").returncode == 0
     called = (repository.folder / "called").read_text()
     assert called == "status --watch --stable --namespace shop-dev --timeout 40m\n"
 
 
-def test_what_is_rolled_back_while_it_bakes_is_not_promoted(repository: Repository, commit: str) -> None:
+def test_change_rolled_back_while_baking_is_not_promoted(repository: Repository, commit: str) -> None:
     result = repository.promote(f"Synced/Healthy/{commit}", BAKED="1")
     assert result.returncode == 1
     assert "shop-dev has not become stable" in result.stderr
     assert repository.staging == ""
 
 
-def test_what_came_while_it_baked_is_not_taken_for_proved(repository: Repository, commit: str) -> None:
+def test_later_commit_during_the_bake_is_not_promoted(repository: Repository, commit: str) -> None:
     later = repository.commit_elsewhere("environments/dev/values.yaml", "1")
     states = repository.folder / "states"
     meanwhile = f"echo Synced/Healthy/{later} > '{states}'"
@@ -124,7 +124,7 @@ def test_what_came_while_it_baked_is_not_taken_for_proved(repository: Repository
     assert repository.staging == ""
 
 
-def test_it_waits_until_argo_cd_has_brought_the_commit_and_finds_it_healthy(
+def test_promotion_waits_until_argo_cd_has_synced_the_commit_and_it_is_healthy(
     repository: Repository, commit: str
 ) -> None:
     before = repository.git("checkout", "rev-parse", "HEAD")
@@ -136,16 +136,14 @@ def test_it_waits_until_argo_cd_has_brought_the_commit_and_finds_it_healthy(
     assert (repository.folder / "states").read_text() == f"Synced/Healthy/{newest}\n"
 
 
-def test_a_later_commit_that_changes_no_environment_does_not_hold_it_up(repository: Repository, commit: str) -> None:
+def test_later_commit_without_environment_changes_does_not_delay_promotion(repository: Repository, commit: str) -> None:
     later = repository.commit_elsewhere("README.md", "1")
     result = repository.promote(f"OutOfSync/Healthy/{later}", f"Synced/Healthy/{later}")
     assert result.returncode == 0, result.stderr
     assert repository.staging == commit
 
 
-def test_the_health_of_a_later_commit_that_changes_an_environment_proves_nothing(
-    repository: Repository, commit: str
-) -> None:
+def test_health_of_a_later_commit_with_environment_changes_proves_nothing(repository: Repository, commit: str) -> None:
     later = repository.commit_elsewhere("environments/dev/values.yaml", "1")
     result = repository.promote(f"Synced/Progressing/{commit}", f"Synced/Healthy/{later}")
     assert result.returncode == 1
@@ -153,14 +151,14 @@ def test_the_health_of_a_later_commit_that_changes_an_environment_proves_nothing
     assert repository.staging == ""
 
 
-def test_a_commit_that_does_not_prove_itself_is_not_promoted(repository: Repository, commit: str) -> None:
+def test_unhealthy_commit_is_not_promoted(repository: Repository, commit: str) -> None:
     result = repository.promote(f"Synced/Degraded/{commit}", patience=0)
     assert result.returncode == 1
     assert f"but Synced/Degraded/{commit}" in result.stderr
     assert repository.staging == ""
 
 
-def test_an_environment_never_goes_back(repository: Repository, commit: str) -> None:
+def test_environment_never_moves_to_an_older_commit(repository: Repository, commit: str) -> None:
     later = repository.commit_elsewhere("README.md", "1")
     repository.git("elsewhere", "push", "--quiet", "origin", "HEAD:env/staging")
     assert repository.promote(f"Synced/Healthy/{commit}").returncode != 0

@@ -22,7 +22,7 @@ from dynconfig_function.settings import Identity
 pytestmark = pytest.mark.lab
 
 DEFAULTS: dict[str, Any] = {"function": {}, "alarms": {}}
-LOOK = {"cloudwatch.DescribeAlarms": 1}
+POLL = {"cloudwatch.DescribeAlarms": 1}
 
 
 def alarms(harness: AwsHarness) -> tuple[AnyKind, ...]:
@@ -105,7 +105,7 @@ def test_observing_alarms_and_dashboard_in_sync_takes_two_calls(harness: AwsHarn
     kinds = harness.kinds(Alarm, CompositeAlarm, Dashboard)
     harness.settle(harness.declare(everything), kinds)
     calls = harness.calls(lambda: harness.settle(harness.declare(everything), kinds))
-    assert calls == {**LOOK, "cloudwatch.GetDashboard": 1}
+    assert calls == {**POLL, "cloudwatch.GetDashboard": 1}
 
 
 def test_object_without_alarms_takes_no_call(harness: AwsHarness) -> None:
@@ -117,7 +117,7 @@ def test_object_without_alarms_takes_no_call(harness: AwsHarness) -> None:
 def test_all_tags_are_read_in_one_call_after_a_restart(harness: AwsHarness) -> None:
     harness.settle(harness.declare(spec()), alarms(harness))
     again = harness.calls(lambda: harness.settle(harness.declare(spec()), alarms(harness)))
-    assert again == {**LOOK, "resourcegroupstaggingapi.GetResources": 1}
+    assert again == {**POLL, "resourcegroupstaggingapi.GetResources": 1}
 
 
 def test_no_read_is_needed_after_an_edit(harness: AwsHarness) -> None:
@@ -126,7 +126,7 @@ def test_no_read_is_needed_after_an_edit(harness: AwsHarness) -> None:
     edited = harness.declare(spec(threshold=7, tags={"stage": "dev"}), generation=2)
     harness.settle(edited, kinds)
     outcomes = []
-    assert harness.calls(lambda: outcomes.append(harness.settle(edited, kinds))) == LOOK
+    assert harness.calls(lambda: outcomes.append(harness.settle(edited, kinds))) == POLL
     assert outcomes[0].plan.is_empty
     assert all(dict(alarm.tags) == {"stage": "dev"} for alarm in observed(harness, edited, alarms(harness)).values())
 

@@ -90,6 +90,6 @@ def test_no_value_is_kept_of_a_rolled_back_change(later: float) -> None:
         rollout = rolled_back(length)
         rollout.settle(START + 2 * BAKE + 6 + later)
         kept.append(kept_bytes(rollout.engine))
-        assert rollout.look().plan.is_empty
+        assert rollout.reconcile().plan.is_empty
         assert set(rollout.shown.values()) == {text(0, length, "a")}
     assert kept[1] - kept[0] < TOLERATED_BYTES

@@ -25,7 +25,7 @@ class Untouchable(tuple[Resource, ...]):
     __slots__ = ()
 
     def __iter__(self) -> None:  # type: ignore[override]  # it never answers
-        raise AssertionError("a kind that stands alone looks at what others found")
+        raise AssertionError("an independent kind uses the results of others")
 
 
 def test_independent_kinds_do_not_use_results_of_others(harness: AwsHarness) -> None:

@@ -39,9 +39,9 @@ def turns_of(batches: int) -> Callable[[], bool]:
 def test_deleting_600_parameters_takes_at_most_1_2_calls_each_to_confirm_ownership_and_delete(
     harness: AwsHarness,
 ) -> None:
-    """Counts all calls that read the owner of a parameter (the index and each one's tags) and all deletions.
+    """Count all calls that read the owner of a parameter (the index and each one's tags) and all deletions.
 
-    Beside them stands only the look with which each turn begins, ten names a call: what is there, and at which version.
+    Not counted is the read at the start of each reconcile, ten names a call: which exist, and their versions.
     """
     count = 600
     spec = {"parameters": [{"name": f"p{number}", "value": "1"} for number in range(count)]}

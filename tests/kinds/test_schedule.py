@@ -97,7 +97,7 @@ def test_role_not_yet_visible_to_scheduler_is_retried(harness: AwsHarness) -> No
 
 def test_schedule_without_owner_in_its_description_is_foreign(harness: AwsHarness) -> None:
     settle(harness)
-    change(harness, Description="mine now")
+    change(harness, Description="another owner")
     with pytest.raises(NotOwned, match=r"^spec\.function\.name: schedule .* has no owner"):
         settle(harness)
 

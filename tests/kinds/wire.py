@@ -68,7 +68,7 @@ def requests(harness: AwsHarness, service: str, *operations: str) -> Iterator[li
 def denied(harness: AwsHarness, operation: str, *names: str) -> Iterator[list[str]]:
     """Deny an SSM operation on these names, like an IAM policy with a path; return the bodies of all its requests.
 
-    A batch is denied as a whole if it has one of them.
+    A batch that contains one of them is denied completely.
     https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-access.html
     """
     events, hook = _hook(harness, "ssm", "before-call", operation)

@@ -75,7 +75,7 @@ class ApiServer:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request."""
+        """Handle a request."""
         early = await self.before(request) if self.before else None
         found = early or await self._answer(request)
         self.changed.set()
@@ -84,7 +84,7 @@ class ApiServer:
         return found
 
     async def until(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait until something holds after a request."""
+        """Wait until a condition holds after a request."""
         async with asyncio.timeout(seconds):
             while not condition():
                 self.changed.clear()
@@ -123,7 +123,7 @@ class ApiServer:
 
 
 def merge(into: Document, patch: Mapping[str, Any]) -> None:
-    """A JSON merge patch: null takes a member away."""
+    """A JSON merge patch: null removes a member."""
     for name, value in patch.items():
         if value is None:
             into.pop(name, None)

@@ -41,7 +41,7 @@ class ControllerHarness:
         self.controller.object_changed(copy.deepcopy(found), event)
 
     def applied(self, found: Document) -> None:
-        """Somebody applies a new object."""
+        """Apply a new object as a user."""
         self.server.put(found)
         self.says("ADDED", found)
 
@@ -52,7 +52,7 @@ class ControllerHarness:
 
     @property
     def reason(self) -> str:
-        """Why it is Ready, or not."""
+        """The reason of the condition Ready."""
         conditions = self.status.get("conditions")
         return str(conditions[0]["reason"]) if conditions else ""
 
@@ -60,7 +60,7 @@ class ControllerHarness:
 def configured(
     values: dict[str, str], *, uid: str = "uid-1", metadata: Document | None = None, **about: Any
 ) -> Document:
-    """An object as the API server holds it."""
+    """An object as the API server stores it."""
     found = document(values, **about)
     own = {"namespace": KEY.namespace, "name": KEY.name, "uid": uid, "resourceVersion": "1"}
     return {**found, "metadata": {**found["metadata"], **own, **(metadata or {})}}

@@ -20,7 +20,7 @@ class WatchedShelf(FakeVersionedKind):
     listed: Any = ()
 
     def put(self, desired: Thing, observed: Thing | None) -> Thing:
-        """Note it first."""
+        """Record the status first."""
         if observed is None:
             self.calls.append(f"listed {self.listed()}")
         return super().put(desired, observed)

@@ -155,7 +155,7 @@ class Forgetful(Engine):
         self.forgotten = asyncio.Queue[str]()
 
     def forget(self, uid: str) -> None:
-        """Say so, too."""
+        """Record it as well."""
         super().forget(uid)
         self.forgotten.put_nowait(uid)
 

@@ -208,7 +208,7 @@ def test_object_with_a_rejected_status_is_deleted_at_normal_speed(limit: int) ->
 def test_finalizer_is_removed_from_an_invalid_object() -> None:
     async def act() -> None:
         async def refuse(request: web.Request) -> web.Response | None:
-            # As the API server does to each write of an object that has a number where the CRD has a text.
+            # As the API server does for each write of an object that has a number where the CRD has a string.
             if request.method == "PATCH" and "parameters" not in json.loads(await request.text()).get("spec", {}):
                 return status(422, "spec.parameters[0]: invalid data, expected string, got int64 evaluating rule")
             return None

@@ -24,7 +24,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def has(items: list[str], least: int) -> Callable[[], bool]:
-    """Whether there are so many."""
+    """Whether there are this many."""
     return lambda: len(items) >= least
 
 
@@ -122,7 +122,7 @@ def test_object_with_a_rejected_finalizer_is_reconciled_and_logged_once(caplog: 
     ],
     ids=["path", "unknown region", "region", "topic", "structure"],
 )
-def test_no_source_is_read_for_an_object_that_its_namespace_may_not_have(given: dict[str, Any]) -> None:
+def test_no_source_is_read_for_an_object_denied_in_its_namespace(given: dict[str, Any]) -> None:
     """What needs no value is checked before a Secret or ConfigMap is read, and a change of one reconciles nothing."""
     asked = list[str]()
     spec = given.pop("spec", {})

@@ -29,7 +29,7 @@ class Journal:
 
 
 def recorded(journal: Journal, notes: int) -> None:
-    """The same note some times."""
+    """The same note several times."""
 
     async def act() -> None:
         async with serving(journal.answer) as kube:

@@ -101,5 +101,5 @@ def test_wide_objects_need_little_memory(piece: str) -> None:
     idle, _ = peak_mib(_WORK, '{"items":[]}')
     peak, refused = peak_mib(_WORK, f'{{"items":[{",".join([document] * 3)}]}}')
     assert refused == 3
-    # The text itself is there a few times; its values would take hundreds.
+    # The text itself exists a few times; its values would take hundreds.
     assert peak - idle < 60

@@ -1,4 +1,4 @@
-"""Only what the operator uses of large documents is parsed, whatever else is in them."""
+"""Only the fields of large documents that the operator uses are parsed, whatever else they contain."""
 
 import json
 from typing import Any
@@ -28,7 +28,7 @@ def document(**metadata: Any) -> dict[str, Any]:
     }
 
 
-def test_labels_owners_and_managed_fields_are_left_out_and_their_size_is_known() -> None:
+def test_labels_owners_and_managed_fields_are_skipped_but_their_size_is_known() -> None:
     unused = {
         "labels": MANY,
         "ownerReferences": [{"uid": name} for name in MANY],
@@ -43,42 +43,42 @@ def test_labels_owners_and_managed_fields_are_left_out_and_their_size_is_known()
     assert len(compact(found).encode()) + omitted == pytest.approx(len(text.encode()), abs=25)
 
 
-def test_a_watch_event_is_read_as_its_object() -> None:
+def test_watch_event_is_parsed_as_its_object() -> None:
     event = {"type": "MODIFIED", "object": document(labels=MANY, annotations=MANY)}
     found = loads(compact(event).encode(), OBJECT)
     assert found["object"].pop(OMITTED_BYTES) > SMALL
     assert found == {"type": "MODIFIED", "object": document(annotations={})}
 
 
-def test_of_the_metadata_of_others_only_the_identity_is_read() -> None:
+def test_only_the_identity_is_parsed_in_metadata_of_other_objects() -> None:
     found = loads(json.dumps({"type": "ADDED", "object": document(labels=MANY)}), IDENTITY)
     assert found["object"]["metadata"] == {"name": "myapp", "namespace": "shop", "resourceVersion": "7"}
 
 
-def test_a_small_document_is_read_as_a_whole() -> None:
+def test_small_document_is_parsed_completely() -> None:
     assert loads(compact(document(labels={"a": "b"})), OBJECT) == document(labels={"a": "b"})
 
 
-def test_what_is_too_deep_is_cut_as_everywhere() -> None:
+def test_too_deep_value_is_truncated_as_elsewhere() -> None:
     schema = '{"jsonSchema":' + '{"not":' * 2 * MAX_LEVELS + "true" + "}" * (2 * MAX_LEVELS + 1)
     text = compact(document(labels=MANY)).replace('{"path":"/app"', f'{{"deep":{schema},"path":"/app"')
     assert loads(text, OBJECT)["spec"]["path"] == "/app"
 
 
 @pytest.mark.parametrize("text", ['{"metadata": {"labels": {"a": 1}', "", '{"a" 1}'])
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_invalid_json_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"incomplete|not a JSON object|Expecting|more than one"):
         loads(text + " " * SMALL, OBJECT)
 
 
 @pytest.mark.parametrize("value", [[1], "text", None, {"metadata": 1}, {"object": [1]}])
-def test_another_value_is_read_as_it_is(value: Any) -> None:
+def test_other_values_are_parsed_unchanged(value: Any) -> None:
     assert loads(compact(value) + " " * SMALL, OBJECT) == value
 
 
 @pytest.mark.parametrize("is_many", [False, True])
 @pytest.mark.parametrize("space", ["", " "])
-def test_of_a_map_of_strings_only_the_wanted_keys_are_read(space: str, *, is_many: bool) -> None:
+def test_only_the_requested_keys_of_a_string_map_are_parsed(space: str, *, is_many: bool) -> None:
     data = {**MANY, "key": TEXT, "type": "mine", "data": "x", "empty": "", "é": "ü"}
     source = {
         "kind": "ConfigMap",
@@ -95,6 +95,6 @@ def test_of_a_map_of_strings_only_the_wanted_keys_are_read(space: str, *, is_man
     assert strings(content, "stringData", ["key"]) == {}
 
 
-def test_a_map_of_other_values_is_refused() -> None:
+def test_map_of_other_values_is_rejected() -> None:
     with pytest.raises(ValueError, match="data is not a map of strings"):
         strings(b'{"data":{"a":{"b":"c"}}}', "data", ["a"])

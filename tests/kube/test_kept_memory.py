@@ -19,14 +19,14 @@ from dynconfig.validation.tenancy import Tenant
 
 COUNT = 200
 SHORT, LONG = 8, 200
-# Paths, messages that are kept some hundred times at most, and how much fuller a map of the same entries happens to be.
+# Paths, up to some hundred cached messages, and the variation in the size of a map with the same entries.
 TOLERATED_BYTES = 6_000
 OTHERS = "arn:other"
 
 
 @dataclass(frozen=True)
 class Case:
-    """An object whose texts are of some length, and how it ends."""
+    """An object with texts of some length, and its final state."""
 
     reason: str
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Case:
 
 
 def kept_bytes(root: object) -> int:
-    """The size of all data that an object of the operator reaches; the API server and AWS of the test are no part of it."""
+    """The size of all data reachable from an object of the operator, without the API server and AWS of the test."""
     seen, left, total = set[int](), [root], 0
     while left:
         item = left.pop()
@@ -59,7 +59,7 @@ def _parts(item: object) -> Iterator[object]:
 
 
 def name_of(index: int, length: int) -> str:
-    """A name of a parameter that is as long as wanted."""
+    """A parameter name of this length."""
     return f"{index:04}".ljust(length, "x")
 
 

@@ -20,14 +20,14 @@ PAGES = 2
 
 
 class Held:
-    """How many pages are requested or being handled, and how many were at most."""
+    """The number of pages that are requested or being handled, and its maximum."""
 
     def __init__(self) -> None:
         self.now = self.most = self.handled = 0
         self.is_open = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer a list with one of its pages."""
+        """Respond to a list with one of its pages."""
         if "watch" in request.query:
             return await streamed(request)
         self.now += 1
@@ -63,7 +63,7 @@ class Counting(References):
         self._held = held
 
     def is_referenced(self, _ref: sources.SourceRef) -> bool:
-        """None is."""
+        """None."""
         self._held.handle()
         return False
 
@@ -94,8 +94,8 @@ def test_lists_of_all_namespaces_take_turns() -> None:
     asyncio.run(act())
 
 
-def test_a_list_that_fails_or_is_cancelled_stops_no_other() -> None:
-    """Each way to leave a page releases it at once."""
+def test_failed_or_cancelled_list_does_not_stop_others() -> None:
+    """Each way to stop reading a page releases it at once."""
 
     async def serve(request: web.Request) -> web.StreamResponse:
         if "broken" in request.path:
@@ -155,7 +155,7 @@ result = asyncio.run(act())
 """
 
 
-def test_the_memory_of_lists_does_not_grow_with_the_number_of_namespaces() -> None:
+def test_memory_of_lists_does_not_grow_with_the_number_of_namespaces() -> None:
     few, _ = peak_mib(WORK, 2)
     many, listed = peak_mib(WORK, 16)
     assert listed == 16

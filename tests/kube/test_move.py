@@ -33,7 +33,7 @@ def applied(found: ControllerHarness, key: Key) -> int:
 
 
 def edited(found: ControllerHarness, key: Key, document: Document) -> None:
-    """Somebody edits an object, whose status stays."""
+    """Edit an object as a user; its status stays."""
     found.server.objects[key] = {**document, "status": found.server.objects[key].get("status")}
     found.says("MODIFIED", found.server.objects[key])
 
@@ -46,7 +46,7 @@ async def both(found: ControllerHarness) -> None:
 
 
 async def moved(found: ControllerHarness) -> None:
-    """The heir has the parameter as it was."""
+    """The adopting object has the unchanged parameter."""
     await found.server.until(lambda: all(applied(found, key) == 2 for key in (KEY, HEIR)))
     assert "delete /app/b" not in found.fake.calls
     assert "uid-2" in found.fake.store["/app/b"].owner

@@ -38,16 +38,16 @@ def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: 
 
 
 def counted(*namespaces: str) -> tuple[float | None, list[str]]:
-    """The metric, and the regions that were looked into, beside an object of another region."""
-    looked, metrics = list[str](), Metrics(lambda: 0.0, lambda: 0.0)
+    """The metric and the searched regions, with an object of another region."""
+    searched, metrics = list[str](), Metrics(lambda: 0.0, lambda: 0.0)
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
-        looked.append(region)
+        searched.append(region)
         return orphans([tagged("uid-1"), tagged("gone"), tagged("lost", "other")], region, "cluster", uids)
 
     existing = [configured({"a": "1"}, region="us-east-1")]
     asyncio.run(watch(existing, metrics, find, namespaces=namespaces).count())
-    return metrics.registry.get_sample_value("dynconfig_orphans", {"region": REGION}), looked
+    return metrics.registry.get_sample_value("dynconfig_orphans", {"region": REGION}), searched
 
 
 def test_orphans_are_counted_in_every_region_in_use() -> None:
@@ -68,15 +68,15 @@ def test_no_orphans_are_counted_while_objects_are_unknown() -> None:
 
 
 def test_region_that_is_not_allowed_is_not_searched() -> None:
-    existing, looked = [configured({"a": "1"}, region=region) for region in ("eu-west-9", "us-east-1")], list[str]()
+    existing, searched = [configured({"a": "1"}, region=region) for region in ("eu-west-9", "us-east-1")], list[str]()
     existing.append({**configured({"a": "1"}), "status": {"region": "ap-south-9"}})
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
-        looked.append(region)
+        searched.append(region)
         return ()
 
     asyncio.run(watch(existing, Metrics(lambda: 0.0, lambda: 0.0), find).count())
-    assert looked == [REGION, "us-east-1"]
+    assert searched == [REGION, "us-east-1"]
 
 
 def test_failed_region_keeps_its_count_and_others_are_counted(

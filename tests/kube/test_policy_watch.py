@@ -128,7 +128,7 @@ def test_unknown_or_withdrawn_grant_deletes_nothing(
             await found.served()
             found.running_controller.applied(heir({"a": "1"}))
             await found.until(HEIR, "NotOwned")
-            # The watch brings the status that the operator has written.
+            # The watch delivers the status that the operator has written.
             found.running_controller.says("MODIFIED", found.running_controller.server.objects[HEIR])
             lose(found)
             await found.watch.check()
@@ -154,7 +154,7 @@ def test_parameters_of_a_new_object_are_kept_while_its_grants_are_unknown(
             await found.served()
             lose(found)
             if lose is broken:
-                # While a policy is wrong, the one before it counts: here one that does not grant the path.
+                # While a policy is invalid, the previous one applies: here one that does not allow the path.
                 found.file.write_text(NARROWED)
                 await found.watch.check()
                 broken(found)

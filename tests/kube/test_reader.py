@@ -23,7 +23,7 @@ def reading(file: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
 
 
 def plugin(folder: Path, script: str, version: str = V1) -> dict[str, Any]:
-    """A user whose credentials a program has."""
+    """A user with a credential plugin."""
     tool = folder / "tool"
     tool.write_text(f"#!/bin/sh\n{script}\n")
     tool.chmod(0o755)

@@ -138,7 +138,7 @@ def test_exact_delay_does_not_grow(scene: Scene, error: Retryable) -> None:
 
 
 def test_deletion_delay_of_a_name_is_used(scene: Scene) -> None:
-    failed = replace(outcome(), stopped=Conflict("deleted a moment ago", delay=30.0))
+    failed = replace(outcome(), stopped=Conflict("deleted recently", delay=30.0))
     assert [scene.served(failed) for _ in range(6)] == [pytest.approx(30.0)] * 6
 
 

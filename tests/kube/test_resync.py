@@ -16,7 +16,7 @@ AGE = 100.0
 
 
 def document(**status: Any) -> dict[str, Any]:
-    """An object that was in order 100 s ago."""
+    """An object that was in sync 100 s ago."""
     return {
         "metadata": {"generation": 2, "finalizers": [names.FINALIZER]},
         "spec": {"path": "/app", "resyncInterval": "10m", "parameters": [{"name": "a", "value": "1"}]},
@@ -31,13 +31,13 @@ def document(**status: Any) -> dict[str, Any]:
     }
 
 
-def test_what_was_in_order_waits_for_its_resync() -> None:
+def test_object_in_sync_waits_for_its_resync() -> None:
     seconds, observed = first_reconcile(document(), NOW, 0.5)
     assert seconds == pytest.approx(600 - AGE)
     assert observed == NOW - AGE
 
 
-def test_the_default_interval_is_the_one_of_the_crd() -> None:
+def test_default_interval_is_the_one_of_the_crd() -> None:
     found = document()
     del found["spec"]["resyncInterval"]
     assert first_reconcile(found, NOW, 0.5) == first_reconcile(document(), NOW, 0.5)
@@ -84,16 +84,16 @@ REFERENCE = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c", "key": 
         "baking",
     ],
 )
-def test_all_else_is_looked_at_now(found: dict[str, Any]) -> None:
+def test_other_objects_are_reconciled_now(found: dict[str, Any]) -> None:
     assert first_reconcile(found, NOW, 0.5)[0] == 0
 
 
-def test_when_it_was_last_looked_at_is_told_whether_it_is_in_order_or_not() -> None:
+def test_last_observed_time_is_reported_for_every_object() -> None:
     assert first_reconcile(changed(status={"observedGeneration": 1}), NOW, 0.5) == (0.0, NOW - AGE)
     assert first_reconcile({**document(), "status": None}, NOW, 0.5) == (0.0, None)
 
 
-def test_two_thousand_objects_after_a_restart_do_not_wake_together() -> None:
+def test_resyncs_of_two_thousand_objects_after_a_restart_are_spread() -> None:
     chances = [random.Random(number).random() for number in range(2000)]  # noqa: S311 - not a secret
     for age in (100.0, 86400.0):
         delays = sorted(delay(600.0, age, chance) for chance in chances)
@@ -102,5 +102,5 @@ def test_two_thousand_objects_after_a_restart_do_not_wake_together() -> None:
         assert 0 <= delays[0] < delays[-1] <= 600 * 1.1
 
 
-def test_a_clock_that_went_back_makes_no_resync_late() -> None:
+def test_clock_set_back_does_not_delay_a_resync() -> None:
     assert first_reconcile(document(lastObservedTime="2027-01-15T09:00:00Z"), NOW, 0.5)[0] == pytest.approx(600)

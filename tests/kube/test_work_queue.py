@@ -67,7 +67,7 @@ moves = st.lists(
 
 @given(moves)
 def test_no_request_is_lost_and_no_object_is_taken_twice(sequence: list[tuple[object, ...]]) -> None:
-    """Whatever the order of wishes, turns and time: each wish is served, and an object is with one worker only."""
+    """For any order of requests, turns and time: each request is served, and one worker at most has an object."""
     work_queue, now = WorkQueue(), 0.0
     running: set[Key] = set()
     owed: set[Key] = set()

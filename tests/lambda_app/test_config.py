@@ -46,7 +46,7 @@ def test_no_value_shows_when_the_configuration_is_logged(
     assert HOST not in caplog.text
 
 
-def test_the_password_is_masked_even_in_a_plain_dict(harness: FunctionHarness) -> None:
+def test_password_is_masked_even_in_a_plain_dict(harness: FunctionHarness) -> None:
     assert PASSWORD not in repr(dict(harness.library.load()))
 
 

@@ -26,7 +26,7 @@ def failure(client: Extension, name: str = NAME) -> ExtensionFailed:
     return caught.value
 
 
-def test_a_parameter_has_type_value_and_version(client: Extension) -> None:
+def test_parameter_has_type_value_and_version(client: Extension) -> None:
     parameter = client.get(NAME)
     assert (parameter.type, parameter.value, parameter.version) == ("String", "db", 3)
     assert "db" not in repr(parameter)

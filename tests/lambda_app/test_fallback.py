@@ -1,4 +1,4 @@
-"""What happens when the extension fails, when AWS fails too, and when a parameter is gone."""
+"""What happens when the extension fails, when AWS also fails, and when a parameter is missing."""
 
 import json
 import logging
@@ -96,7 +96,7 @@ def test_fallback_values_are_cached_for_their_ttl(harness: FunctionHarness) -> N
 
 
 def test_missing_parameter_is_named_in_the_error(harness: FunctionHarness) -> None:
-    """Fault 5 of the recipe: with parameters missing it answers as if all were well."""
+    """Fault 5 of the recipe: with parameters missing it responds as on success."""
     harness.delete("api/timeout")
     harness.delete("features/new-ui")
     assert fault(harness) == f"{PREFIX}/api/timeout does not exist; {PREFIX}/features/new-ui does not exist"

@@ -194,7 +194,7 @@ def test_change_of_an_undeclared_name_is_ignored(harness: FunctionHarness, name:
     assert (harness.reads, harness.direct) == ([], [])
 
 
-def test_a_change_event_without_a_name_is_ignored(harness: FunctionHarness) -> None:
+def test_change_event_without_a_name_is_ignored(harness: FunctionHarness) -> None:
     assert harness.invoke({**change(""), "detail": None}) == {"ignored": ""}
 
 

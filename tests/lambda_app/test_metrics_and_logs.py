@@ -8,7 +8,7 @@ from dynconfig_function import ConfigurationError
 Captured = pytest.CaptureFixture[str]
 
 
-def test_an_invocation_writes_one_metrics_line_and_makes_no_call(harness: FunctionHarness, capsys: Captured) -> None:
+def test_invocation_writes_one_metrics_line_and_makes_no_call(harness: FunctionHarness, capsys: Captured) -> None:
     """Fault 8 of the recipe: put_metric_data on every call costs latency, money and quota."""
     harness.invoke()
     (line,) = output(capsys).metrics
@@ -17,9 +17,7 @@ def test_an_invocation_writes_one_metrics_line_and_makes_no_call(harness: Functi
     assert {metric["Unit"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]} == {"Count"}
 
 
-def test_metrics_carry_the_function_and_the_configuration_as_dimensions(
-    harness: FunctionHarness, capsys: Captured
-) -> None:
+def test_metrics_have_function_and_configuration_as_dimensions(harness: FunctionHarness, capsys: Captured) -> None:
     """Fault 9 of the recipe: without a dimension two deployments share one alarm."""
     harness.invoke()
     (line,) = output(capsys).metrics
@@ -27,7 +25,7 @@ def test_metrics_carry_the_function_and_the_configuration_as_dimensions(
     assert (line["FunctionName"], line["Config"], line["revision"]) == ("myapp-config", "shop/myapp", "7")
 
 
-def test_without_a_name_there_is_no_empty_dimension(harness: FunctionHarness, capsys: Captured) -> None:
+def test_empty_dimension_is_omitted(harness: FunctionHarness, capsys: Captured) -> None:
     harness.restart(DYNCONFIG_NAME="", DYNCONFIG_NAMESPACE="Shop")
     harness.invoke()
     (line,) = output(capsys).metrics
@@ -35,14 +33,14 @@ def test_without_a_name_there_is_no_empty_dimension(harness: FunctionHarness, ca
     assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Shop"
 
 
-def test_a_cold_invocation_counts_misses_and_a_warm_one_hits(harness: FunctionHarness, capsys: Captured) -> None:
+def test_cold_invocation_counts_misses_and_a_warm_one_hits(harness: FunctionHarness, capsys: Captured) -> None:
     harness.invoke()
     assert output(capsys).counts() == {"CacheHits": 0, "CacheMisses": 5, "SuccessfulParameterRetrievals": 5}
     harness.invoke()
     assert output(capsys).counts() == {"CacheHits": 5, "CacheMisses": 0}
 
 
-def test_the_fallback_is_counted(harness: FunctionHarness, capsys: Captured) -> None:
+def test_fallback_is_counted(harness: FunctionHarness, capsys: Captured) -> None:
     harness.extension.status_of_all = 500
     harness.invoke()
     assert output(capsys).counts()["FallbackReads"] == 5
@@ -69,7 +67,7 @@ def test_invalid_environment_is_counted(harness: FunctionHarness, capsys: Captur
     assert output(capsys).counts()["ConfigurationErrors"] == 1
 
 
-def test_a_load_outside_an_invocation_writes_a_line_only_when_it_has_read_something(
+def test_load_outside_an_invocation_writes_a_line_only_if_it_has_read_something(
     harness: FunctionHarness, capsys: Captured
 ) -> None:
     harness.library.load()
@@ -81,7 +79,7 @@ def test_a_load_outside_an_invocation_writes_a_line_only_when_it_has_read_someth
     assert output(capsys).counts() == {"CacheHits": 9, "CacheMisses": 1, "SuccessfulParameterRetrievals": 1}
 
 
-def test_a_log_line_has_level_message_request_and_revision(harness: FunctionHarness, capsys: Captured) -> None:
+def test_log_line_has_level_message_request_and_revision(harness: FunctionHarness, capsys: Captured) -> None:
     harness.extension.status_of_all = 500
     harness.invoke()
     (line,) = output(capsys).logs
@@ -95,7 +93,7 @@ def test_a_log_line_has_level_message_request_and_revision(harness: FunctionHarn
     }
 
 
-def test_an_error_is_logged_with_the_problem_of_each_parameter(harness: FunctionHarness, capsys: Captured) -> None:
+def test_error_is_logged_with_the_problem_of_each_parameter(harness: FunctionHarness, capsys: Captured) -> None:
     harness.delete("api/timeout")
     with pytest.raises(ConfigurationError):
         harness.invoke()

@@ -31,7 +31,7 @@ def test_only_what_is_declared_is_compared() -> None:
     assert differences(ONE, replace(ONE, value="2")) == (Difference("value", "1", "2"),)
 
 
-def test_a_secret_differs_and_shows_nothing() -> None:
+def test_secret_differs_without_being_shown() -> None:
     found = differences(replace(ONE, value=Secret("a")), replace(ONE, value=Secret("b")))
     assert found == (Difference("value", MASK, MASK),)
 
@@ -40,7 +40,7 @@ def test_a_secret_differs_and_shows_nothing() -> None:
     ("value", "text"),
     [(None, ""), ("x", "x"), (7, "7"), ((("a", "1"), ("b", "2")), "a=1, b=2"), ("y" * 200, "y" * 119 + "…")],
 )
-def test_what_is_shown_is_short(value: object, text: str) -> None:
+def test_shown_values_are_truncated(value: object, text: str) -> None:
     assert shown(value) == text
 
 
@@ -60,7 +60,7 @@ def test_lines_and_summary_of_a_plan() -> None:
     assert describe.summary(nothing) == "No changes: nothing is declared."
 
 
-def test_a_plan_shows_no_secret() -> None:
+def test_plan_shows_no_secret() -> None:
     fake = FakeKind()
     fake.store["/app/a"] = replace(ONE, value=Secret("canary-1"))
     found = assessed(fake, {"a": "1"})
@@ -68,7 +68,7 @@ def test_a_plan_shows_no_secret() -> None:
     assert "canary-1" not in text
 
 
-def test_an_edit_is_no_drift_and_a_changed_secret_neither() -> None:
+def test_edit_or_changed_secret_is_not_drift() -> None:
     fake = FakeKind()
     status = report.status(fake.engine().run(declared({"a": "1"})), PreviousStatus(), 1.8e9, None)
     edited = fake.engine().run(declared({"a": "2"}, generation=2, status=status))
@@ -80,7 +80,7 @@ def test_an_edit_is_no_drift_and_a_changed_secret_neither() -> None:
     assert rotated.is_complete
 
 
-def test_what_went_is_drift() -> None:
+def test_missing_reported_resource_is_drift() -> None:
     fake = FakeKind()
     status = report.status(fake.engine().run(declared({"a": "1"})), PreviousStatus(), 1.8e9, None)
     fake.store.clear()
@@ -88,16 +88,16 @@ def test_what_went_is_drift() -> None:
 
 
 @pytest.mark.parametrize("tag", ["", "a/b/c", "a/b/c/d/e", "terraform"])
-def test_a_tag_of_others_is_no_owner(tag: str) -> None:
+def test_foreign_tag_is_not_an_owner(tag: str) -> None:
     assert Owner.parse(tag) is None
 
 
-def test_an_owner_survives_its_tag() -> None:
+def test_owner_round_trips_through_its_tag() -> None:
     assert Owner.parse(OWNER.tag) == OWNER
     assert len(Owner("u" * 36, "n" * 63, "m" * 63, "u" * 36).tag) <= 256
 
 
-def test_one_resource_is_said_in_the_singular() -> None:
+def test_one_resource_is_singular() -> None:
     fake = FakeKind()
     fake.engine().run(declared({"a": "1"}))
     assert describe.summary(assessed(fake, {"a": "1"})) == "No changes: 1 resource is in sync with AWS."
@@ -108,13 +108,13 @@ def test_one_resource_is_said_in_the_singular() -> None:
     ("declared_from", "line"),
     [(False, "valueFrom: secretKeyRef → (empty)"), (True, "valueFrom: (empty) → secretKeyRef")],
 )
-def test_a_value_that_moves_out_of_a_secret_is_shown_by_the_field_of_spec(declared_from: bool, line: str) -> None:
+def test_value_moved_out_of_a_secret_is_shown_with_its_field_of_spec(declared_from: bool, line: str) -> None:
     wanted, seen = replace(ONE, from_secret=declared_from), replace(ONE, from_secret=not declared_from)
     step = Step(FakeKind(), Update(seen, wanted, differences(wanted, seen)))
     assert [text for _, text in describe.lines(Plan(parts=(), steps=(step,)))][1:] == [line]
 
 
-def test_a_new_value_of_a_secret_names_the_field_of_spec() -> None:
+def test_changed_secret_value_is_shown_with_its_field_of_spec() -> None:
     step = Step(FakeKind(), Create(replace(ONE, from_secret=True)))
     found = dict(text.split(": ", 1) for _, text in list(describe.lines(Plan(parts=(), steps=(step,))))[1:])
     assert found["valueFrom"] == "secretKeyRef"

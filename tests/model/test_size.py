@@ -18,12 +18,12 @@ TIME = "2027-01-15T08:00:00Z"
 
 
 def large(count: int, length: int) -> dict[str, Any]:
-    """An object with so many parameters of that length."""
+    """An object with this many parameters of this length."""
     return document({f"level/{number:04}": "x" * length for number in range(count)})
 
 
 def report(count: int, message: str = "all is well") -> dict[str, Any]:
-    """A full status of so many parameters."""
+    """A full status of this many parameters."""
     ready = {"type": "Ready", "status": "True", "reason": "InSync", "message": message, "lastTransitionTime": TIME}
     drift = {"resource": "Parameter /app/a", "field": "value", "declared": "1", "observed": "2", "since": TIME}
     revision = {"revision": "r", "generation": 1, "time": TIME, "outcome": "Applied", "changed": ["a@1"] * 20}
@@ -41,7 +41,7 @@ def report(count: int, message: str = "all is well") -> dict[str, Any]:
 
 
 def beside(derived: int, status: dict[str, Any]) -> dict[str, Any]:
-    """What is reported where so many bytes are left."""
+    """The report if this many bytes are available."""
     empty = stored_bytes({"spec": {"path": ""}})
     found = {"spec": {"path": "x" * (OBJECT_BYTES - derived - empty)}, "status": {"old": "x" * 100}}
     fitted = dict(fitting(found, status))

@@ -61,7 +61,7 @@ patiently = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None
 
 
 def stored(spec: Any, status: Any) -> dict[str, Any]:
-    """An object whose metadata is as every API server keeps it."""
+    """An object with metadata as every API server stores it."""
     asked = {names.RECONCILE_REQUESTED_AT: "now"}
     metadata = {"namespace": "shop", "name": "myapp", "uid": "uid-1", "generation": 2, "annotations": asked}
     return {"metadata": {**metadata, "finalizers": [names.FINALIZER]}, "spec": spec, "status": status}

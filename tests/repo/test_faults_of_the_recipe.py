@@ -1,6 +1,6 @@
-"""The faults of the recipe that this project replaces: none of them may come back. One test for each.
+"""The faults of the recipe that this project replaces, with one test for each, so that none returns.
 
-What only a running function can show stands in tests/lambda_app and tests/e2e/test_function.py.
+Tests that need a running function are in tests/lambda_app and tests/e2e/test_function.py.
 """
 
 import json
@@ -64,8 +64,8 @@ def code() -> str:
     return "\n".join(path.read_text() for path in sorted(FUNCTION.glob("*.py")))
 
 
-def test_1_the_extension_gets_its_token() -> None:
-    # That every request carries it is shown by a server that listens: tests/lambda_app/test_extension.py.
+def test_1_extension_gets_its_token() -> None:
+    # tests/lambda_app/test_extension.py shows with a server that every request has it.
     source = Path(client.__file__).read_text()
     assert '"X-Aws-Parameters-Secrets-Token": self._environment.get("AWS_SESSION_TOKEN", "")' in source
 
@@ -77,29 +77,29 @@ def test_2_kms_is_allowed_through_parameter_store_of_this_region_by_its_full_nam
     assert likes == "arn:aws:ssm:us-east-1:123456789012:parameter/myapp/config/*"
 
 
-def test_3_a_change_that_should_reach_all_at_once_replaces_all_environments() -> None:
+def test_3_refresh_replaces_all_environments() -> None:
     assert "DYNCONFIG_REVISION" in Path(function_access.__file__).read_text()
     spec = yaml.safe_load((ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml").read_text())["spec"]
     cache = spec["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["cache"]
     assert cache["properties"]["onChange"]["enum"] == ["Expire", "Refresh"]
 
 
-def test_4_nothing_is_read_while_the_function_initialises_and_ttls_are_capped(environment: dict[str, str]) -> None:
+def test_4_nothing_is_read_during_initialisation_and_ttls_are_capped(environment: dict[str, str]) -> None:
     assert int(environment["SSM_PARAMETER_STORE_TTL"]) <= 300
     assert not re.search(r"^\w+ = .*\.load\(", code(), re.MULTILINE)
 
 
-def test_5_an_error_is_raised_and_not_answered() -> None:
+def test_5_error_is_raised_and_not_returned() -> None:
     assert '"statusCode": 500' not in code()
     assert "raise ConfigurationError" in code()
 
 
-def test_6_parameters_go_by_their_full_relative_name(environment: dict[str, str]) -> None:
+def test_6_parameters_have_their_full_relative_name(environment: dict[str, str]) -> None:
     declared = json.loads(environment["DYNCONFIG_PARAMETERS"])
     assert sorted(declared) == ["api/timeout", "database/host", "database/password", "database/port", "features/new-ui"]
 
 
-def test_7_no_value_stands_in_the_environment_of_the_function(
+def test_7_no_value_is_in_the_environment_of_the_function(
     declaration: Declaration, environment: dict[str, str]
 ) -> None:
     text = json.dumps(environment)
@@ -108,24 +108,24 @@ def test_7_no_value_stands_in_the_environment_of_the_function(
     assert len(declaration.parameters) == 5
 
 
-def test_8_metrics_are_log_lines_and_nobody_may_put_metric_data(policy: list[dict[str, Any]]) -> None:
+def test_8_metrics_are_log_lines_without_permission_to_put_metric_data(policy: list[dict[str, Any]]) -> None:
     assert "put_metric_data" not in code()
     assert "cloudwatch" not in json.dumps(policy)
     assert "_aws" in metrics.document({}, Identity({}), "", 0.0)
 
 
-def test_9_metrics_tell_two_deployments_apart() -> None:
+def test_9_metrics_distinguish_two_deployments() -> None:
     found = metrics.document({}, Identity({"AWS_LAMBDA_FUNCTION_NAME": "f", "DYNCONFIG_NAME": "shop/myapp"}), "", 0.0)
     (directive,) = found["_aws"]["CloudWatchMetrics"]  # type: ignore[index]
     assert ["FunctionName", "Config"] in directive["Dimensions"]
     assert (found["FunctionName"], found["Config"]) == ("f", "shop/myapp")
 
 
-def test_10_the_rule_ends_with_a_slash_so_that_a_neighbours_path_does_not_match() -> None:
+def test_10_rule_ends_with_a_slash_so_that_a_sibling_path_does_not_match() -> None:
     assert pattern("/myapp/config")["detail"]["name"] == [{"prefix": "/myapp/config/"}]
 
 
-def test_12_runtime_layer_and_parameters_are_neither_old_nor_guessed_nor_fixed_in_code() -> None:
+def test_12_runtime_layer_and_parameters_are_neither_old_nor_guessed_nor_hard_coded() -> None:
     assert FunctionSpec().runtime == "python3.13"
     denied: Any = Mock(**{"get_parameter.side_effect": AccessDenied("no")})
     with pytest.raises(NotPossible, match=r"spec\.function\.extension\.layerArn"):
@@ -135,6 +135,6 @@ def test_12_runtime_layer_and_parameters_are_neither_old_nor_guessed_nor_fixed_i
     assert "database/host" not in re.sub(r'"""(?s:.*?)"""', "", code())
 
 
-def test_13_the_password_is_read_like_any_other(environment: dict[str, str], policy: list[dict[str, Any]]) -> None:
+def test_13_password_is_read_like_any_other(environment: dict[str, str], policy: list[dict[str, Any]]) -> None:
     assert json.loads(environment["DYNCONFIG_PARAMETERS"])["database/password"]["s"] is True
     assert [item for item in policy if item["Action"] == "kms:Decrypt"]

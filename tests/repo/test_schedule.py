@@ -9,17 +9,17 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("unit", dict.fromkeys([*LONGEST, *TOGETHER]))
-def test_what_it_names_exists(unit: str) -> None:
+def test_listed_files_exist(unit: str) -> None:
     assert (ROOT / unit).exists()
 
 
-def test_a_file_stays_on_one_worker_and_so_does_a_folder_that_shares_a_control_plane() -> None:
+def test_file_stays_on_one_worker_and_so_does_a_folder_with_a_shared_control_plane() -> None:
     assert unit_of("tests/api/test_tags.py::test_a[1::2]") == unit_of("tests/api/test_tags.py::test_b")
     assert unit_of("tests/api/test_tags.py::test_a") != unit_of("tests/api/test_crd.py::test_a")
     assert unit_of("tests/upgrade/test_stored.py::test_a") == unit_of("tests/upgrade/test_operator.py::test_a")
 
 
-def test_the_longest_come_first() -> None:
+def test_longest_files_come_first() -> None:
     ranks = [rank(f"{unit}test_a.py::test_a" if unit.endswith("/") else f"{unit}::test_a") for unit in LONGEST]
     assert ranks == sorted(set(ranks))
     assert rank("tests/api/test_tags.py::test_a") > max(ranks)

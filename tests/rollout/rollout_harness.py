@@ -1,4 +1,4 @@
-"""A fake kind whose AWS keeps old versions and labels, and an alarm beside it: changes bake and are undone without any AWS."""
+"""A fake kind with versions and labels, and a fake alarm: changes bake and are rolled back without AWS."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +23,7 @@ from dynconfig.validation.tenancy import Tenant
 
 @dataclass
 class FakeVersionedKind(FakeKind):
-    """A kind that forgets no version; `labels` are AWS's."""
+    """A kind that keeps every version; `labels` are AWS's."""
 
     now: float = 1000.0
     kept: dict[tuple[str, int], Thing] = field(default_factory=dict)
@@ -34,12 +34,12 @@ class FakeVersionedKind(FakeKind):
     """By name, why labels cannot be moved."""
 
     def desired(self, declaration: Declaration) -> Iterable[Thing]:
-        """One thing for each parameter that is not leaving."""
+        """One resource for each parameter, unless the object is being deleted."""
         staying = [item for item in declaration.parameters if not item.awaits_deletion]
         return super().desired(replace(declaration, parameters=tuple(staying)))
 
     def put(self, desired: Thing, observed: Thing | None) -> Thing:
-        """Write, and keep what was there."""
+        """Write, and keep the previous version."""
         version = self.store[desired.name].version + 1 if desired.name in self.store else 1
         found = replace(desired, version=version, last_modified=self.now)
         self.kept[desired.name, version] = self.store[desired.name] = found
@@ -48,7 +48,7 @@ class FakeVersionedKind(FakeKind):
         return found
 
     def by_hand(self, name: str, value: str = "by hand", owner: str | None = None) -> None:
-        """What somebody else writes, of which AWS keeps the version and the time, too."""
+        """Write as another principal; AWS records the version and the time as well."""
         super().by_hand(name, value, owner)
         found = self.store[name] = replace(self.store[name], last_modified=self.now)
         self.kept[name, found.version] = found
@@ -63,7 +63,7 @@ class FakeVersionedKind(FakeKind):
     # --- the labels
 
     def compare_with_stable(self, owned: Sequence[Versioned]) -> StableComparison:
-        """What is not as at its stable version."""
+        """The resources that differ from their stable version."""
         stable = {
             item.name: self.kept[item.name, self.labelled[item.name, STABLE]].value for item in owned if self._has(item)
         }
@@ -73,7 +73,7 @@ class FakeVersionedKind(FakeKind):
         return StableComparison(unstable, frozenset(stable) - set(self.label_errors), unread)
 
     def mark_stable(self, owned: Iterable[Versioned]) -> tuple[Unread, ...]:
-        """Label what is not labelled."""
+        """Label unlabelled resources."""
         return label_each(
             (item for item in owned if self.labelled.get((item.name, STABLE)) != item.version),
             lambda item: self.set_label(item, STABLE),
@@ -88,29 +88,29 @@ class FakeVersionedKind(FakeKind):
         self._die()
 
     def remove_label(self, kept: LabelledVersion, label: str) -> None:
-        """Take a label off."""
+        """Remove a label."""
         self.calls.append(f"unlabel {kept.name} {label}")
         del self.labelled[kept.name, label]
         self._die()
 
     def forget(self, names: Iterable[str]) -> None:
-        """It remembers nothing."""
+        """It has no cache."""
 
     def versions_with(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
-        """What was at a label."""
+        """The value at a label."""
         found = ((name, self.labelled.get((name, label))) for name in known)
         things = [self.kept[name, version] for name, version in found if version is not None]
         return tuple(LabelledVersion(thing.name, thing.type, thing.value, thing.version) for thing in things)
 
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
-        """Take labels off."""
+        """Remove labels."""
         found = [key for key, at in self.labelled.items() if key[0] == name and (newest is None or at <= newest)]
         if name in self.failures:
             raise self.failures[name]
         return tuple(f"label {key[1]} of version {self.labelled.pop(key)}" for key in found)
 
     def owned(self, owner: Owner) -> tuple[str, ...]:
-        """All that is there."""
+        """All existing resources."""
         return tuple(thing.name for thing in self.store.values() if thing.owner == owner.tag)
 
     def _has(self, item: Versioned) -> bool:
@@ -119,7 +119,7 @@ class FakeVersionedKind(FakeKind):
 
 @dataclass
 class FakeAlarm:
-    """A kind of one alarm that fires when a test says so."""
+    """A kind of one alarm that fires on request."""
 
     since: float | None = None
     exists: bool = False
@@ -155,7 +155,7 @@ class FakeAlarm:
 
 @dataclass
 class RolloutHarness:
-    """An object, its AWS, and an operator that may be started anew."""
+    """An object, its AWS, and an operator that may be restarted."""
 
     versioned: FakeVersionedKind = field(default_factory=FakeVersionedKind)
     alarm: FakeAlarm = field(default_factory=FakeAlarm)
@@ -169,7 +169,7 @@ class RolloutHarness:
         self.restart()
 
     def restart(self) -> None:
-        """Another process: it remembers nothing."""
+        """Another process without state."""
         self.engine = Engine(lambda _place: (self.versioned, self.alarm), self._labels)
         self.versioned.writes_left = None
 
@@ -178,23 +178,23 @@ class RolloutHarness:
         self.values = {name.replace("_", "/"): text for name, text in values.items()}
         self.generation += 1
 
-    def look(self, now: float | None = None) -> Outcome:
-        """One reconcile, and its report."""
+    def reconcile(self, now: float | None = None) -> Outcome:
+        """Reconcile once, with its report."""
         self.versioned.now = self.versioned.now if now is None else now
         outcome = self.engine.run(self.declaration(), now=self.versioned.now, announce=self._announced)
         self.status = report.status(outcome, PreviousStatus.of(self.status), self.versioned.now, None)
         return outcome
 
     def settle(self, now: float | None = None) -> None:
-        """Reconcile until nothing is to be done at once."""
+        """Reconcile until nothing is due at once."""
         for _ in range(10):
-            outcome = self.look(now)
+            outcome = self.reconcile(now)
             if not outcome.remaining and outcome.error is None and outcome.requeue_after != 0:
                 return
         raise AssertionError("it does not settle")
 
     def declaration(self) -> Declaration:
-        """The object as it is declared."""
+        """The declared object."""
         spec = {"rollout": {"bakeTime": "10m"}, **self.about}
         found = document(self.values, generation=self.generation, status=self.status, **spec)
         if self.secret:
@@ -205,7 +205,7 @@ class RolloutHarness:
 
     @property
     def shown(self) -> dict[str, str]:
-        """The values in AWS, secrets too."""
+        """The values in AWS, including secrets."""
         return {
             name.removeprefix("/app/"): value.reveal() if isinstance(value, Secret) else value
             for name, value in self.versioned.values.items()

@@ -14,7 +14,7 @@ def without_rollout(harness: RolloutHarness) -> None:
     harness.generation += 1
 
 
-def test_the_end_of_a_rollout_removes_its_labels() -> None:
+def test_removed_rollout_removes_its_labels() -> None:
     harness = failed()
     assert {label for _name, label in harness.versioned.labelled} == {"stable", "rejected-2-uid-1"}
     without_rollout(harness)
@@ -27,17 +27,17 @@ def test_labels_that_could_not_be_removed_are_removed_later() -> None:
     harness = stable()
     without_rollout(harness)
     harness.versioned.failures["/app/b"] = Throttled("slow down")
-    assert harness.look(CHANGE).error is not None
+    assert harness.reconcile(CHANGE).error is not None
     del harness.versioned.failures["/app/b"]
     harness.restart()
     harness.settle(CHANGE + 1)
     assert harness.versioned.labelled == {}
     writes = list(harness.versioned.calls)
-    assert harness.look(CHANGE + 2).is_complete
+    assert harness.reconcile(CHANGE + 2).is_complete
     assert [call for call in harness.versioned.calls[len(writes) :] if call != "observe"] == []
 
 
-def test_a_rollout_that_goes_on_keeps_its_labels() -> None:
+def test_continued_rollout_keeps_its_labels() -> None:
     harness = stable()
     harness.settle(CHANGE)
     assert {label for _name, label in harness.versioned.labelled} == {"stable"}
@@ -51,34 +51,34 @@ def titles(outcome: Outcome) -> list[str]:
     return [item.title for item in outcome.refused]
 
 
-def test_a_label_that_cannot_be_moved_keeps_no_other_from_being_moved() -> None:
+def test_label_that_cannot_be_moved_does_not_block_others() -> None:
     harness = RolloutHarness(values=OLD)
     harness.versioned.unmarkable["/app/a"] = DENIED
-    harness.look(START)
-    outcome = harness.look(START + BAKE)
+    harness.reconcile(START)
+    outcome = harness.reconcile(START + BAKE)
     assert titles(outcome) == ["Thing /app/a"]
     assert outcome.error is DENIED
     assert set(harness.versioned.labelled) == {("/app/b", STABLE)}
     harness.versioned.unmarkable.clear()
-    assert harness.look(START + BAKE + 1).is_complete
+    assert harness.reconcile(START + BAKE + 1).is_complete
     assert set(harness.versioned.labelled) == {("/app/a", STABLE), ("/app/b", STABLE)}
 
 
-def test_a_label_that_cannot_be_read_is_not_moved_and_keeps_no_edit_from_being_written() -> None:
+def test_unreadable_label_is_not_moved_and_does_not_block_edits() -> None:
     harness = stable()
     harness.versioned.label_errors["/app/a"] = DENIED
     harness.edit(**NEW)
-    assert titles(harness.look(CHANGE)) == ["Thing /app/a"]
+    assert titles(harness.reconcile(CHANGE)) == ["Thing /app/a"]
     assert harness.shown == NEW
-    assert titles(harness.look(CHANGE + BAKE)) == ["Thing /app/a"]
+    assert titles(harness.reconcile(CHANGE + BAKE)) == ["Thing /app/a"]
     assert harness.versioned.labelled == {("/app/a", STABLE): 1, ("/app/b", STABLE): 2}
 
 
-def test_a_change_is_not_undone_in_part_where_a_label_of_it_cannot_be_read() -> None:
+def test_change_is_not_partly_rolled_back_if_one_label_is_unreadable() -> None:
     harness = changed()
     harness.versioned.label_errors["/app/a"] = DENIED
     harness.alarm.since = CHANGE + 5
-    outcome = harness.look(CHANGE + 6)
+    outcome = harness.reconcile(CHANGE + 6)
     assert harness.shown == NEW
     assert outcome.rollout_state.not_restorable == ("/app/a",)
     assert titles(outcome) == ["Thing /app/a"]
@@ -87,13 +87,13 @@ def test_a_change_is_not_undone_in_part_where_a_label_of_it_cannot_be_read() -> 
     assert harness.shown == OLD
 
 
-def test_a_mark_that_cannot_be_written_does_not_keep_the_values_from_being_restored() -> None:
+def test_failed_label_write_does_not_block_the_restoration() -> None:
     harness = changed()
     harness.versioned.unmarkable["/app/b"] = DENIED
     harness.alarm.since = CHANGE + 5
-    outcome = harness.look(CHANGE + 6)
+    outcome = harness.reconcile(CHANGE + 6)
     assert harness.shown == OLD
     assert titles(outcome) == ["Thing /app/b"]
     harness.restart()
-    harness.look(CHANGE + 7)
+    harness.reconcile(CHANGE + 7)
     assert harness.shown == OLD

@@ -21,7 +21,7 @@ INVALID = InvalidSpec("spec.rules[0] does not hold")
 
 
 def stored(harness: RolloutHarness, generation: int = 3, **about: Any) -> dict[str, Any]:
-    """The object with a later edit, which is not valid."""
+    """The object with a later, invalid edit."""
     spec = {"rollout": {"bakeTime": "10m"}, **about}
     return document(harness.values, generation=generation, status=harness.status, **spec)
 
@@ -30,10 +30,10 @@ def declared(found: dict[str, Any], tenant: Tenant = SINGLE, allowed: tuple[str,
     return last_change(found, owner=OWNER, default_region="eu-west-1", tenant=tenant, allowed_regions=allowed)
 
 
-def look(
+def reconcile(
     harness: RolloutHarness, now: float, error: DynConfigError = INVALID, generation: int = 3, **about: Any
 ) -> Outcome:
-    """One reconcile of an object whose spec cannot be used, and its report."""
+    """One reconcile of an object with an invalid spec, and its report."""
     found = declared(stored(harness, generation, **about))
     assert found is not None
     harness.versioned.now = now
@@ -48,29 +48,29 @@ def message(harness: RolloutHarness) -> str:
     return str((harness.status or {})["conditions"][0]["message"])
 
 
-def test_until_an_alarm_fires_the_change_is_watched_and_nothing_is_written() -> None:
+def test_change_is_watched_until_an_alarm_fires_and_nothing_is_written() -> None:
     harness = changed()
     harness.versioned.calls.clear()
     for now in (CHANGE + 5, CHANGE + BAKE - 4):
-        outcome = look(harness, now)
+        outcome = reconcile(harness, now)
         assert outcome.requeue_after == min(10.0, CHANGE + BAKE - now)
     assert harness.versioned.writes == []
     assert harness.ready == ("False", "InvalidSpec")
     assert "Generation 2 is still baking and is rolled back if an alarm fires before" in message(harness)
-    # Whether it is stable is decided when spec can be used again.
-    assert look(harness, CHANGE + BAKE + 1).requeue_after is None
+    # Whether it is stable is decided once spec is valid again.
+    assert reconcile(harness, CHANGE + BAKE + 1).requeue_after is None
     assert harness.versioned.writes == []
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("about", [{}, {"rollout": {"bakeTime": "soon"}}, {"parameters": "none"}], ids=str)
-def test_an_alarm_puts_the_stable_values_back(*, is_restarted: bool, about: dict[str, Any]) -> None:
+def test_alarm_restores_the_stable_values(*, is_restarted: bool, about: dict[str, Any]) -> None:
     harness = changed()
-    look(harness, CHANGE + 5, **about)
+    reconcile(harness, CHANGE + 5, **about)
     if is_restarted:
         harness.restart()
     harness.alarm.since = CHANGE + 6
-    look(harness, CHANGE + 7, **about)
+    reconcile(harness, CHANGE + 7, **about)
     assert harness.shown == OLD
     assert harness.alarm.exists
     status = harness.status or {}
@@ -78,17 +78,17 @@ def test_an_alarm_puts_the_stable_values_back(*, is_restarted: bool, about: dict
     assert message(harness).endswith("Generation 2 was rolled back: alarm errors fired")
     assert (status["rollback"]["generation"], "bake" in status) == (2, False)
     assert status["history"][0]["rolledBackTo"] == status["stableRevision"]
-    # The edit that repairs spec is another try.
+    # The edit that repairs spec is another attempt.
     harness.generation = 4
     harness.alarm.since = None
     harness.settle(CHANGE + 20)
     assert (harness.shown, harness.ready) == (NEW, ("True", "Baking"))
 
 
-def test_what_was_undone_while_its_secret_was_missing_stays_undone_when_it_is_back() -> None:
+def test_change_rolled_back_while_its_secret_was_missing_stays_rolled_back() -> None:
     harness = changed()
     harness.alarm.since = CHANGE + 6
-    look(harness, CHANGE + 7, SourceMissing("Secret db does not exist"), generation=2)
+    reconcile(harness, CHANGE + 7, SourceMissing("Secret db does not exist"), generation=2)
     assert harness.shown == OLD
     for restarts in (False, True):
         if restarts:
@@ -98,50 +98,50 @@ def test_what_was_undone_while_its_secret_was_missing_stays_undone_when_it_is_ba
 
 
 @pytest.mark.parametrize("survived", range(1, 5))
-def test_a_death_at_any_step_ends_in_the_stable_revision(survived: int) -> None:
+def test_kill_at_any_step_ends_in_the_stable_revision(survived: int) -> None:
     harness = changed()
     harness.alarm.since = CHANGE + 6
     harness.versioned.writes_left = survived
     with pytest.raises(KeyboardInterrupt):
-        look(harness, CHANGE + 7)
+        reconcile(harness, CHANGE + 7)
     harness.restart()
     # Half of it may have been enough for the alarm.
     harness.alarm.since = None if survived > 1 else harness.alarm.since
-    assert look(harness, CHANGE + 8).is_complete
+    assert reconcile(harness, CHANGE + 8).is_complete
     assert harness.shown == OLD
 
 
-def test_what_others_wrote_meanwhile_is_left_alone_and_not_taken_for_stable() -> None:
+def test_external_writes_are_kept_and_never_stable() -> None:
     harness = changed()
     harness.versioned.by_hand("/app/b", "by hand")
     harness.alarm.since = CHANGE + 6
-    look(harness, CHANGE + 7)
+    reconcile(harness, CHANGE + 7)
     assert harness.shown == {"a": "1", "b": "by hand"}
     assert harness.versioned.labelled["/app/b", "stable"] == 1
 
 
-def test_what_another_object_took_over_is_left_alone() -> None:
+def test_adopted_parameter_of_another_object_is_not_modified() -> None:
     harness = changed()
     harness.versioned.by_hand("/app/b", "theirs", RIVAL.tag)
     harness.alarm.since = CHANGE + 6
-    look(harness, CHANGE + 7)
+    reconcile(harness, CHANGE + 7)
     assert harness.shown == {"a": "1", "b": "theirs"}
 
 
-def test_a_value_that_is_the_business_of_others_is_left_alone() -> None:
+def test_unmanaged_value_is_not_modified() -> None:
     harness = changed()
     harness.alarm.since = CHANGE + 6
     listed = [{"name": "a"}, {"name": "b", "valuePolicy": "CreateOnly"}]
-    look(harness, CHANGE + 7, parameters=listed)
+    reconcile(harness, CHANGE + 7, parameters=listed)
     assert harness.shown == {"a": "1", "b": "2"}
 
 
-def test_what_the_change_created_and_all_other_resources_stay_until_spec_can_be_used() -> None:
+def test_created_and_other_resources_stay_until_spec_is_valid() -> None:
     harness = changed()
     harness.edit(a="3", b="3", c="3")
     harness.settle(CHANGE + 1)
     harness.alarm.since = CHANGE + 6
-    look(harness, CHANGE + 7, generation=4)
+    reconcile(harness, CHANGE + 7, generation=4)
     assert harness.shown == {**OLD, "c": "3"}
     assert harness.alarm.exists
 
@@ -151,7 +151,7 @@ def test_what_the_change_created_and_all_other_resources_stay_until_spec_can_be_
     [{"rollout": None}, {"suspend": True}, {"annotations": {names.FORCE_GENERATION: "2"}}],
     ids=["no rollout any more", "suspended", "forced"],
 )
-def test_nothing_is_undone_where_spec_says_so(about: dict[str, Any]) -> None:
+def test_nothing_is_rolled_back_if_spec_disables_it(about: dict[str, Any]) -> None:
     harness = changed()
     harness.alarm.since = CHANGE + 6
     found = declared(stored(harness, **about))
@@ -165,11 +165,11 @@ def test_nothing_is_undone_where_spec_says_so(about: dict[str, Any]) -> None:
     [(Tenant("shop", paths=("/other",)), ()), (Tenant("shop", is_trusted=False), ()), (SINGLE, ("us-east-1",))],
     ids=["another path", "no rule", "another region"],
 )
-def test_nothing_is_written_where_the_policy_does_not_let_it_any_more(tenant: Tenant, allowed: tuple[str, ...]) -> None:
+def test_nothing_is_written_if_the_policy_no_longer_allows_it(tenant: Tenant, allowed: tuple[str, ...]) -> None:
     assert declared(stored(changed()), tenant, allowed) is None
 
 
-def test_an_object_that_does_not_bake_is_not_watched() -> None:
+def test_object_that_does_not_bake_is_not_watched() -> None:
     harness = RolloutHarness(values=OLD)
     assert declared(stored(harness)) is None
     harness.settle(START)
@@ -177,14 +177,14 @@ def test_an_object_that_does_not_bake_is_not_watched() -> None:
     assert declared(stored(harness)) is None
 
 
-def test_what_others_write_between_two_looks_of_one_rollback_is_left_alone() -> None:
+def test_external_write_between_two_reads_of_one_rollback_is_kept() -> None:
     harness = changed()
-    look(harness, CHANGE + 5)
+    reconcile(harness, CHANGE + 5)
     harness.alarm.since = CHANGE + 6
     looks = harness.versioned.observe
 
     def observe(scope: Any, desired: Any) -> Any:
-        # The first look reads the values, the second one judges, and the third one plans.
+        # The first read gets the values, the second evaluates, and the third plans.
         if harness.versioned.calls.count("observe") - before == 2:
             harness.versioned.by_hand("/app/b", "by hand")
         return looks(scope, desired)
@@ -192,7 +192,7 @@ def test_what_others_write_between_two_looks_of_one_rollback_is_left_alone() -> 
     before = harness.versioned.calls.count("observe")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(harness.versioned, "observe", observe)
-        look(harness, CHANGE + 7)
+        reconcile(harness, CHANGE + 7)
     assert harness.shown == {"a": "1", "b": "by hand"}
 
 
@@ -205,7 +205,7 @@ def test_what_others_write_between_two_looks_of_one_rollback_is_left_alone() -> 
     ],
     ids=["does not roll back", "forced", "bake time is over"],
 )
-def test_status_promises_no_rollback_that_will_not_come(about: dict[str, Any], now: float) -> None:
+def test_status_promises_no_rollback_that_cannot_happen(about: dict[str, Any], now: float) -> None:
     harness = changed()
-    look(harness, now, **about)
+    reconcile(harness, now, **about)
     assert message(harness) == str(INVALID)

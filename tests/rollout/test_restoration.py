@@ -12,7 +12,7 @@ from dynconfig.rollout.rollback import restoration
 
 
 def message(harness: RolloutHarness) -> str:
-    """What Ready says."""
+    """The message of Ready."""
     return str((harness.status or {})["conditions"][0]["message"])
 
 
@@ -23,12 +23,12 @@ def alarmed(harness: RolloutHarness) -> None:
 
 
 def without_label(harness: RolloutHarness, name: str) -> None:
-    """Somebody took the label off; the operator starts anew."""
+    """The label was removed externally, and the operator restarted."""
     del harness.versioned.labelled[f"/app/{name}", STABLE]
     harness.restart()
 
 
-def test_what_is_older_than_the_change_stays_though_it_has_no_stable_version() -> None:
+def test_resource_older_than_the_change_is_kept_without_a_stable_version() -> None:
     harness = stable()
     without_label(harness, "b")
     harness.edit(a="2", b="1", c="2")
@@ -39,7 +39,7 @@ def test_what_is_older_than_the_change_stays_though_it_has_no_stable_version() -
     assert "left unchanged (no stable version): /app/b." in message(harness)
 
 
-def test_what_cannot_be_restored_stops_the_rollback_and_is_named() -> None:
+def test_unrestorable_resource_stops_the_rollback_and_is_named() -> None:
     harness = changed()
     without_label(harness, "b")
     alarmed(harness)
@@ -51,7 +51,7 @@ def test_what_cannot_be_restored_stops_the_rollback_and_is_named() -> None:
     assert harness.ready == ("True", "InSync")
 
 
-def test_what_was_recreated_while_it_bakes_was_not_created_by_the_change() -> None:
+def test_resource_recreated_while_baking_was_not_created_by_the_change() -> None:
     harness = changed()
     harness.versioned.delete([harness.versioned.store["/app/a"]])
     harness.settle(CHANGE + 2)
@@ -60,7 +60,7 @@ def test_what_was_recreated_while_it_bakes_was_not_created_by_the_change() -> No
     assert "no stable version of /app/a can be read" in message(harness)
 
 
-def test_a_rollback_restores_the_values_and_deletes_most_of_a_configuration_only_if_approved() -> None:
+def test_rollback_deletes_most_parameters_only_with_approval() -> None:
     harness = stable()
     harness.edit(a="2", b="2", **{f"new{number}": "1" for number in range(20)})
     harness.settle(CHANGE)
@@ -74,7 +74,7 @@ def test_a_rollback_restores_the_values_and_deletes_most_of_a_configuration_only
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_what_was_rejected_stays_rejected_though_every_label_is_gone(is_restarted: bool) -> None:
+def test_rejected_revision_stays_rejected_without_any_label(is_restarted: bool) -> None:
     harness = failed()
     harness.alarm.since = None
     for name in ("/app/a", "/app/b"):
@@ -88,7 +88,7 @@ def test_what_was_rejected_stays_rejected_though_every_label_is_gone(is_restarte
     assert harness.ready == ("False", "RolledBack")
 
 
-def test_status_lists_what_was_created_until_it_is_stable() -> None:
+def test_status_lists_created_resources_until_stable() -> None:
     harness = stable()
     harness.edit(a="1", b="1", c="1")
     harness.settle(CHANGE)
@@ -97,7 +97,7 @@ def test_status_lists_what_was_created_until_it_is_stable() -> None:
     assert "createdSinceStable" not in (harness.status or {})
 
 
-def test_after_a_rollback_history_and_counts_say_what_aws_has() -> None:
+def test_history_and_counts_match_aws_after_a_rollback() -> None:
     harness = changed()
     good = (harness.status or {})["stableRevision"]
     harness.alarm.since = CHANGE + 5
@@ -111,25 +111,25 @@ def test_after_a_rollback_history_and_counts_say_what_aws_has() -> None:
     assert (harness.status or {})["counts"] == {"declared": 2, "inSync": 2, "summary": "2/2"}
 
 
-def at(name: str, moment: float | None) -> Thing:
-    """A thing that was last written at a moment."""
-    return Thing(name=name, last_modified=moment)
+def at(name: str, time: float | None) -> Thing:
+    """A resource that was last written at this time."""
+    return Thing(name=name, last_modified=time)
 
 
 @pytest.mark.parametrize(
-    ("moment", "is_older"), [(90.0, True), (99.5, False), (100.0, False), (130.0, False), (None, False)]
+    ("time", "is_older"), [(90.0, True), (99.5, False), (100.0, False), (130.0, False), (None, False)]
 )
-def test_what_was_written_since_the_change_began_is_lost_without_a_stable_version(
-    moment: float | None, is_older: bool
+def test_write_since_the_change_began_is_not_restorable_without_a_stable_version(
+    time: float | None, is_older: bool
 ) -> None:
-    found = restoration([at("a", 100.0), at("b", moment), at("c", 120.0)], {"a"}, {"c"})
+    found = restoration([at("a", 100.0), at("b", time), at("c", 120.0)], {"a"}, {"c"})
     assert ([i.name for i in found.changed], [i.name for i in found.created]) == (["a"], ["c"])
     assert [i.name for i in found.older] == (["b"] if is_older else [])
     assert [i.name for i in found.not_restorable] == ([] if is_older else ["b"])
 
 
 @pytest.mark.parametrize("survived", range(1, 5))
-def test_what_was_created_before_a_death_is_known_to_a_rollback(survived: int) -> None:
+def test_rollback_finds_creations_before_a_kill(survived: int) -> None:
     harness = stable()
     harness.edit(a="2", b="2", c="2")
     harness.versioned.writes_left = survived
@@ -142,7 +142,7 @@ def test_what_was_created_before_a_death_is_known_to_a_rollback(survived: int) -
     assert harness.ready == ("False", "RolledBack")
 
 
-def test_what_others_deleted_is_not_announced_as_a_creation() -> None:
+def test_externally_deleted_resource_is_not_announced_as_creation() -> None:
     harness = stable()
     harness.versioned.delete([harness.versioned.store["/app/a"]])
     harness.edit(a="1", b="2")
@@ -154,7 +154,7 @@ def test_what_others_deleted_is_not_announced_as_a_creation() -> None:
 
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
-def test_what_was_restored_is_not_deleted_though_its_label_goes(is_restarted: bool, policy: str) -> None:
+def test_restored_resource_is_not_deleted_without_its_label(is_restarted: bool, policy: str) -> None:
     harness = stable(deletionPolicy=policy)
     harness.edit(a="2", b="1", c="2")
     harness.settle(CHANGE)
@@ -170,12 +170,12 @@ def test_what_was_restored_is_not_deleted_though_its_label_goes(is_restarted: bo
     assert harness.ready == ("False", "RolledBack")
 
 
-def test_what_a_failed_change_created_is_deleted_after_a_restart_too() -> None:
+def test_creations_of_a_failed_change_are_deleted_after_a_restart() -> None:
     harness = stable()
     harness.edit(a="2", b="1", c="2")
     harness.settle(CHANGE)
     harness.alarm.since = CHANGE + 5
-    # The operator ends between the marks of the rollback and what follows.
+    # The operator exits between the labels of the rollback and the following writes.
     harness.versioned.writes_left = 2
     with contextlib.suppress(KeyboardInterrupt):
         harness.settle(CHANGE + 6)

@@ -34,20 +34,20 @@ def failed(**about: object) -> RolloutHarness:
     return harness
 
 
-def test_a_change_bakes_and_is_then_stable() -> None:
+def test_change_bakes_and_becomes_stable() -> None:
     harness = changed()
     assert harness.ready == ("True", "Baking")
     assert (harness.status or {})["bake"]["generation"] == 2
     found = {item["type"]: (item["status"], item["reason"]) for item in (harness.status or {})["conditions"]}
     assert found == {"Ready": ("True", "Baking"), "Baking": ("True", "Baking")}
-    outcome = harness.look(CHANGE + BAKE)
+    outcome = harness.reconcile(CHANGE + BAKE)
     assert harness.ready == ("True", "InSync")
     assert outcome.requeue_after is None
     assert (harness.status or {})["stableRevision"] == (harness.status or {})["revision"]
     assert "bake" not in (harness.status or {})
 
 
-def test_an_alarm_puts_the_stable_values_back_and_status_tells_the_story() -> None:
+def test_alarm_restores_the_stable_values_and_status_explains_it() -> None:
     harness = failed()
     assert harness.shown == OLD
     assert harness.ready == ("False", "RolledBack")
@@ -58,7 +58,7 @@ def test_an_alarm_puts_the_stable_values_back_and_status_tells_the_story() -> No
     assert "alarm errors fired" in status["conditions"][0]["message"]
 
 
-def test_that_somebody_changed_something_else_is_not_the_fault_of_a_change() -> None:
+def test_external_change_does_not_cause_a_rollback_of_a_later_one() -> None:
     harness = changed()
     harness.alarm.name = "dynconfig-shop-myapp/Drift"
     harness.alarm.since = CHANGE + 5
@@ -68,7 +68,7 @@ def test_that_somebody_changed_something_else_is_not_the_fault_of_a_change() -> 
     assert harness.ready == ("True", "InSync")
 
 
-def test_only_what_differs_is_written_back() -> None:
+def test_only_differences_are_restored() -> None:
     harness = stable()
     harness.edit(a="2", b="1")
     harness.settle(CHANGE)
@@ -78,7 +78,7 @@ def test_only_what_differs_is_written_back() -> None:
     assert [call for call in harness.versioned.calls if call.startswith("put")][before:] == ["put /app/a"]
 
 
-def test_what_was_undone_is_not_tried_again() -> None:
+def test_rolled_back_generation_is_not_retried() -> None:
     harness = failed()
     harness.alarm.since = None
     writes = list(harness.versioned.writes)
@@ -90,7 +90,7 @@ def test_what_was_undone_is_not_tried_again() -> None:
     assert harness.ready == ("False", "RolledBack")
 
 
-def test_what_was_undone_is_not_tried_again_when_the_status_is_lost() -> None:
+def test_rolled_back_generation_is_not_retried_after_a_lost_status() -> None:
     harness = failed()
     harness.alarm.since = None
     harness.status = None
@@ -100,10 +100,10 @@ def test_what_was_undone_is_not_tried_again_when_the_status_is_lost() -> None:
     assert harness.ready == ("False", "RolledBack")
 
 
-def test_an_edit_is_tried_once_the_alarm_is_ok_and_waits_until_then() -> None:
+def test_edit_waits_until_the_alarm_is_ok_and_is_then_applied() -> None:
     harness = failed()
     harness.edit(a="3", b="1")
-    outcome = harness.look(CHANGE + 20)
+    outcome = harness.reconcile(CHANGE + 20)
     assert harness.ready == ("Unknown", "AlarmFiring")
     assert outcome.error is not None
     assert "force-generation=3" in str(outcome.error)
@@ -115,7 +115,7 @@ def test_an_edit_is_tried_once_the_alarm_is_ok_and_waits_until_then() -> None:
     assert "rollback" not in (harness.status or {})
 
 
-def test_a_person_may_force_it_and_then_no_alarm_undoes_it() -> None:
+def test_forced_change_is_not_rolled_back() -> None:
     harness = failed()
     harness.about["annotations"] = {"dynconfig.dev/force-generation": "2"}
     harness.settle(CHANGE + 20)
@@ -129,7 +129,7 @@ def test_a_person_may_force_it_and_then_no_alarm_undoes_it() -> None:
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_what_was_forced_and_has_proved_itself_stays_when_nobody_forces_it_any_more(is_restarted: bool) -> None:
+def test_stable_forced_change_stays_when_no_longer_forced(is_restarted: bool) -> None:
     harness = failed()
     harness.alarm.since = None
     harness.about["annotations"] = {"dynconfig.dev/force-generation": "2"}
@@ -144,7 +144,7 @@ def test_what_was_forced_and_has_proved_itself_stays_when_nobody_forces_it_any_m
     assert harness.ready == ("True", "InSync")
 
 
-def test_another_secret_is_another_try() -> None:
+def test_changed_secret_is_another_attempt() -> None:
     harness = RolloutHarness(values={"a": "1"}, secret="good")
     harness.settle(START)
     harness.settle(START + BAKE)
@@ -162,7 +162,7 @@ def test_another_secret_is_another_try() -> None:
     assert harness.shown["password"] == "better"
 
 
-def test_a_parameter_that_came_with_the_change_goes_with_it_and_one_that_left_stays() -> None:
+def test_parameter_added_by_the_change_is_deleted_and_a_removed_one_stays() -> None:
     harness = stable()
     harness.edit(a="2", c="2")
     harness.settle(CHANGE)
@@ -174,7 +174,7 @@ def test_a_parameter_that_came_with_the_change_goes_with_it_and_one_that_left_st
     assert harness.shown == OLD
 
 
-def test_what_might_be_somebody_elses_is_not_deleted_by_a_rollback() -> None:
+def test_possibly_foreign_parameter_is_not_deleted_by_a_rollback() -> None:
     harness = stable(adoptionPolicy="IfUnowned")
     harness.edit(a="2", b="1", c="2")
     harness.settle(CHANGE)
@@ -183,7 +183,7 @@ def test_what_might_be_somebody_elses_is_not_deleted_by_a_rollback() -> None:
     assert harness.shown == {**OLD, "c": "2"}
 
 
-def test_a_rollback_puts_values_back_and_deletes_most_of_the_parameters_only_with_approval() -> None:
+def test_rollback_restores_values_and_needs_approval_to_delete_most_parameters() -> None:
     harness = stable()
     harness.edit(a="2", b="1", c="1", d="1", e="1")
     harness.settle(CHANGE)
@@ -196,7 +196,7 @@ def test_a_rollback_puts_values_back_and_deletes_most_of_the_parameters_only_wit
     assert harness.shown == OLD
 
 
-def test_a_deletion_waits_for_the_end_of_the_bake_time() -> None:
+def test_deletion_waits_for_the_end_of_the_bake_time() -> None:
     harness = stable()
     harness.edit(a="1")
     harness.settle(CHANGE)
@@ -209,7 +209,7 @@ def test_a_deletion_waits_for_the_end_of_the_bake_time() -> None:
     assert harness.ready == ("True", "InSync")
 
 
-def test_drift_that_is_put_back_does_not_bake() -> None:
+def test_corrected_drift_does_not_bake() -> None:
     harness = stable()
     harness.versioned.now = CHANGE
     harness.versioned.by_hand("/app/a", "by hand")
@@ -218,7 +218,7 @@ def test_drift_that_is_put_back_does_not_bake() -> None:
     assert harness.ready == ("True", "InSync")
 
 
-def test_the_first_revision_has_nothing_to_go_back_to_and_says_so() -> None:
+def test_first_revision_cannot_be_rolled_back_and_status_reports_it() -> None:
     harness = RolloutHarness(values=OLD)
     harness.settle(START)
     harness.alarm.since = START + 5
@@ -230,16 +230,16 @@ def test_the_first_revision_has_nothing_to_go_back_to_and_says_so() -> None:
     assert harness.shown == NEW
 
 
-def test_suspended_it_writes_nothing_back() -> None:
+def test_suspended_object_restores_nothing() -> None:
     harness = changed()
     harness.about["suspend"] = True
     harness.generation += 1
     harness.alarm.since = CHANGE + 5
-    harness.look(CHANGE + 6)
+    harness.reconcile(CHANGE + 6)
     assert harness.shown == NEW
 
 
-def test_a_generation_that_was_undone_stays_undone_though_the_finalizer_was_taken_off() -> None:
+def test_rolled_back_generation_stays_so_without_the_finalizer() -> None:
     harness = failed()
     harness.alarm.since = None
     harness.restart()
@@ -248,7 +248,7 @@ def test_a_generation_that_was_undone_stays_undone_though_the_finalizer_was_take
     assert harness.shown == OLD
 
 
-def test_with_drift_only_reported_a_failed_change_is_undone_all_the_same() -> None:
+def test_failed_change_is_rolled_back_under_report() -> None:
     harness = failed(driftPolicy="Report")
     assert harness.shown == OLD
 
@@ -256,7 +256,7 @@ def test_with_drift_only_reported_a_failed_change_is_undone_all_the_same() -> No
 @pytest.mark.parametrize("is_lost", [False, True], ids=["status-kept", "status-lost"])
 @pytest.mark.parametrize("survived", range(1, 12))
 @pytest.mark.parametrize("step", ["change", "prove", "undo"])
-def test_a_death_at_any_step_ends_in_one_revision_as_a_whole(step: str, survived: int, is_lost: bool) -> None:
+def test_kill_at_any_step_ends_in_one_complete_revision(step: str, survived: int, is_lost: bool) -> None:
     harness = stable() if step == "change" else changed()
     if step == "change":
         harness.edit(**NEW)
@@ -271,7 +271,7 @@ def test_a_death_at_any_step_ends_in_one_revision_as_a_whole(step: str, survived
         if is_lost:
             harness.status = None
     harness.versioned.writes_left = None
-    # An alarm that comes or goes while nobody looks must not mix the two.
+    # An alarm that changes while no reconcile runs must not mix the two.
     harness.alarm.since = CHANGE + BAKE + 30 if step == "prove" else None
     harness.settle(at + 60)
     harness.settle(at + 60 + 2 * BAKE)
@@ -280,7 +280,7 @@ def test_a_death_at_any_step_ends_in_one_revision_as_a_whole(step: str, survived
     assert harness.shown == told[harness.ready[1]]
 
 
-def test_each_revision_tells_what_changed_with_it() -> None:
+def test_each_revision_lists_its_changes() -> None:
     harness = stable()
     harness.edit(a="2", b="1")
     harness.settle(CHANGE)

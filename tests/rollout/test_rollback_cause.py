@@ -6,7 +6,7 @@ from tests.rollout.test_rollback import BAKE, CHANGE, OLD, changed, stable
 
 
 @pytest.mark.parametrize("policy", ["Report", "Correct"])
-def test_what_somebody_else_wrote_does_not_undo_a_generation_that_has_proved_itself(policy: str) -> None:
+def test_external_write_does_not_roll_back_a_stable_generation(policy: str) -> None:
     harness = stable(driftPolicy=policy)
     by_hand(harness, "a", CHANGE)
     harness.alarm.since = CHANGE + 5
@@ -16,7 +16,7 @@ def test_what_somebody_else_wrote_does_not_undo_a_generation_that_has_proved_its
 
 
 @pytest.mark.parametrize("is_restarted", [False, True])
-def test_a_change_that_somebody_else_wrote_over_is_undone_and_stays_undone(is_restarted: bool) -> None:
+def test_externally_overwritten_change_is_rolled_back_and_stays_so(is_restarted: bool) -> None:
     harness = changed()
     by_hand(harness, "a", CHANGE + 3)
     harness.alarm.since = CHANGE + 5
@@ -29,7 +29,7 @@ def test_a_change_that_somebody_else_wrote_over_is_undone_and_stays_undone(is_re
     assert (harness.shown, harness.ready) == (OLD, ("False", "RolledBack"))
 
 
-def test_a_parameter_that_leaves_late_in_a_bake_time_has_a_bake_time_of_its_own() -> None:
+def test_parameter_removed_late_in_a_bake_time_has_its_own_bake_time() -> None:
     harness = stable()
     harness.edit(a="2", b="1")
     harness.settle(CHANGE)
@@ -44,7 +44,7 @@ def test_a_parameter_that_leaves_late_in_a_bake_time_has_a_bake_time_of_its_own(
     assert harness.ready == ("True", "InSync")
 
 
-def test_it_is_still_undone_when_an_alarm_fires_in_that_time() -> None:
+def test_change_is_still_rolled_back_by_an_alarm_in_that_time() -> None:
     harness = stable()
     harness.edit(a="2")
     harness.settle(CHANGE)

@@ -24,41 +24,41 @@ def judged(now: float, *alarms: Alarming, rollout: Rollout = ROLLOUT, **about: o
     return evaluate(rollout, evidence, now)
 
 
-def test_nothing_that_is_unproved_is_proved() -> None:
+def test_unproved_version_is_never_stable() -> None:
     assert judged(5000, unstable=()).phase is RolloutPhase.STABLE
 
 
-def test_a_change_bakes_until_its_time_is_over() -> None:
+def test_change_bakes_until_its_time_is_over() -> None:
     assert judged(CHANGED_AT + 1, QUIET) == RolloutState(RolloutPhase.BAKING, CHANGED_AT, CHANGED_AT + 600, 1)
     assert judged(CHANGED_AT + 599, QUIET).phase is RolloutPhase.BAKING
     assert judged(CHANGED_AT + 600, QUIET).phase is RolloutPhase.STABLE
 
 
-def test_the_newest_write_counts() -> None:
+def test_newest_write_counts() -> None:
     assert judged(CHANGED_AT + 650, QUIET, unstable=(CHANGED, LATER)).phase is RolloutPhase.BAKING
     assert judged(CHANGED_AT + 700, QUIET, unstable=(CHANGED, LATER)).phase is RolloutPhase.STABLE
 
 
-def test_what_was_written_this_moment_begins_to_bake_now() -> None:
+def test_write_without_a_known_time_starts_to_bake_now() -> None:
     fresh = replace(CHANGED, last_modified=None)
     assert judged(9000, QUIET, unstable=(fresh,)).until == 9600
 
 
-def test_an_alarm_that_fires_after_the_change_undoes_it() -> None:
+def test_alarm_after_the_change_rolls_it_back() -> None:
     found = judged(CHANGED_AT + 30, fires(CHANGED_AT + 20))
     assert (found.phase, found.alarm, found.caused_by_change) == (RolloutPhase.FAILED, "errors", True)
 
 
-def test_an_alarm_that_fired_in_the_bake_time_undoes_it_also_when_nobody_looked_in_time() -> None:
+def test_alarm_in_the_bake_time_rolls_back_even_if_evaluated_late() -> None:
     assert judged(CHANGED_AT + 5000, fires(CHANGED_AT + 20)).phase is RolloutPhase.FAILED
 
 
-def test_an_alarm_that_fires_after_the_bake_time_is_not_to_blame() -> None:
+def test_alarm_after_the_bake_time_is_not_caused_by_the_change() -> None:
     assert judged(CHANGED_AT + 5000, fires(CHANGED_AT + 601)).phase is RolloutPhase.STABLE
 
 
 @pytest.mark.parametrize("now", [CHANGED_AT + 1, CHANGED_AT + 5000])
-def test_an_alarm_that_fired_before_the_change_is_waited_for_and_not_to_blame(now: float) -> None:
+def test_alarm_before_the_change_delays_it_and_is_not_caused_by_it(now: float) -> None:
     found = judged(now, fires(CHANGED_AT - 1))
     assert (found.phase, found.caused_by_change) == (RolloutPhase.ALARMED, False)
 
@@ -71,20 +71,20 @@ def test_an_alarm_that_fired_before_the_change_is_waited_for_and_not_to_blame(no
         (replace(ROLLOUT, is_forced=True), True),
     ],
 )
-def test_without_a_way_back_or_the_wish_for_it_the_change_stays_and_is_told_of(
+def test_change_without_a_possible_or_enabled_rollback_stays_and_is_reported(
     rollout: Rollout, has_stable: bool
 ) -> None:
     found = judged(CHANGED_AT + 30, fires(CHANGED_AT + 20), rollout=rollout, has_stable=has_stable)
     assert (found.phase, found.caused_by_change) == (RolloutPhase.ALARMED, True)
 
 
-def test_what_is_to_be_deleted_bakes_like_a_change() -> None:
+def test_pending_deletion_bakes_like_a_change() -> None:
     assert judged(1100, unstable=(), removals=2, removals_since=1000.0).phase is RolloutPhase.BAKING
     assert judged(1600, unstable=(), removals=2, removals_since=1000.0).phase is RolloutPhase.STABLE
     assert judged(1600, unstable=(), removals=2).until == 2200
 
 
-def test_once_proved_it_stays_proved_while_the_labels_are_moved_one_by_one() -> None:
+def test_stable_change_stays_stable_while_labels_are_moved() -> None:
     decided_at = CHANGED_AT + 700
     assert judged(decided_at, QUIET, unstable=(CHANGED, LATER)).phase is RolloutPhase.STABLE
     late = fires(decided_at + 1)

@@ -1,4 +1,5 @@
-"""What a hostile user of one namespace tries against the operator of everybody: data that is small to send and dear to serve."""
+"""What a hostile user of one namespace may send to a shared operator: data that is small to send and expensive to
+process."""
 
 import base64
 import copy
@@ -16,7 +17,7 @@ from dynconfig_lab.stack import Stack
 GROUP = "/apis/dynconfig.dev/v1alpha1"
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/dynamicconfigs.dynconfig.dev"
 SENDERS = 4
-# The API server spends seconds on what costs more than its rules may.
+# The API server spends seconds on rules that exceed its cost limit.
 PATIENCE, TRIES = 180, 5
 BUSY = (429, 503, 504)
 JSON = {"Content-Type": "application/json"}
@@ -26,7 +27,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Namespace:
-    """Where the attacker may create what he likes."""
+    """A namespace in which the attacker may create objects."""
 
     stack: Stack
     http: httpx2.Client
@@ -41,11 +42,11 @@ class Namespace:
         )
 
     def text(self, document: str) -> None:
-        """Create a DynamicConfig of JSON that Python cannot write."""
+        """Create a DynamicConfig of JSON that Python cannot encode."""
         self._post(f"{GROUP}/namespaces/{self.name}/dynamicconfigs", [document])
 
     def is_accepted(self, name: str, spec: Mapping[str, Any]) -> bool:
-        """Whether the API server takes a DynamicConfig of a spec."""
+        """Whether the API server accepts a DynamicConfig with this spec."""
         url = f"{GROUP}/namespaces/{self.name}/dynamicconfigs"
         return self.http.post(url, json=configured(name, spec), timeout=PATIENCE).is_success
 
@@ -72,7 +73,7 @@ class Namespace:
         self._post(f"/api/v1/namespaces/{self.name}/configmaps", documents)
 
     def message(self, body: str) -> None:
-        """Put a message into the operator's event queue, as somebody can who may send to the account's event bus."""
+        """Send a message to the operator's event queue, as with access to the account's event bus."""
         sqs = self.stack.aws("sqs")
         for url in sqs.list_queues().get("QueueUrls", []):
             sqs.send_message(QueueUrl=url, MessageBody=body)
@@ -83,7 +84,7 @@ class Namespace:
                 answer = self.http.post(path, content=document.encode(), headers=JSON, timeout=PATIENCE)
                 if answer.status_code not in BUSY:
                     break
-            # What took too long to answer may have been created all the same.
+            # A request that timed out may have succeeded all the same.
             assert answer.is_success or answer.status_code == httpx2.codes.CONFLICT, answer.text[:500]
 
         with ThreadPoolExecutor(SENDERS) as threads:
@@ -101,19 +102,19 @@ def configured(name: str, spec: Mapping[str, Any], labels: Mapping[str, str] | N
 
 
 def deep(levels: int) -> str:
-    """A JSON Schema of so many levels, as text: Python's own writer gives up at a thousand."""
+    """A JSON Schema of this many levels as text: Python's encoder fails at a thousand."""
     return '{"not":' * levels + "true" + "}" * levels
 
 
 def deep_schema(attacker: Namespace) -> None:
-    """A schema that Python cannot parse, beside others that make the API server's own check of depth too dear to be made."""
+    """A schema that Python cannot parse, beside others that exceed the cost limit of the API server's depth check."""
     parameter = {"name": "deep", "value": "1", "schema": {"type": "json", "jsonSchema": "HERE"}}
     document = json.dumps(configured("deep", {"parameters": [parameter, *dense(100, 1000)]}))
     attacker.text(document.replace('"HERE"', deep(2000)))
 
 
 def dense_schemas(attacker: Namespace) -> None:
-    """Objects that are a megabyte as text, and fifty in memory."""
+    """Objects of one megabyte as text, and fifty in memory."""
     attacker.objects({"parameters": dense(64, 5000)} for _ in range(5))
 
 
@@ -129,7 +130,7 @@ RECURSIVE = "(?R)"
 
 
 def counted_patterns(attacker: Namespace) -> None:
-    """Repetitions within repetitions: an automaton of a million states, or a matching that remembers every step."""
+    """Nested repetitions: an automaton of a million states, or a backtracking match that stores every step."""
     patterns = [COUNTED, OPTIONAL, RECURSIVE, "(?:a?){500}a{500}", "(a|a|aa)*c"]
     value = "a" * 8000
     parameters = [
@@ -153,7 +154,7 @@ def large_secret(attacker: Namespace) -> None:
 
 
 def absent_sources(attacker: Namespace) -> None:
-    """Objects that each refer to a thousand Secrets which do not exist, all with long names."""
+    """Objects that each refer to a thousand missing Secrets with long names."""
     attacker.objects(
         {
             "parameters": [
@@ -178,7 +179,7 @@ def many_keys(attacker: Namespace) -> None:
 
 
 def many_texts(attacker: Namespace) -> None:
-    """Objects that each refer to a thousand long texts, which Python keeps with four bytes for each character."""
+    """Objects that each refer to a thousand long texts with four bytes per character in Python."""
     text = "x" * 8_100 + "😀"
     for number in range(9):
         attacker.config_map(f"texts-{number}", {f"k{key}": text for key in range(110)})
@@ -194,13 +195,13 @@ def many_texts(attacker: Namespace) -> None:
 
 
 def many_labels(attacker: Namespace) -> None:
-    """Objects with thousands of labels, and checks that take long, so that many are under way at once."""
+    """Objects with thousands of labels and slow checks, so that many are in progress at once."""
     spec = slow_spec(schemas=2)
     attacker.objects([spec] * 30, labels={f"{number:x}": "" for number in range(9_500)})
 
 
 def many_lists(attacker: Namespace) -> None:
-    """Objects whose schemas have almost as many lists as they may."""
+    """Objects whose schemas have almost the maximum number of lists."""
     attacker.objects([{"parameters": dense(9, 5400)}] * 30)
 
 
@@ -228,7 +229,7 @@ def escaped_metadata(attacker: Namespace) -> None:
 
 
 def slow_validation(attacker: Namespace) -> None:
-    """A hundred objects whose schemas, patterns and rules take as long as they may."""
+    """A hundred objects whose schemas, patterns and rules take the maximum time."""
     unique = {"type": "json", "jsonSchema": {"uniqueItems": True}}
     items = json.dumps([{"a": number} for number in range(400)])
     parameters = [
@@ -251,7 +252,7 @@ def slow_spec(schemas: int) -> Document:
 
 
 def slashes(attacker: Namespace) -> None:
-    """Messages whose names are nothing but slashes, as long as SQS takes them."""
+    """Messages with names of only slashes, of the maximum size of SQS."""
     event = {
         "detail-type": "Parameter Store Change",
         "region": "eu-west-1",
@@ -269,7 +270,7 @@ def large_objects(attacker: Namespace) -> None:
 
 
 def large_reports(attacker: Namespace) -> None:
-    """Objects beside whose spec etcd has no room for their status."""
+    """Objects that leave no room in etcd for their status."""
     parameters = [
         {"name": f"{number:04}-{'n' * 200}", "value": "x" * 950, "tags": {"t": "v"}, "description": "d"}
         for number in range(1000)
@@ -278,7 +279,7 @@ def large_reports(attacker: Namespace) -> None:
 
 
 def wrong_types(attacker: Namespace) -> None:
-    """Objects that a definition without a schema has let in: every field is of another type than it is now."""
+    """Objects accepted by a CRD without a schema: every field has a wrong type."""
     current: Document = attacker.http.get(DEFINITION).raise_for_status().json()
     open_one = copy.deepcopy(current)
     for version in open_one["spec"]["versions"]:
@@ -295,7 +296,7 @@ def wrong_types(attacker: Namespace) -> None:
 
 
 def encoded(text: str) -> str:
-    """The text as a Secret's data holds it."""
+    """The text in the encoding of a Secret's data."""
     return base64.b64encode(text.encode()).decode()
 
 

@@ -1,4 +1,4 @@
-"""The emulated AWS of the tests of kinds, for tests that attack, and one control plane for those that need no operator."""
+"""The emulated AWS of the kind tests for attack tests, and one control plane for those that need no operator."""
 
 from tests.kinds.conftest import harness, lab, session, watch
 from tests.upgrade.conftest import cluster, plane

@@ -1,4 +1,4 @@
-"""How much an attack harms: the operator's peak of memory, and how long other tenants wait meanwhile."""
+"""The effect of an attack: the operator's peak memory, and the wait of other tenants."""
 
 import itertools
 import os
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Waits:
-    """How long each new object of another tenant took to be Ready, one after the other, and the operator's share of that."""
+    """The wait for each new object of another tenant, one after the other, and the operator's part of it."""
 
     seconds: tuple[float, ...]
     api_seconds: tuple[float, ...]
@@ -35,20 +35,20 @@ class Waits:
 
     @property
     def longest_of_api(self) -> float:
-        """The longest that the API server took to create one."""
+        """The longest time of the API server for a creation."""
         return max(self.api_seconds)
 
 
 @dataclass(frozen=True)
 class Harm:
-    """What was measured under one attack."""
+    """The measurements of one attack."""
 
     peak_mib: float
     """Peak resident memory of the operator, as it met the attack and after a start with it in place."""
     idle: Waits
     """Right before the attack."""
     attacked: Waits
-    """While it goes on."""
+    """During the attack."""
     restarted: Waits
     """After a start with all of it in place."""
     start_seconds: float
@@ -63,7 +63,7 @@ class Harm:
 
     @property
     def wait_seconds(self) -> float:
-        """The longest time that a new object of another tenant took to be Ready."""
+        """The longest time until a new object of another tenant was Ready."""
         return max(self.attacked.longest, self.restarted.longest)
 
 
@@ -76,7 +76,8 @@ def measure(
     pause: float = 0.5,
     patience: float = PATIENCE,
 ) -> Harm:
-    """Attack an operator that runs, then start it anew with all of it in place; the attack's namespace goes at the end."""
+    """Attack a running operator, then restart it with the attack in place; the attack's namespace is deleted at the
+    end."""
     number = next(_numbers)
     attacker, victim = f"evil-{number}", f"victim-{number}"
     for name in (attacker, victim):
@@ -103,8 +104,8 @@ def measure(
 
 
 def turns_before(log: Path, harm: Harm) -> list[int]:
-    """By the operator's log, at level debug: how many objects of the attacker it began to reconcile between receiving each new
-    object of the other tenant and reconciling that one."""
+    """From the operator's debug log: how many objects of the attacker it started to reconcile between receiving each
+    new object of the other tenant and reconciling it."""
     found, waiting = list[int](), dict[str, int]()
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         received = re.search(rf"Received ({harm.victim}/\S+) \(ADDED\)", line)
@@ -124,18 +125,18 @@ def pid(stack: Stack) -> int:
 
 
 def is_alive(number: int) -> bool:
-    """Whether a process is there."""
+    """Whether a process exists."""
     return Path(f"/proc/{number}/status").is_file() and " Z " not in Path(f"/proc/{number}/stat").read_text()
 
 
 def peak(number: int) -> float:
-    """The most memory that a process ever had at once, in MiB."""
+    """The peak memory of a process in MiB."""
     text = Path(f"/proc/{number}/status").read_text(encoding="ascii")
     return int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0]) / 1024
 
 
 def cpu_seconds(number: int) -> float:
-    """Processor time that a process has taken so far; 0 for one that has ended."""
+    """CPU time of a process so far; 0 for one that has exited."""
     if not is_alive(number):
         return 0.0
     fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
@@ -161,13 +162,13 @@ class _Victim:
             found.append(_wait(self.http, self.namespace, f"{group}-{number}", self.patience))
             if found[-1][0] >= self.patience:
                 break
-            time.sleep(self.pause)  # the attack goes on meanwhile
+            time.sleep(self.pause)  # the attack continues meanwhile
         seconds, api_seconds = zip(*found, strict=True)
         return Waits(seconds, api_seconds, cpu_seconds(operator) - before)
 
 
 def _wait(http: httpx2.Client, namespace: str, name: str, patience: float) -> tuple[float, float]:
-    """Seconds until a new object of a tenant is Ready, `patience` where it is not; and until it is created."""
+    """Seconds until a new object of a tenant is Ready (`patience` if it is not) and until it is created."""
     url = f"{GROUP}/namespaces/{namespace}/dynamicconfigs"
     spec = {"path": f"/{namespace}/{name}", "parameters": [{"name": "a", "value": "1"}]}
     document = {
@@ -188,10 +189,10 @@ def _wait(http: httpx2.Client, namespace: str, name: str, patience: float) -> tu
 
 
 def _clear(stack: Stack, http: httpx2.Client, attacker: str) -> None:
-    """Nothing of the attack is left for the next one."""
+    """Remove everything of the attack before the next one."""
     url = f"{GROUP}/namespaces/{attacker}/dynamicconfigs"
     headers = {"Content-Type": "application/merge-patch+json"}
-    # kubectl parses what is too deep for Python.
+    # kubectl parses documents that are too deep for Python.
     listed = stack.kubectl("-n", attacker, "get", "dynamicconfigs", "-o", "name")
     for name in (line.rpartition("/")[2] for line in listed.splitlines()):
         http.delete(f"{url}/{name}").raise_for_status()

@@ -1,4 +1,5 @@
-"""What of the shipped installation counts for the API server: who the operator is and what it may do, without its pod."""
+"""The parts of the installation that matter to the API server: the operator's identity and permissions, without its
+pod."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,7 @@ Right = tuple[str, str, str, str]
 
 
 def rights_of(documents: Iterable[Document]) -> list[Document]:
-    """The namespace, the account and what bounds it."""
+    """The namespace, the account and its restrictions."""
     kinds = ("Namespace", "ServiceAccount", *ROLES, *BINDINGS)
     return [item for item in documents if item["kind"] in kinds or _is_limit(item)]
 
@@ -35,12 +36,12 @@ def read(text: str) -> list[Document]:
 
 
 def listed(documents: Iterable[Document]) -> str:
-    """All of them as one that `kubectl apply` takes."""
+    """All of them as one document for `kubectl apply`."""
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)})
 
 
 def granted(documents: Iterable[Document]) -> set[Right]:
-    """All that the operator's account is granted, wherever it is."""
+    """All permissions of the operator's account, in all namespaces."""
     found = list(documents)
     bound = {item["roleRef"]["name"] for item in found if item["kind"] in BINDINGS and _is_bound(item)}
     rules = [
@@ -50,10 +51,10 @@ def granted(documents: Iterable[Document]) -> set[Right]:
 
 
 def denied(requests: Iterable[Document]) -> list[str]:
-    """The requests of the operator, oldest first, that RBAC or its admission policy refused.
+    """The operator's requests, oldest first, that RBAC or its admission policy denied.
 
-    In a namespace that is being deleted the API server refuses new Events with 403 as well, also of others. One that
-    has just started does not know the roles yet: a request that it allows later is granted.
+    In a terminating namespace the API server rejects new Events with 403 as well, for all users. A server that has
+    just started does not know the roles yet: a request that it allows later counts as allowed.
     """
     found, allowed_later = list(requests), set[tuple[str, str]]()
     refused: list[Document] = []

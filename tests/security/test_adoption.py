@@ -1,4 +1,5 @@
-"""Attack: declare what others have, with adoptionPolicy IfUnowned, so that the operator hands it over or writes to it."""
+"""Attack: declare foreign resources with adoptionPolicy IfUnowned, so that the operator hands them over or writes to
+them."""
 
 import json
 from typing import Any
@@ -43,7 +44,7 @@ def foreign(declaration: Declaration, kinds: tuple[AnyKind, ...]) -> list[Resour
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_nothing_but_parameters_is_ever_taken_over(harness: AwsHarness, name: str) -> None:
+def test_only_parameters_are_ever_adopted(harness: AwsHarness, name: str) -> None:
     case = prepared(CASES[name], harness)
     assert case.create_foreign is not None
     case.create_foreign(harness)
@@ -56,7 +57,7 @@ def test_nothing_but_parameters_is_ever_taken_over(harness: AwsHarness, name: st
 
 @pytest.fixture
 def break_glass(harness: AwsHarness) -> str:
-    """A role of people that may do everything, without an owner tag and without a path."""
+    """A user's role with all permissions, without an owner tag and without a path."""
     iam, name = harness.aws("iam"), f"{harness.name}-admin"
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=PEOPLE)
     iam.put_role_policy(RoleName=name, PolicyName="theirs", PolicyDocument=DENY)
@@ -64,7 +65,7 @@ def break_glass(harness: AwsHarness) -> str:
 
 
 def role(harness: AwsHarness, name: str) -> dict[str, Any]:
-    """All of a role that an attack might change."""
+    """All parts of a role that an attack might change."""
     iam = harness.aws("iam")
     found = iam.get_role(RoleName=name)["Role"]
     policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
@@ -77,7 +78,7 @@ def role(harness: AwsHarness, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("policy", ["Never", "IfUnowned"])
-def test_no_function_gets_a_role_that_others_made(harness: AwsHarness, break_glass: str, policy: str) -> None:
+def test_no_function_gets_a_foreign_role(harness: AwsHarness, break_glass: str, policy: str) -> None:
     before = role(harness, break_glass)
     spec = {"function": {"roleName": break_glass}, "adoptionPolicy": policy}
     kinds = harness.kinds(Role, Function)
@@ -86,13 +87,13 @@ def test_no_function_gets_a_role_that_others_made(harness: AwsHarness, break_gla
     assert f"role {break_glass} already exists and has no owner; only parameters can be adopted" in str(error)
     assert role(harness, break_glass) == before
     assert functions.listed(harness) == set()
-    # Nor does it go with the object.
+    # Nor is it deleted with the object.
     assert run(harness.deletion(spec), kinds).error is None
     assert role(harness, break_glass) == before
 
 
 @pytest.mark.parametrize("path", ["/service-role/", "/dynconfig-other/"])
-def test_a_role_outside_of_the_path_is_never_written_whatever_its_tags_say(harness: AwsHarness, path: str) -> None:
+def test_role_outside_of_the_path_is_never_written_whatever_its_tags(harness: AwsHarness, path: str) -> None:
     iam, name = harness.aws("iam"), f"{harness.name}-console"
     owner = [{"Key": "dynconfig.dev/owner", "Value": harness.owner().tag}]
     iam.create_role(Path=path, RoleName=name, AssumeRolePolicyDocument=PEOPLE, Tags=owner)
@@ -102,7 +103,7 @@ def test_a_role_outside_of_the_path_is_never_written_whatever_its_tags_say(harne
     assert role(harness, name) == before
 
 
-def test_a_role_of_an_earlier_version_is_not_written_where_it_is(harness: AwsHarness) -> None:
+def test_role_of_an_earlier_version_is_not_written_at_its_place(harness: AwsHarness) -> None:
     iam, name = harness.aws("iam"), f"{harness.name}-own"
     owner = [{"Key": "dynconfig.dev/owner", "Value": harness.owner().tag}]
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=PEOPLE, Tags=owner)
@@ -113,7 +114,7 @@ def test_a_role_of_an_earlier_version_is_not_written_where_it_is(harness: AwsHar
     assert role(harness, name) == before
 
 
-def test_roles_are_made_below_the_path_of_the_operator(harness: AwsHarness) -> None:
+def test_roles_are_created_below_the_path_of_the_operator(harness: AwsHarness) -> None:
     spec = {"function": {"roleName": f"{harness.name}-own", "triggers": {"schedule": "rate(5 minutes)"}}}
     harness.settle(harness.declare(spec), harness.kinds(Role))
     for name in (f"{harness.name}-own", f"{harness.name}-eu-west-1-schedule"):

@@ -1,4 +1,5 @@
-"""Attack: have the operator write, for another object, to what an object in sync owns; the event of it must wake the owner."""
+"""Attack: make the operator write, for another object, to resources of an object in sync; the event must requeue the
+owner."""
 
 import json
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ USER_AGENT = "Boto3/1.44 dynconfig-operator/0.2.0"
 
 
 def signal(request: str = "r-victim", *, function: str = "shared", user_agent: str = USER_AGENT) -> Signal:
-    """What CloudTrail tells of an update of the function's code, by the operator's own role in each case."""
+    """The CloudTrail event of an update of the function's code, by the operator's own role in each case."""
     event = {
         "detail-type": "AWS API Call via CloudTrail",
         "region": "eu-west-1",
@@ -63,7 +64,7 @@ class Scene:
             index.update(key, document(key.name))
 
     def requeued_by(self, found: Signal) -> set[Key]:
-        """Whom a signal wakes."""
+        """The objects that a signal requeues."""
         self.requeued.clear()
         self.router.route([found])
         return set(self.requeued)
@@ -71,51 +72,49 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Scene:
-    """The victim has written once, and AWS has given that call an id."""
+    """The victim has written once, with this AWS request id."""
     scene = Scene()
     scene.router.record_own_writes(VICTIM, ["r-victim"])
     return scene
 
 
-def test_a_write_that_the_operator_made_for_another_object_wakes_the_owner(scene: Scene) -> None:
+def test_write_for_another_object_requeues_the_owner(scene: Scene) -> None:
     scene.router.record_own_writes(ATTACKER, ["r-attacker"])
     assert scene.requeued_by(signal("r-attacker")) == {VICTIM}
 
 
-def test_an_own_write_wakes_nobody_else_than_the_others_that_name_the_resource(scene: Scene) -> None:
+def test_own_write_requeues_only_other_objects_that_declare_the_resource(scene: Scene) -> None:
     assert scene.requeued_by(signal()) == {ATTACKER}
 
 
 @pytest.mark.parametrize("request_id", ["r-another", "", "r-victim "])
-def test_the_operators_user_agent_and_role_in_the_moment_of_an_own_write_hide_nothing(
-    scene: Scene, request_id: str
-) -> None:
+def test_same_user_agent_and_role_during_an_own_write_hide_no_event(scene: Scene, request_id: str) -> None:
     assert VICTIM in scene.requeued_by(signal(request_id))
 
 
-def test_an_own_write_is_known_whatever_user_agent_it_is_recorded_with(scene: Scene) -> None:
+def test_own_write_is_recognised_with_any_user_agent(scene: Scene) -> None:
     assert VICTIM not in scene.requeued_by(signal(user_agent="aws-cli/2"))
 
 
-def test_an_event_that_comes_minutes_later_is_still_told(scene: Scene) -> None:
+def test_event_minutes_later_is_still_delivered(scene: Scene) -> None:
     scene.now = AT + 900
     scene.router.record_own_writes(ATTACKER, ["r-attacker"])
     assert VICTIM not in scene.requeued_by(signal())
 
 
-def test_ids_are_forgotten_when_no_event_can_come_any_more(scene: Scene) -> None:
+def test_ids_are_forgotten_when_no_event_can_arrive_any_more(scene: Scene) -> None:
     scene.now = AT + KEPT_SECONDS + 1
     scene.router.record_own_writes(ATTACKER, ["r-attacker"])
     assert VICTIM in scene.requeued_by(signal())
 
 
-def test_an_answer_without_an_id_makes_no_event_without_one_an_own_write(scene: Scene) -> None:
+def test_response_without_an_id_does_not_match_an_event_without_one(scene: Scene) -> None:
     scene.router.record_own_writes(VICTIM, [""])
     assert VICTIM in scene.requeued_by(signal(""))
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [(1, 1), (3, 1), (1, 3)])
-def test_a_write_of_a_parameter_in_the_moment_of_an_own_one_is_one_event_too_many(ours: int, theirs: int) -> None:
+def test_foreign_write_during_an_own_write_is_one_unmatched_event(ours: int, theirs: int) -> None:
     echoes = Echoes(lambda: AT)
     echoes.begin("eu-west-1")
     for _ in range(ours):
@@ -127,7 +126,7 @@ def test_a_write_of_a_parameter_in_the_moment_of_an_own_one_is_one_event_too_man
 
 
 @pytest.mark.lab
-def test_the_ids_of_an_objects_writes_are_those_that_aws_answered(harness: AwsHarness) -> None:
+def test_ids_of_an_objects_writes_are_those_returned_by_aws(harness: AwsHarness) -> None:
     group = Names.of(harness.owner(), "eu-west-1", None, None).log_group
     spec: dict[str, Any] = {"function": {}}
     answered, requests = list[str](), list[str]()

@@ -1,4 +1,4 @@
-"""Roles that version 0.2.0 made without a path: others take their place, without a moment in which the function has none."""
+"""Roles that version 0.2.0 created without a path are replaced, and the function always has one."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Before:
         return self.harness.settle(declared, self.harness.kinds(*KINDS))
 
     def used(self) -> str:
-        """The name of the function's role, which exists."""
+        """The name of the function's existing role."""
         arn = functions.of(self.harness, self.harness.name)["Role"]
         name = arn.rpartition("/")[2]
         assert self.harness.aws("iam").get_role(RoleName=name)["Role"]["Arn"] == arn
@@ -59,7 +59,7 @@ def earlier_role(harness: AwsHarness, name: str, service: str) -> str:
 
 
 def until_known(client: Any, write: Callable[[], object]) -> None:
-    """Write until the service has heard of the role."""
+    """Write until the service can use the role."""
     refusals = (client.exceptions.ClientError,)
 
     def is_written() -> bool:
@@ -75,7 +75,7 @@ def until_known(client: Any, write: Callable[[], object]) -> None:
 
 
 def stepped_back(harness: AwsHarness, role_name: str | None) -> Before:
-    """Made by this version, then with the roles of the one before in place of its own."""
+    """Created by this version, then with the roles of the previous version instead."""
     triggers = {"schedule": "rate(5 minutes)"}
     spec: dict[str, Any] = {"function": {"triggers": triggers}, "parameters": [{"name": "one", "value": "1"}]}
     status = harness.status(harness.settle(harness.declare(spec), harness.kinds(*KINDS)))
@@ -109,7 +109,7 @@ def successor(before: Before) -> str:
 
 
 @pytest.mark.parametrize("drift_policy", ["Correct", "Report"])
-def test_the_function_moves_to_a_role_below_the_path_and_the_earlier_one_goes(
+def test_function_moves_to_a_role_below_the_path_and_the_earlier_one_is_deleted(
     before: Before, drift_policy: str
 ) -> None:
     with requests(before.harness, "iam", *WRITES) as made:
@@ -117,11 +117,11 @@ def test_the_function_moves_to_a_role_below_the_path_and_the_earlier_one_goes(
     assert outcome.drift == ()
     assert before.names() == {successor(before), f"{before.harness.name}-eu-west-1-schedule"}
     assert before.used() == successor(before)
-    # Of the earlier roles nothing was written but their deletion.
+    # The earlier roles were only deleted.
     assert {operation for operation, request in made if request["RoleName"] in before.roles} == {"DeleteRole"}
 
 
-def test_the_earlier_role_stays_until_lambda_has_moved_the_function(before: Before) -> None:
+def test_earlier_role_is_kept_until_lambda_has_moved_the_function(before: Before) -> None:
     updates: list[str] = []
 
     def deleted(name: str) -> None:
@@ -135,7 +135,7 @@ def test_the_earlier_role_stays_until_lambda_has_moved_the_function(before: Befo
     assert updates == [f"Successful {successor(before)}"]
 
 
-def test_the_names_stay_after_the_upgrade(before: Before) -> None:
+def test_names_are_unchanged_after_the_upgrade(before: Before) -> None:
     status = before.harness.status(before.upgraded())
     again = before.harness.settle(before.harness.declare(before.spec, status=status), before.harness.kinds(*KINDS))
     assert again.plan.is_empty
@@ -143,12 +143,12 @@ def test_the_names_stay_after_the_upgrade(before: Before) -> None:
     assert before.names() == set()
 
 
-def test_a_deletion_without_a_report_finds_the_earlier_roles(before: Before) -> None:
+def test_deletion_without_a_status_finds_the_earlier_roles(before: Before) -> None:
     before.harness.settle(before.harness.deletion(before.spec), before.harness.kinds(*KINDS))
     assert before.names() == set()
 
 
-def test_a_role_that_an_earlier_version_took_over_is_left_to_whose_it_was(before: Before) -> None:
+def test_role_adopted_by_an_earlier_version_is_kept_for_its_first_owner(before: Before) -> None:
     iam, (name, _scheduler) = before.harness.aws("iam"), before.roles
     iam.put_role_policy(RoleName=name, PolicyName="theirs", PolicyDocument=DENY)
     before.upgraded()
@@ -157,7 +157,7 @@ def test_a_role_that_an_earlier_version_took_over_is_left_to_whose_it_was(before
     assert iam.list_role_policies(RoleName=name)["PolicyNames"] == ["theirs"]
 
 
-def test_a_role_of_the_same_name_that_came_meanwhile_is_not_deleted(before: Before) -> None:
+def test_role_of_the_same_name_created_meanwhile_is_not_deleted(before: Before) -> None:
     iam, (name, _scheduler) = before.harness.aws("iam"), before.roles
     iam.untag_role(RoleName=name, TagKeys=["dynconfig.dev/owner"])
     before.upgraded()
@@ -165,7 +165,7 @@ def test_a_role_of_the_same_name_that_came_meanwhile_is_not_deleted(before: Befo
     assert before.used() == successor(before)
 
 
-def test_drift_that_is_only_reported_keeps_the_role_that_the_function_uses(before: Before) -> None:
+def test_reported_drift_keeps_the_role_that_the_function_uses(before: Before) -> None:
     functions.configure(before.harness, before.harness.name, MemorySize=512)
     drift = [{"resource": f"Function {before.harness.name}", "field": "memory", "declared": "256", "observed": "512"}]
     before.status["drift"] = drift

@@ -1,4 +1,4 @@
-"""Attack: set a variable that makes the function run other code, or trust somebody else."""
+"""Attack: set a variable that makes the function run other code or trust another party."""
 
 import subprocess
 import sys
@@ -14,9 +14,9 @@ from dynconfig.validation.declare import declare, declare_deletion, faults
 from dynconfig.validation.tenancy import Tenant
 
 OWNER = Owner("cluster", "shop", "app", "uid-1")
-# What a shell in the function was had by: a warning's category is imported, and the browser is started by it.
+# How to get a shell in the function: a warning's category is imported, which starts the browser.
 SHELL = {"PYTHONWARNINGS": "all:0:antigravity.x:0:0", "BROWSER": "sh -c id #%s"}
-# The variables that glibc takes from a program with more rights than its caller, sysdeps/generic/unsecvars.h.
+# The variables that glibc removes from programs with more privileges than their caller, sysdeps/generic/unsecvars.h.
 GLIBC = (
     *("GCONV_PATH", "GETCONF_DIR", "GLIBC_TUNABLES", "HOSTALIASES", "LD_AUDIT", "LD_BIND_NOT", "LD_DEBUG"),
     *("LD_DEBUG_OUTPUT", "LD_DYNAMIC_WEAK", "LD_HWCAP_MASK", "LD_LIBRARY_PATH", "LD_ORIGIN_PATH", "LD_PRELOAD"),
@@ -56,15 +56,15 @@ def told(environment: dict[str, str], **function: Any) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("name", [*SHELL, *GLIBC, *TRUST, *CODE])
-def test_a_variable_that_changes_code_or_trust_is_refused_in_any_case(name: str) -> None:
+def test_variable_that_changes_code_or_trust_is_rejected_in_any_case(name: str) -> None:
     for written in {name, name.lower(), name.upper()}:
         (fault,) = told({written: "x"})
         assert fault.startswith(f"spec.function.environment.{written}: is ")
-        # Lambda takes no name with an underscore in front.
+        # Lambda accepts no name with a leading underscore.
         assert ("change what code the function runs or whom it trusts" in fault) is not written.startswith("_")
 
 
-def test_every_variable_that_python_itself_reads_is_refused() -> None:
+def test_every_variable_that_python_itself_reads_is_rejected() -> None:
     listed = subprocess.run([sys.executable, "--help-env"], capture_output=True, text=True, check=True).stdout
     known = {word.strip(":") for line in listed.splitlines() for word in line.split()[:1] if word.startswith("PYTHON")}
     assert len(known) > 15
@@ -76,21 +76,21 @@ def test_every_variable_that_python_itself_reads_is_refused() -> None:
 @pytest.mark.parametrize(
     "name", ["LOG_LEVEL", "MY_PATH", "STAGE", "FEATURES", "PROXY_HOST", "ENVIRONMENT", "HOMEPAGE", "TZ"]
 )
-def test_other_variables_are_free(name: str) -> None:
+def test_other_variables_are_accepted(name: str) -> None:
     assert told({name: "x"}) == ()
 
 
-def test_the_one_list_has_no_word_that_another_one_covers() -> None:
+def test_list_has_no_entry_covered_by_another() -> None:
     assert not [name for name in NAMES if name.startswith(PREFIXES) or name.endswith(SUFFIXES)]
     assert len(set(NAMES)) == len(NAMES)
 
 
-def test_a_function_that_is_attached_gets_no_variable_of_the_declaration_at_all() -> None:
+def test_attached_function_gets_no_variable_of_the_declaration() -> None:
     (fault,) = told({"BROWSER": "sh"}, mode="Attach", name="theirs")
     assert "environment" in fault
 
 
-def test_the_operator_refuses_an_object_that_is_stored_already_and_still_deletes_it() -> None:
+def test_stored_object_with_a_reserved_variable_is_rejected_and_can_be_deleted() -> None:
     stored = document(SHELL)
     with pytest.raises(InvalidSpec, match="change what code the function runs"):
         declare(stored, owner=OWNER, default_region="eu-west-1", tenant=Tenant("shop"), read=lambda _source: None)

@@ -1,4 +1,4 @@
-"""The API server refuses reserved variables; an object that has one from before can be looked after and deleted."""
+"""The API server rejects reserved variables; an existing object with one can be edited and deleted."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def patch(cluster: Cluster, change: dict[str, Any], *more: str, refused: bool = 
 
 @pytest.fixture
 def upgraded(cluster: Cluster) -> Cluster:
-    """The definition of now over an object from before, which has a variable that runs a program."""
+    """The current CRD over an existing object with a variable that runs a program."""
     cluster.kubectl("apply", "-f", str(PREVIOUS / "crd.yaml"))
     cluster.wait_served()
     cluster.kubectl("apply", "-f", "-", stdin=manifest("old", BROWSER="sh -c id #%s", LOG_LEVEL="INFO"))
@@ -36,12 +36,12 @@ def upgraded(cluster: Cluster) -> Cluster:
 
 
 @pytest.mark.parametrize("name", ["PYTHONWARNINGS", "BROWSER", "https_proxy", "LD_PRELOAD", "Ssl_Cert_File", "PATH"])
-def test_a_reserved_variable_is_not_admitted(upgraded: Cluster, name: str) -> None:
+def test_reserved_variable_is_denied_at_admission(upgraded: Cluster, name: str) -> None:
     told = upgraded.refused("apply", "--dry-run=server", "-f", "-", stdin=manifest("new", **{name: "x"}))
     assert "spec.function.environment: Invalid value: names in environment" in told
 
 
-def test_an_object_from_before_keeps_its_status_and_can_be_edited_elsewhere_and_deleted(upgraded: Cluster) -> None:
+def test_existing_object_keeps_its_status_and_can_be_edited_elsewhere_and_deleted(upgraded: Cluster) -> None:
     patch(upgraded, {"status": {"observedGeneration": 1}}, "--subresource=status")
     patch(upgraded, {"metadata": {"annotations": {names.RECONCILE_REQUESTED_AT: "now"}}})
     patch(upgraded, {"spec": {"tags": {"team": "shop"}}})

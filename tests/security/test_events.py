@@ -1,4 +1,4 @@
-"""Messages in the event queue: whoever may put some there gets no more of the operator's time than an event takes."""
+"""Messages in the event queue: forged ones take no more of the operator's time than an event."""
 
 import json
 import time
@@ -18,7 +18,7 @@ AT = "2027-01-15T08:00:00Z"
 
 
 def event(kind: str, **detail: Any) -> str:
-    """An event of AWS, as the queue holds it."""
+    """An AWS event as the queue delivers it."""
     return json.dumps({"detail-type": kind, "region": "eu-west-1", "time": AT, "detail": detail})
 
 
@@ -30,19 +30,19 @@ def call(**request: Any) -> str:
 
 
 @pytest.mark.parametrize("name", ["/" * 250_000, "a/" * 120_000, "x" * 250_000])
-def test_a_name_longer_than_any_is_no_event(name: str) -> None:
+def test_name_longer_than_any_valid_one_is_ignored(name: str) -> None:
     with pytest.raises(Unreadable):
         parse(event("Parameter Store Change", operation="Update", name=name))
     with pytest.raises(Unreadable):
         parse(event("CloudWatch Alarm State Change", alarmName=name, state={"value": "ALARM"}))
 
 
-def test_a_message_larger_than_an_event_is_not_parsed() -> None:
+def test_message_larger_than_an_event_is_not_parsed() -> None:
     with pytest.raises(Unreadable):
         parse(event("Parameter Store Change", operation="Update", name="/app/a", padding="x" * 300_000))
 
 
-def test_a_call_keeps_the_names_that_calls_have_and_no_more() -> None:
+def test_call_keeps_only_the_names_that_calls_have() -> None:
     found = parse(call(names=["/app/a", "/" * 100_000, *(f"/app/{number}" for number in range(9_000))]))
     assert found is not None
     assert found.parameters[:2] == ("/app/a", "/app/0")
@@ -50,7 +50,7 @@ def test_a_call_keeps_the_names_that_calls_have_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("name", ["/" * 250_000, "/a" * 100_000])
-def test_a_name_of_many_levels_is_looked_up_as_fast_as_others(name: str) -> None:
+def test_name_of_many_levels_is_looked_up_as_fast_as_others(name: str) -> None:
     index = ResourceIndex("eu-west-1")
     index.update(Key("shop", "app"), {"spec": {"path": "/app", "parameters": [{"name": "a"}]}, "metadata": {}})
     started = time.thread_time()

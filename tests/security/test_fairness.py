@@ -1,4 +1,4 @@
-"""What one tenant may make the operator compute, and that the others are served meanwhile: the real controller, no AWS."""
+"""The CPU time that one tenant can use, and that others are served meanwhile: the real controller, no AWS."""
 
 import asyncio
 import threading
@@ -23,28 +23,28 @@ def doubling(levels: int) -> dict[str, Any]:
 
 
 def slow(count: int) -> list[dict[str, Any]]:
-    """Parameters that each take all the time that a JSON Schema has."""
+    """Parameters that each use the maximum time of a JSON Schema."""
     schema = {"type": "json", "jsonSchema": doubling(40)}
     return [{"name": f"p{number}", "value": "1", "schema": schema} for number in range(count)]
 
 
-def test_one_object_is_checked_no_longer_than_it_may_be() -> None:
+def test_one_object_is_validated_no_longer_than_its_limit() -> None:
     rules = [{"rule": f"[1, 2, 3].all(a, a > {-number})"} for number in range(64)]
     started = time.thread_time()
     found = faults(document({}, parameters=slow(100), rules=rules), lambda source: None)
     assert found
-    # The last check that was begun is brought to its own end, and reporting takes its time.
+    # The last started check is completed, and reporting takes time.
     assert time.thread_time() - started < checking.SECONDS + 1.5
 
 
-def test_rules_are_within_the_time_of_the_object(monkeypatch: Any) -> None:
+def test_rules_count_towards_the_time_of_the_object(monkeypatch: Any) -> None:
     monkeypatch.setattr(checking, "SECONDS", 0.0)
     monkeypatch.setattr(inspection, "SECONDS", 0.0)
     found = faults(document({}, parameters=[], rules=[{"rule": "1 == 1"}, {"rule": "1 == 2"}]), lambda source: None)
     assert [text.partition(",")[0] for text in found] == ["spec.rules[0]: was not evaluated"]
 
 
-def test_another_tenant_waits_for_a_few_checks_and_not_for_all() -> None:
+def test_another_tenant_waits_for_a_few_checks_only() -> None:
     waited: list[int] = []
 
     async def act() -> None:
@@ -63,7 +63,7 @@ def test_another_tenant_waits_for_a_few_checks_and_not_for_all() -> None:
     assert waited[0] <= 4
 
 
-def test_specs_are_not_parsed_in_the_thread_that_serves_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_specs_are_not_parsed_in_the_event_loop_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[int] = []
 
     def parse(document: Mapping[str, Any]) -> DynamicConfigSpec:
@@ -83,6 +83,6 @@ def test_specs_are_not_parsed_in_the_thread_that_serves_all(monkeypatch: pytest.
 
 
 def reason(item: dict[str, Any]) -> str:
-    """Why an object is not Ready."""
+    """The reason of an object that is not Ready."""
     conditions = (item.get("status") or {}).get("conditions")
     return str(conditions[0]["reason"]) if conditions else ""

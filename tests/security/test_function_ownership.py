@@ -1,4 +1,4 @@
-"""Attack: two objects claim one function, in every order of the modes; the second is refused and changes nothing of it."""
+"""Attack: two objects claim one function, in every order of the modes; the second is rejected and changes nothing."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def attached(harness: AwsHarness) -> dict[str, Any]:
 
 
 def managed(harness: AwsHarness, name: str = "attached") -> dict[str, Any]:
-    """The same function, made by the operator."""
+    """The same function, created by the operator."""
     return {"function": {"name": name}, "parameters": [{"name": "one", "value": "1"}]}
 
 
@@ -56,7 +56,7 @@ def run(harness: AwsHarness, declared: Any, **about: Any) -> Outcome:
 
 
 def everything(harness: AwsHarness, name: str) -> dict[str, Any]:
-    """The function, and all of its role."""
+    """The function, and all parts of its role."""
     role = functions.of(harness, name)["Role"].rpartition("/")[2]
     trust = harness.aws("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
     return {**state(harness, name), "trust": trust, "policy": our_policies(harness, role)}
@@ -76,7 +76,7 @@ def claimed(harness: AwsHarness, mode: str, name: str) -> None:
 
 @pytest.mark.parametrize("theirs", MODES)
 @pytest.mark.parametrize("mine", MODES)
-def test_a_function_that_another_object_has_is_refused_in_both_modes(
+def test_function_of_another_object_is_rejected_in_both_modes(
     harness: AwsHarness, theirs: str, mine: str, name: str
 ) -> None:
     claimed(harness, theirs, name)
@@ -87,12 +87,12 @@ def test_a_function_that_another_object_has_is_refused_in_both_modes(
     assert "is owned by" in str(error)
     assert victim(harness).title in str(error)
     assert everything(harness, name) == before
-    # Nor does the attacker's deletion take anything away.
+    # Nor does the attacker's deletion remove anything.
     harness.settle(harness.deletion(spec(harness, mine, name)), harness.kinds(*KINDS))
     assert everything(harness, name) == before
 
 
-def test_a_function_of_people_is_not_managed(harness: AwsHarness, name: str) -> None:
+def test_function_of_a_user_is_not_managed(harness: AwsHarness, name: str) -> None:
     functions.create(harness, name, Environment={"Variables": {"THEIRS": "1"}})
     before = everything(harness, name)
     assert isinstance(run(harness, spec(harness, "Managed", name)).error, NotOwned)
@@ -101,7 +101,7 @@ def test_a_function_of_people_is_not_managed(harness: AwsHarness, name: str) -> 
 
 @pytest.mark.parametrize("theirs", MODES)
 @pytest.mark.parametrize("mine", MODES)
-def test_nothing_that_is_named_after_anothers_function_is_made_either(
+def test_nothing_named_after_a_foreign_function_is_created(
     harness: AwsHarness, theirs: str, mine: str, name: str
 ) -> None:
     claimed(harness, theirs, name)
@@ -112,7 +112,7 @@ def test_nothing_that_is_named_after_anothers_function_is_made_either(
     declared = harness.declare({**spec(harness, mine, name), "alarms": {}, "dashboard": True})
     outcome = Engine(lambda _place: kinds).run(declared)
     assert isinstance(outcome.error, NotOwned)
-    # Parameters, which no one else has, are written.
+    # Parameters without another owner are written.
     assert {type(step.resource) for step in outcome.applied} == {Parameter}
     assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
     cloudwatch = harness.aws("cloudwatch")
@@ -120,28 +120,26 @@ def test_nothing_that_is_named_after_anothers_function_is_made_either(
     assert cloudwatch.list_dashboards(DashboardNamePrefix=name)["DashboardEntries"] == []
 
 
-def test_an_object_that_attached_does_not_take_the_function_for_its_own_when_it_turns_to_managed(
-    harness: AwsHarness, name: str
-) -> None:
+def test_attached_function_is_not_owned_after_a_switch_to_managed(harness: AwsHarness, name: str) -> None:
     functions.create(harness, name, Environment={"Variables": {"THEIRS": "1"}})
     before = state(harness, name)
     status = harness.status(settle(harness, spec(harness, "Attach", name)))
     kinds, errors = harness.kinds(*KINDS), list[object]()
     turned = {**spec(harness, "Managed", name), "adoptionPolicy": "IfUnowned"}
-    for _look in range(3):
+    for _reconcile in range(3):
         functions.of(harness, name)
         outcome = Engine(lambda _place: kinds).run(harness.declare(turned, generation=2, status=status))
         status = harness.status(outcome)
         errors.append(outcome.error)
     assert isinstance(errors[-1], NotOwned)
     assert "only parameters can be adopted" in str(errors[-1])
-    # What was added is taken away, and all else is as it was.
+    # What was added is removed, and all else is unchanged.
     assert functions.variables(harness, name) == {"THEIRS": "1"}
     assert state(harness, name)["rest"] == before["rest"]
     assert ATTACHED_TAG not in state(harness, name)["tags"]
 
 
-def test_an_object_that_managed_does_not_attach_to_what_it_made(harness: AwsHarness, name: str) -> None:
+def test_managed_function_is_not_attached_after_a_switch_to_attach(harness: AwsHarness, name: str) -> None:
     status = harness.status(settle(harness, spec(harness, "Managed", name)))
     kinds = harness.kinds(*KINDS)
     declared = harness.declare(spec(harness, "Attach", name), generation=2, status=status)
@@ -154,7 +152,9 @@ def test_an_object_that_managed_does_not_attach_to_what_it_made(harness: AwsHarn
 
 
 @pytest.mark.parametrize("theirs", MODES)
-def test_the_function_is_free_for_the_second_when_the_first_goes(harness: AwsHarness, theirs: str, name: str) -> None:
+def test_function_is_available_to_the_second_object_after_deletion_of_the_first(
+    harness: AwsHarness, theirs: str, name: str
+) -> None:
     claimed(harness, theirs, name)
     assert isinstance(run(harness, spec(harness, theirs, name)).error, NotOwned)
     gone = harness.declare(
@@ -170,10 +170,8 @@ def test_the_function_is_free_for_the_second_when_the_first_goes(harness: AwsHar
     assert settle(harness, spec(harness, theirs, name)).is_complete
 
 
-def test_marks_of_both_modes_from_an_earlier_version_leave_the_function_to_who_made_it(
-    harness: AwsHarness, name: str
-) -> None:
-    """Then an object could attach to what another had made."""
+def test_function_with_marks_of_both_modes_belongs_to_its_creator(harness: AwsHarness, name: str) -> None:
+    """In an earlier version an object could attach to what another had created."""
     claimed(harness, "Managed", name)
     mine, client = harness.owner().tag, harness.aws("lambda")
     client.tag_resource(Resource=functions.arn(name), Tags={ATTACHED_TAG: mine})

@@ -1,4 +1,4 @@
-"""A kubeconfig that impersonates gives the rights of the other user, at a real API server and for both clients."""
+"""An impersonating kubeconfig has the permissions of the other user, at a real API server and for both clients."""
 
 import asyncio
 from collections.abc import Callable
@@ -39,12 +39,12 @@ def serve() -> object:
 
 
 @pytest.mark.parametrize("client", [read, serve])
-def test_a_user_that_acts_as_another_has_the_rights_of_that_one_alone(
+def test_impersonating_user_has_only_the_permissions_of_the_other(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Callable[[], object]
 ) -> None:
     cluster.kubectl("apply", "-f", str(CRD))
     cluster.wait_served()
-    # The control plane is that of all tests of this run.
+    # The control plane is shared by all tests of this run.
     group = f"readers-{client.__name__}"
     cluster.kubectl("create", "clusterrole", group, "--verb=get", "--resource=dynamicconfigs.dynconfig.dev")
     cluster.kubectl("create", "clusterrolebinding", group, f"--clusterrole={group}", f"--group={group}")

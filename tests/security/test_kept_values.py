@@ -1,4 +1,4 @@
-"""A value that valuePolicy CreateOnly keeps is not shown, and not found out, by a change of what stands beside it."""
+"""A value kept by valuePolicy CreateOnly is not revealed by changes of the fields beside it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ TEXT = "correct-horse"
 
 
 def kept(**more: Any) -> dict[str, Any]:
-    """Spec of an object that keeps whatever the parameter has."""
+    """The spec of an object that keeps the existing value of the parameter."""
     is_secret = more.get("type") == "SecureString"
     source = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}} if is_secret else {"value": "x"}
     item = {"name": "password", "valuePolicy": "CreateOnly", **source, **more}
@@ -45,7 +45,7 @@ def tags(harness: AwsHarness) -> dict[str, str]:
     [{"type": "String"}, {"type": "StringList"}, {"type": "SecureString", "allowedPattern": "^(x|c.*)$"}],
     ids=["as String", "as StringList", "by a pattern"],
 )
-def test_a_secure_string_is_neither_written_as_plaintext_nor_tested(
+def test_secure_string_is_neither_written_as_plaintext_nor_tested(
     harness: AwsHarness, more: dict[str, Any], is_owned: bool
 ) -> None:
     harness.secrets["s/k"] = "x"
@@ -59,7 +59,7 @@ def test_a_secure_string_is_neither_written_as_plaintext_nor_tested(
 
 
 @pytest.mark.parametrize("more", [{}, {"allowedPattern": "^(x|c.*)$"}, {"description": "new"}])
-def test_a_text_of_a_secret_stays_marked_and_is_not_tested(harness: AwsHarness, more: dict[str, Any]) -> None:
+def test_text_of_a_secret_stays_marked_and_is_not_tested(harness: AwsHarness, more: dict[str, Any]) -> None:
     owner = harness.declare(kept()).owner.tag
     marks = [{"Key": OWNER_TAG, "Value": owner}, {"Key": FROM_SECRET_TAG, "Value": "true"}]
     harness.aws().put_parameter(Name=f"{harness.path}/password", Value=TEXT, Type="String", Tags=marks)
@@ -69,7 +69,7 @@ def test_a_text_of_a_secret_stays_marked_and_is_not_tested(harness: AwsHarness, 
     assert FROM_SECRET_TAG in tags(harness)
 
 
-def test_what_reveals_nothing_can_be_changed(harness: AwsHarness) -> None:
+def test_field_that_reveals_nothing_can_be_changed(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = "x"
     secure = kept(type="SecureString", allowedPattern="^(x|c.*)$")
     harness.apply(harness.declare(secure))
@@ -79,7 +79,7 @@ def test_what_reveals_nothing_can_be_changed(harness: AwsHarness) -> None:
     assert (stored(harness)["Type"], stored(harness)["Value"]) == ("SecureString", TEXT)
 
 
-def test_a_plain_value_may_become_a_secure_string(harness: AwsHarness) -> None:
+def test_plain_value_may_become_a_secure_string(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = "x"
     harness.apply(harness.declare(kept(type="String")))
     assert harness.apply(harness.declare(kept(type="SecureString"), generation=2)).is_complete
@@ -87,14 +87,14 @@ def test_a_plain_value_may_become_a_secure_string(harness: AwsHarness) -> None:
 
 
 @pytest.mark.parametrize("field", ["allowedPattern", "description"])
-def test_what_is_ignored_is_not_written_when_a_parameter_is_taken_over(harness: AwsHarness, field: str) -> None:
+def test_ignored_field_is_not_written_at_adoption(harness: AwsHarness, field: str) -> None:
     harness.secrets["s/k"] = "cx"
     theirs = {"AllowedPattern": "^c", "Description": "theirs"}
     harness.aws().put_parameter(Name=f"{harness.path}/password", Value=TEXT, Type="SecureString", **theirs)
     ours = {"allowedPattern": "^(cx|d.*)$", "description": "ours"}
     more = {"tier": "Advanced", "ignore": [field], field: ours[field]}
     other = "Description" if field == "allowedPattern" else "AllowedPattern"
-    # What is not ignored is as it was, so that only the tier has to be written.
+    # All other fields are unchanged, so that only the tier has to be written.
     more[other[0].lower() + other[1:]] = theirs[other]
     assert harness.apply(harness.declare(kept(type="SecureString", **more))).is_complete
     filters = [{"Key": "Name", "Option": "Equals", "Values": [f"{harness.path}/password"]}]
@@ -103,7 +103,7 @@ def test_what_is_ignored_is_not_written_when_a_parameter_is_taken_over(harness: 
     assert stored(harness)["Value"] == TEXT
 
 
-def test_the_text_of_a_secret_is_not_written_in_a_form_that_others_chose(harness: AwsHarness) -> None:
+def test_text_of_a_secret_is_not_written_in_a_format_chosen_by_others(harness: AwsHarness) -> None:
     reference = {"secretKeyRef": {"name": "s", "key": "k"}}
     spec = {
         "driftPolicy": "Report",
@@ -124,7 +124,7 @@ def test_the_text_of_a_secret_is_not_written_in_a_form_that_others_chose(harness
     assert plan.reported == ()
 
 
-def test_a_rollback_does_not_test_a_text_by_the_pattern_that_is_undone(harness: AwsHarness) -> None:
+def test_rollback_does_not_test_a_text_with_the_rolled_back_pattern(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = "x"
     name = f"{harness.path}/password"
     rolled_back = RolledBack(
@@ -140,7 +140,7 @@ def test_a_rollback_does_not_test_a_text_by_the_pattern_that_is_undone(harness: 
     assert patterns == {"String": "", "SecureString": "^x"}
 
 
-def test_a_value_that_is_rotated_meanwhile_is_looked_at_again(harness: AwsHarness) -> None:
+def test_value_rotated_meanwhile_is_read_again(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = "x"
     spec, kind = kept(type="SecureString"), harness.parameters()
     harness.apply(harness.declare(spec), kind)
@@ -156,7 +156,7 @@ def test_a_value_that_is_rotated_meanwhile_is_looked_at_again(harness: AwsHarnes
 
 
 @pytest.mark.usefixtures("keys")
-def test_only_the_default_key_gives_way_to_another(harness: AwsHarness) -> None:
+def test_only_the_default_key_is_replaced_by_another(harness: AwsHarness) -> None:
     harness.secrets["s/k"] = "x"
     harness.apply(harness.declare(kept(type="SecureString")))
     harness.put_by_hand("password", TEXT, Type="SecureString")
@@ -194,10 +194,10 @@ EDITS: Mapping[str, tuple[dict[str, Any], ...]] = {
 }
 """By field of a parameter, edits of an author who may not read the value that AWS keeps."""
 REFUSED = ("value", "type", "kms_key_id", "allowed_pattern", "data_type")
-"""The fields that say in which form AWS keeps a value."""
+"""The fields that determine how AWS stores a value."""
 
 Keep = Callable[[AwsHarness, dict[str, Any]], dict[str, Any]]
-"""Has AWS keep TEXT, which the object of this spec does not declare; answers the status that reports it."""
+"""Stores TEXT in AWS without declaring it in the object of this spec; returns the status that reports it."""
 
 
 def by_others(harness: AwsHarness, **more: Any) -> None:
@@ -218,7 +218,7 @@ def unowned(harness: AwsHarness, _spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def taken_from_a_secret(harness: AwsHarness, spec: dict[str, Any]) -> dict[str, Any]:
-    """AWS has it in plain text, marked."""
+    """AWS stores it in plain text, marked."""
     spec["parameters"][0].update(type="String", **PLAINTEXT)
     harness.secrets["mine/k"] = TEXT
     status = harness.status(harness.apply(harness.declare(spec)))
@@ -245,7 +245,7 @@ KEEPS = (rotated, unowned, taken_from_a_secret, reported, suspended)
 
 @contextmanager
 def writes(harness: AwsHarness) -> Iterator[list[dict[str, Any]]]:
-    """The requests of PutParameter that the operator makes meanwhile."""
+    """The PutParameter requests of the operator in the block."""
     seen: list[dict[str, Any]] = []
     events = harness.session.client("ssm", REGION)._client.meta.events
 
@@ -258,7 +258,7 @@ def writes(harness: AwsHarness) -> Iterator[list[dict[str, Any]]]:
 
 
 def form(request: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """For whom a request writes the value, and what SSM tests it by."""
+    """The readers of a written value, and the pattern that SSM tests it with."""
     return request["Type"], request.get("KeyId", ""), request["AllowedPattern"], request["DataType"]
 
 
@@ -279,7 +279,7 @@ def test_each_field_of_a_parameter_is_edited_here() -> None:
     ("field", "edit"), [(field, edit) for field, edits in EDITS.items() for edit in edits], ids=lambda item: str(item)
 )
 @pytest.mark.parametrize("ignored", [False, True], ids=["", "ignored"])
-def test_no_edit_has_a_kept_value_written_for_others_or_tested(
+def test_no_edit_causes_a_kept_value_to_be_written_for_others_or_tested(
     harness: AwsHarness, keep: Keep, field: str, edit: dict[str, Any], *, ignored: bool
 ) -> None:
     harness.secrets.update({"s/k": "x", "mine/k": "x"})
@@ -287,7 +287,7 @@ def test_no_edit_has_a_kept_value_written_for_others_or_tested(
     status = keep(harness, spec)
     before = stored(harness)
     (item,) = spec["parameters"]
-    # Another description makes a write necessary in any case.
+    # Another description requires a write in any case.
     changed = {**item, "description": "other", **edit}
     if ignored and "ignore" not in edit:
         changed["ignore"] = [each.value for each in IgnoredField if each.value != "description"]
@@ -300,12 +300,12 @@ def test_no_edit_has_a_kept_value_written_for_others_or_tested(
     assert {form(request) for request in requests if request["Value"] == TEXT} <= allowed
     if field != "name" and stored(harness)["Type"] == "String" and stored(harness)["Value"] == TEXT:
         assert FROM_SECRET_TAG in tags(harness)
-    # What shows it to no one else is written.
+    # What reveals it to no one else is written.
     if keep in (rotated, unowned) and field not in REFUSED:
         assert outcome.is_complete, outcome.error
 
 
 def _forms(*, is_plain: bool) -> set[tuple[str, str]]:
-    """The types and keys in which a value may be written that was in plain text, or under a key of others."""
+    """The types and keys for writing a value that was in plain text, or under another key."""
     secure = {("SecureString", THEIRS)}
     return {("String", ""), *secure, ("SecureString", OURS), ("SecureString", "alias/aws/ssm")} if is_plain else secure

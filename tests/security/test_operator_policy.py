@@ -1,4 +1,4 @@
-"""Attack: an operator that is misled. What the printed policy lets it do is judged by IAM's documented rules."""
+"""Attack: a misled operator. The printed policy is evaluated with IAM's documented rules."""
 
 import re
 from typing import Any
@@ -35,32 +35,32 @@ FUNCTION_WRITES = (
 
 
 def may(action: str, resource: str, context: dict[str, str] | None = None, **about: object) -> bool:
-    """Whether an operator may, by the policy that is printed without --function."""
+    """Whether the policy printed without --function allows it."""
     policy = operator_policy(Allowed(paths=["/shop"], account=ACCOUNT, region=REGION, **about))  # type: ignore[arg-type]
     return decide([policy], Request(action, resource, context or {})) is Decision.ALLOWED
 
 
 @pytest.mark.parametrize("action", ROLE_WRITES)
 @pytest.mark.parametrize("path", ["/", "/service-role/", "/dynconfig-other/"])
-def test_no_role_outside_of_the_path_is_written_or_passed_on(action: str, path: str) -> None:
+def test_role_outside_of_the_path_is_neither_written_nor_passed(action: str, path: str) -> None:
     role = ARNS.role("dynconfig-admin", path=path)
     assert not may(f"iam:{action}", role, {**LAMBDA, **OWNER})
     assert not may(f"iam:{action}", role, LAMBDA)
 
 
 @pytest.mark.parametrize("action", ROLE_WRITES)
-def test_own_roles_are_written_and_passed_on(action: str) -> None:
+def test_own_roles_are_written_and_passed(action: str) -> None:
     assert may(f"iam:{action}", OUR_ROLE, {**LAMBDA, **OWNER})
 
 
 @pytest.mark.parametrize("action", ["UpdateAssumeRolePolicy", "DeleteRole", "DeleteRolePolicy", "DetachRolePolicy"])
-def test_a_role_below_the_path_that_no_object_owns_keeps_its_trust_and_stays(action: str) -> None:
+def test_unowned_role_below_the_path_keeps_its_trust_policy_and_is_not_deleted(action: str) -> None:
     assert not may(f"iam:{action}", OUR_ROLE)
     assert not may(f"iam:{action}", OUR_ROLE, THEIRS)
 
 
 @pytest.mark.parametrize("action", ROLE_WRITES)
-def test_the_operators_own_role_is_out_of_its_reach_even_below_the_path(action: str) -> None:
+def test_operators_own_role_is_denied_even_below_the_path(action: str) -> None:
     assert may(f"iam:{action}", OPERATOR, {**LAMBDA, **OWNER})
     assert not may(f"iam:{action}", OPERATOR, {**LAMBDA, **OWNER}, operator_role=OPERATOR)
 
@@ -72,7 +72,7 @@ def test_roles_are_passed_to_no_other_service(service: str) -> None:
 
 
 @pytest.mark.parametrize("action", FUNCTION_WRITES)
-def test_functions_that_no_object_owns_are_not_changed(action: str) -> None:
+def test_unowned_functions_are_not_changed(action: str) -> None:
     assert may(f"lambda:{action}", FUNCTION, OWNER)
     assert not may(f"lambda:{action}", FUNCTION)
     assert not may(f"lambda:{action}", FUNCTION, THEIRS)
@@ -92,7 +92,7 @@ def test_functions_that_no_object_owns_are_not_changed(action: str) -> None:
         {"untagged_api_parts": True},
     ],
 )
-def test_whatever_is_asked_for_no_statement_names_everything_of_a_kind(about: dict[str, Any]) -> None:
+def test_no_statement_allows_every_resource_of_a_type(about: dict[str, Any]) -> None:
     policy = operator_policy(Allowed(paths=["/shop"], account=ACCOUNT, region=REGION, **about))
     for statement in policy["Statement"]:
         resources = statement["Resource"]
@@ -111,13 +111,13 @@ def test_whatever_is_asked_for_no_statement_names_everything_of_a_kind(about: di
 
 
 @pytest.mark.parametrize(("pattern", "warned"), [("*", True), ("?*", True), ("s*", True), ("shop-*", False)])
-def test_a_pattern_that_begins_with_nothing_in_particular_is_named(pattern: str, warned: bool) -> None:
+def test_pattern_with_a_leading_wildcard_is_named(pattern: str, warned: bool) -> None:
     about: Any = {"paths": ["/shop"], "account": ACCOUNT, "region": REGION}
     assert (broad(Allowed(**about, functions=[pattern])) == [pattern]) is warned
     assert (broad(Allowed(**about, attached_roles=[pattern])) == [pattern]) is warned
 
 
-def test_functions_of_others_are_added_to_only_where_roles_of_such_functions_are_named() -> None:
+def test_foreign_functions_are_changed_only_if_their_roles_are_configured() -> None:
     attach = ("lambda:UpdateFunctionConfiguration", "lambda:UntagResource")
     assert all(may(action, FUNCTION, attached_roles=["team-*"]) for action in attach)
     assert not may("lambda:UpdateFunctionCode", FUNCTION, attached_roles=["team-*"])
@@ -125,7 +125,7 @@ def test_functions_of_others_are_added_to_only_where_roles_of_such_functions_are
 
 
 @pytest.mark.parametrize("action", ["DeleteRole", "DeleteRolePolicy", "DetachRolePolicy", "UntagRole"])
-def test_roles_of_an_earlier_version_go_only_where_it_was_asked_for_and_by_their_owner_tag(action: str) -> None:
+def test_roles_of_an_earlier_version_are_deleted_only_on_request_and_by_owner_tag(action: str) -> None:
     earlier = ARNS.role("dynconfig-shop-app-eu-west-1", path="/")
     assert not may(f"iam:{action}", earlier, OWNER)
     assert may(f"iam:{action}", earlier, OWNER, earlier_roles=True)

@@ -1,4 +1,4 @@
-"""The operator's process in a whole life: it needs no file system that it can write to, and no log of it has a secret."""
+"""The operator's process over a whole life cycle: it needs no writable file system, and its log has no secret."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ VALUE, NEXT_VALUE = "canary-value-3f9c1e77", "canary-next-8b20d5a1"
 KEY_ID, KEY, SESSION = "AKIACANARYKEYID00001", "canary/key+52c8e0f6", "canary-session-aa41c7d9"
 PROCESS = {
     "PYTHONPATH": str(HOOKS),
-    # As in the image, in which no user has a home.
+    # As in the image, in which no user has a home directory.
     "PYTHONDONTWRITEBYTECODE": "1",
     "HOME": "/nonexistent",
 }
@@ -43,7 +43,7 @@ SETTINGS = {
 
 @pytest.fixture(scope="module", params=["text", "json"])
 def found(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """What is left of an operator that did all that it can do, and met failures of every kind."""
+    """The output of an operator that used all features, and met failures of every kind."""
     with stack(Console(stderr=True), {**SETTINGS, "DYNCONFIG_LOG_FORMAT": request.param}) as running:
         with running.http() as http:
             http.post("/api/v1/namespaces", json={"metadata": {"name": "shop"}}).raise_for_status()
@@ -60,28 +60,28 @@ def _live(world: World) -> None:
     password = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "own", "key": "password"}}}
     world.declare("secrets", world.spec(password, path="/shop/secrets"))
     world.wait_ready("secrets")
-    # AWS may quote what it refuses.
+    # AWS may quote what it rejects.
     words = f"1 validation error detected: Value '{NEXT_VALUE}' at 'value' failed to satisfy constraint"
     for code in ("ValidationException", "InternalServerError", "NeverSeenBefore"):
         lab.faults(Faults(errors={"ssm.PutParameter": Injected(code, words)}))
         world.secret("own", password=NEXT_VALUE)
-        world.look_now("secrets")
+        world.reconcile_now("secrets")
         lab.faults(Faults())
-        world.look_now("secrets")
+        world.reconcile_now("secrets")
         world.secret("own", password=VALUE)
-        world.look_now("secrets")
+        world.reconcile_now("secrets")
     lab.faults(Faults(down=True))
     world.annotate("secrets", "reconcile-requested-at", "down")
     world.wait_reason("secrets", "Unavailable", "Unknown")
     lab.faults(Faults())
     world.stack.plane.restart_api()
-    world.look_now("secrets")
+    world.reconcile_now("secrets")
     wrong = {**password, "schema": {"type": "integer"}}
     world.edit("secrets", {"spec": {"parameters": [wrong]}})
     world.wait("the value is refused", lambda: world.condition("secrets")[0] == "False")
     for name in ("secrets", Reader(world).name):
         world.delete(name)
-        world.wait(f"{name} is gone", lambda name=name: world.is_gone(name))  # type: ignore[misc]
+        world.wait(f"{name} is deleted", lambda name=name: world.is_gone(name))  # type: ignore[misc]
 
 
 def secrets(found: Stack) -> dict[str, str]:
@@ -90,9 +90,9 @@ def secrets(found: Stack) -> dict[str, str]:
 
 
 def forms(secret: str) -> set[str]:
-    """How a secret may appear in a text: as it is, escaped, or inside of something that is base64."""
+    """The forms of a secret in a text: plain, escaped, or inside base64."""
     encoded = {base64.b64encode(b"-" * shift + secret.encode()).decode() for shift in range(3)}
-    # The characters at both ends also depend on what is beside them.
+    # The characters at both ends also depend on the adjacent ones.
     return {
         secret,
         quote(secret, safe=""),
@@ -102,21 +102,21 @@ def forms(secret: str) -> set[str]:
     }
 
 
-def test_no_secret_and_no_token_is_in_the_log(found: Stack) -> None:
+def test_log_contains_no_secret_and_no_token(found: Stack) -> None:
     written = found.operator_log.read_text()
     assert "DEBUG" in written.upper(), "the log is not as verbose as it can be"
     leaked = {name for name, secret in secrets(found).items() for form in forms(secret) if form in written}
     assert leaked == set()
     assert KEY_ID not in written
-    # Whatever the token: https://datatracker.ietf.org/doc/html/rfc6750#section-2.1
+    # For any token: https://datatracker.ietf.org/doc/html/rfc6750#section-2.1
     assert not re.search(r"(?i)bearer [\w.-]|aws4-hmac", written)
 
 
-def test_the_operator_writes_to_no_file(found: Stack) -> None:
+def test_operator_writes_to_no_file(found: Stack) -> None:
     assert re.findall(r"READ-ONLY .*", found.operator_log.read_text()) == []
 
 
-def test_a_process_that_writes_is_found(tmp_path: Path) -> None:
+def test_process_that_writes_is_detected(tmp_path: Path) -> None:
     writes = (f"open({str(tmp_path / 'a')!r}, 'w')", f"import os; os.mkdir({str(tmp_path / 'b')!r})")
     script = "\n".join(f"try:\n    {write}\nexcept OSError: pass" for write in writes)
     command = [sys.executable, "-c", script]

@@ -1,4 +1,4 @@
-"""The rights that are shipped for the operator are those that it uses, by the audit log of the real API server."""
+"""The shipped permissions of the operator are exactly those it uses, by the audit log of the real API server."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ BY_HAND = "by-hand"
 
 
 def used(requests: Iterable[dict[str, Any]]) -> set[Right]:
-    """The rights that requests need; those of discovery, which everyone has, are about no object."""
+    """The permissions that requests need; discovery requests, which everyone may make, have no object."""
     return {_right(item) for item in requests if "objectRef" in item}
 
 
@@ -55,7 +55,7 @@ def team(found: Stack, name: str) -> Iterator[World]:
 
 
 def lived(world: World) -> None:
-    """All that an operator does for an object: it reads, writes, corrects twice, reports a fault and deletes."""
+    """All that an operator does for an object: it reads, writes, corrects twice, reports an error and deletes."""
     world.secret("s", password="one")
     world.config_map("c", colour="blue")
     parameters: list[dict[str, Any]] = [
@@ -69,14 +69,14 @@ def lived(world: World) -> None:
     world.wait("the new value is written", lambda: world.value("secret") == "two")
     for value in ("x", "y"):
         world.put_by_hand("a", value)
-        world.look_now("app")
+        world.reconcile_now("app")
         world.wait("drift is corrected", lambda: world.value("a") == "1")
     world.delete("app")
-    world.wait("the object is gone", lambda: world.is_gone("app"))
+    world.wait("the object is deleted", lambda: world.is_gone("app"))
     assert world.names() == []
 
 
-def test_every_right_that_is_shipped_is_used_and_none_is_missing(kustomize: Build, tmp_path: Path) -> None:
+def test_every_shipped_permission_is_used_and_none_is_missing(kustomize: Build, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(yaml.safe_dump(POLICY))
     with stack(Console(stderr=True), {"DYNCONFIG_TENANCY": "shared", "DYNCONFIG_POLICY": str(policy)}) as found:
@@ -87,7 +87,7 @@ def test_every_right_that_is_shipped_is_used_and_none_is_missing(kustomize: Buil
     assert used(requests) == granted(kustomize(MANIFESTS / "install"))
 
 
-def test_a_namespace_in_which_the_role_is_not_bound_keeps_no_other_waiting(kustomize: Build) -> None:
+def test_namespace_without_a_role_binding_does_not_block_others(kustomize: Build) -> None:
     documents = rights_of(kustomize(MANIFESTS / "namespaced"))
     late = next(item for item in documents if item["metadata"].get("namespace") == "cart")
 
@@ -110,7 +110,7 @@ def test_a_namespace_in_which_the_role_is_not_bound_keeps_no_other_waiting(kusto
             world.wait_ready("app")
 
 
-def test_in_single_namespaces_it_asks_for_nothing_of_the_others(kustomize: Build) -> None:
+def test_operator_of_single_namespaces_requests_nothing_of_others(kustomize: Build) -> None:
     documents = rights_of(kustomize(MANIFESTS / "namespaced"))
 
     def install(found: Stack) -> None:
@@ -144,7 +144,7 @@ def test_in_single_namespaces_it_asks_for_nothing_of_the_others(kustomize: Build
 
 @contextmanager
 def as_operator(found: Stack) -> Iterator[httpx2.Client]:
-    """Requests of the operator's account, made by hand."""
+    """Requests of the operator's account, sent by the test."""
     (user,) = yaml.safe_load(found.plane.kubeconfig_for(OPERATOR).read_text())["users"]
     with found.plane.client(user["user"]["token"]) as http:
         http.headers["User-Agent"] = BY_HAND

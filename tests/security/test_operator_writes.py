@@ -1,4 +1,4 @@
-"""The operator's account patches its finalizer of a DynamicConfig and nothing else, held by the shipped admission policy."""
+"""The operator's account may patch only its finalizer of a DynamicConfig, enforced by the shipped admission policy."""
 
 import itertools
 import json
@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 OTHERS = "example.com/others"
 HELD = {"metadata": {"finalizers": [OTHERS, FINALIZER]}}
 RELEASED = {"metadata": {"finalizers": [OTHERS]}}
-# All that has a default, with another value, and more.
+# All fields with a default, set to another value, and more.
 FULL = {
     "region": "eu-west-1",
     "suspend": True,
@@ -46,7 +46,7 @@ LARGE = [{"name": f"p{number}", "value": "x" * 4000} for number in range(250)]
 
 
 class Account:
-    """The operator's ServiceAccount with a token of its own, and an object of a team with a finalizer of others."""
+    """The operator's ServiceAccount with its own token, and an object of a team with foreign finalizers."""
 
     def __init__(self, http: httpx2.Client, cluster: Cluster, name: str = "") -> None:
         self.http = http
@@ -68,7 +68,7 @@ class Account:
         self.cluster.kubectl("delete", "dcfg", self.name, "--wait=false")
 
     def owning(self, name: str, spec: Mapping[str, Any]) -> "Account":
-        """The account beside a new object of this name."""
+        """The account with a new object of this name."""
         metadata = {"name": name, "finalizers": [OTHERS], "labels": {"team": "shop"}, "annotations": {"note": "a"}}
         document = {**configured(name, dict(spec)), "metadata": metadata}
         self.cluster.kubectl("create", "-f", "-", stdin=json.dumps(document))
@@ -79,7 +79,7 @@ class Account:
 def bounded(
     plane: ControlPlane, kubectl: Path, kustomize: Build, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Account]:
-    """The shipped rights and limits are in force."""
+    """The shipped permissions and limits are in force."""
     environment = {"HOME": str(tmp_path_factory.mktemp("kubectl")), "PATH": os.environ["PATH"]}
     cluster = Cluster(kubectl, plane.kubeconfig, environment)
     cluster.kubectl("apply", "-f", str(CRD))
@@ -126,7 +126,7 @@ def full(bounded: Account) -> Account:
     ],
     ids=json.dumps,
 )
-def test_what_is_not_the_operators_is_refused(patch: dict[str, Any], said: str, account: Account) -> None:
+def test_other_patches_are_denied(patch: dict[str, Any], said: str, account: Account) -> None:
     before = account.document()
     answer = account.patch(patch)
     assert answer.status_code in (403, 422), answer.text
@@ -134,7 +134,7 @@ def test_what_is_not_the_operators_is_refused(patch: dict[str, Any], said: str, 
     assert account.document() == before
 
 
-def test_the_finalizer_is_added_and_removed_also_of_a_large_object(account: Account) -> None:
+def test_finalizer_is_added_and_removed_also_for_a_large_object(account: Account) -> None:
     for found in (account, account.owning("large", {"parameters": LARGE})):
         answer = found.patch(HELD)
         assert answer.is_success, answer.text
@@ -145,14 +145,14 @@ def test_the_finalizer_is_added_and_removed_also_of_a_large_object(account: Acco
         assert answer.json()["metadata"]["finalizers"] == [OTHERS]
 
 
-def test_the_finalizer_stays_while_the_object_is_not_deleted(account: Account) -> None:
+def test_finalizer_stays_while_the_object_is_not_deleted(account: Account) -> None:
     assert account.patch(HELD).is_success
     answer = account.patch(RELEASED)
     assert answer.status_code == 403, answer.text
     assert "not being deleted" in answer.text
 
 
-def test_status_is_written_by_its_subresource_which_takes_nothing_else(account: Account) -> None:
+def test_status_is_written_by_its_subresource_which_accepts_nothing_else(account: Account) -> None:
     patch = {
         "metadata": {"finalizers": [FINALIZER], "labels": {"team": "evil"}},
         "spec": {"suspend": True},
@@ -167,7 +167,7 @@ def test_status_is_written_by_its_subresource_which_takes_nothing_else(account: 
     assert [after["metadata"].get(key) for key in ("finalizers", "labels")] == [[OTHERS], {"team": "shop"}]
 
 
-def test_the_spec_of_an_object_is_emptied_only_with_its_release(full: Account) -> None:
+def test_spec_is_emptied_only_together_with_the_release(full: Account) -> None:
     spec = full.document()["spec"]
     emptied = {"spec": stored.emptied(spec)}
     assert full.patch(HELD).is_success
@@ -181,8 +181,8 @@ def test_the_spec_of_an_object_is_emptied_only_with_its_release(full: Account) -
     assert full.patch({"spec": {"suspend": True}}).status_code == 403, "it was released already"
 
 
-def test_every_default_of_the_definition_is_one_of_the_policy(account: Account) -> None:
-    """A field that is not tried above would stop the release of an object that no longer fits."""
+def test_every_default_of_the_crd_is_in_the_policy(account: Account) -> None:
+    """A field that is not tested above would block the release of an object that no longer fits."""
     (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
     fields = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     assert {name for name, field in fields.items() if "default" in field} < set(FULL)
@@ -209,7 +209,7 @@ BECOMES: list[tuple[str, Any]] = [("suspend", False), ("deletionPolicy", "Delete
 
 @pytest.mark.parametrize("change", CHANGES, ids=json.dumps)
 @pytest.mark.parametrize("is_emptied", [False, True], ids=["alone", "emptied"])
-def test_a_release_changes_nothing_else_of_spec(change: dict[str, Any], is_emptied: bool, full: Account) -> None:
+def test_release_changes_nothing_else_of_spec(change: dict[str, Any], is_emptied: bool, full: Account) -> None:
     assert full.patch(HELD).is_success
     full.delete()
     before = full.document()
@@ -220,19 +220,19 @@ def test_a_release_changes_nothing_else_of_spec(change: dict[str, Any], is_empti
     assert full.document() == before
 
 
-def test_what_was_refused_is_found_in_the_audit_log(account: Account, plane: ControlPlane) -> None:
+def test_denied_requests_are_in_the_audit_log(account: Account, plane: ControlPlane) -> None:
     refused = f"{OBJECTS}/{account.name}"
     assert account.patch({"spec": {"suspend": True}}).status_code == 403
     assert account.http.delete(refused).status_code == 403
     assert wait_until(lambda: len([line for line in denied(plane.operator_requests()) if refused in line]) == 2, 10)
 
 
-def test_others_edit_as_before(account: Account) -> None:
+def test_other_users_can_edit_as_before(account: Account) -> None:
     patch = '{"spec": {"suspend": true}, "metadata": {"labels": {"team": "b"}, "finalizers": []}}'
     account.cluster.kubectl("patch", "dcfg", account.name, "--type=merge", "-p", patch)
     assert account.document()["spec"]["suspend"] is True
 
 
-def test_the_account_creates_and_deletes_no_objects(account: Account) -> None:
+def test_account_creates_and_deletes_no_objects(account: Account) -> None:
     assert account.http.delete(f"{OBJECTS}/{account.name}").status_code == 403
     assert account.http.post(OBJECTS, json=configured("new", {"parameters": []})).status_code == 403

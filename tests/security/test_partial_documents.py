@@ -1,9 +1,9 @@
-"""What users write in any number beside what the operator uses takes no memory: keys, labels, owner references."""
+"""Fields that users write in any number and the operator does not use take no memory: keys, labels, owner references."""
 
 import pytest
 from tests.security.memory import peak_mib
 
-# Text of one to four MiB that takes ten to forty times as much once it is parsed.
+# Text of one to four MiB that takes ten to forty times as much when parsed.
 WORK = """
 import json
 from dynconfig.model.size import OMITTED_BYTES
@@ -37,6 +37,6 @@ MOST_MIB = 30
 
 
 @pytest.mark.parametrize(("what", "count"), [("keys", 24), ("labels", 124), ("managed", 124), ("owners", 4)])
-def test_large_documents_are_kept_without_what_is_not_used(what: str, count: int) -> None:
+def test_large_documents_are_cached_without_unused_fields(what: str, count: int) -> None:
     peak, before = peak_mib(WORK, [what, count])
     assert peak - before <= MOST_MIB

@@ -1,4 +1,4 @@
-"""Patterns of tenants: neither memory nor time beyond what RE2 is given, whatever engine they are written for."""
+"""Patterns of tenants: memory and time are bounded by RE2's limits, whatever engine they are written for."""
 
 import pytest
 from tests.security.attacks import COUNTED, OPTIONAL, RECURSIVE
@@ -10,7 +10,7 @@ parameters = [{"name": f"p{n}", **parameter} for n, parameter in enumerate(task)
 document = {"spec": {"path": "/app", "parameters": parameters}}
 result = len(findings(document, lambda source: None).faults)
 """
-# What the models, RE2 and jsonschema take by themselves is about 60 MiB.
+# The models, RE2 and jsonschema take about 60 MiB by themselves.
 PEAK_MIB = 120
 VALUE = "a" * 8000
 PATTERNS = (
@@ -32,7 +32,7 @@ def test_patterns_take_bounded_memory(field: str) -> None:
 
 
 def parameter(field: str, pattern: str) -> dict[str, object]:
-    """A parameter whose value is compared with a pattern."""
+    """A parameter whose value is matched against a pattern."""
     if field == "allowedPattern":
         return {"value": VALUE, "tier": "Advanced", "allowedPattern": pattern}
     if field == "pattern":

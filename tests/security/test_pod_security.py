@@ -1,4 +1,4 @@
-"""The pods that are shipped pass the `restricted` Pod Security Standard of the real API server."""
+"""The shipped pods pass the `restricted` Pod Security Standard of the real API server."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ Document = dict[str, Any]
 
 @pytest.fixture
 def http(plane: ControlPlane, kustomize: Build) -> Iterator[httpx2.Client]:
-    """The API server with the namespace as it is shipped."""
+    """The API server with the shipped namespace."""
     (namespace,) = (item for item in kustomize(MANIFESTS / "install") if item["kind"] == "Namespace")
     with plane.client() as found:
         found.post("/api/v1/namespaces", json=namespace)
@@ -30,7 +30,7 @@ def http(plane: ControlPlane, kustomize: Build) -> Iterator[httpx2.Client]:
 
 
 def accepted(http: httpx2.Client, template: Document) -> httpx2.Response:
-    """The answer to a pod of this template, which is not stored."""
+    """The response to a pod of this template, as a dry run."""
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -54,7 +54,7 @@ def test_pods_pass_restricted(folder: str, kustomize: Build, http: httpx2.Client
         assert "warning" not in answer.headers, f"{name}: {answer.headers}"
         spec, (container,) = template["spec"], template["spec"]["containers"]
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
-        # Of the pods only the operator asks the API server anything.
+        # Of the pods only the operator calls the API server.
         assert spec["automountServiceAccountToken"] is (name == "dynconfig-operator")
 
 
@@ -71,7 +71,7 @@ def test_pods_pass_restricted(folder: str, kustomize: Build, http: httpx2.Client
     ],
     ids=["root", "seccomp", "uid 0", "escalation", "capabilities", "host network", "host path"],
 )
-def test_a_weaker_pod_is_refused(weaken: Callable[[Document], object], kustomize: Build, http: httpx2.Client) -> None:
+def test_weaker_pod_is_rejected(weaken: Callable[[Document], object], kustomize: Build, http: httpx2.Client) -> None:
     template = copy.deepcopy(templates(kustomize(MANIFESTS / "install"))["dynconfig-operator"])
     weaken(template["spec"])
     answer = accepted(http, template)

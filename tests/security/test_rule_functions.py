@@ -1,4 +1,5 @@
-"""Rules call functions from a list, and none that opens files, keeps memory, or compiles a pattern made of values."""
+"""Rules may call only listed functions, and none that opens files, allocates much memory, or compiles a pattern from
+values."""
 
 import re
 from itertools import count
@@ -47,7 +48,7 @@ def faults(rules: list[str], *values: str) -> str:
         ("has(google.protobuf.Any{type_url: config.a}.value)", "calls Any{}"),
     ],
 )
-def test_a_call_that_harms_is_refused_by_name(rule: str, told: str) -> None:
+def test_harmful_call_is_rejected_by_name(rule: str, told: str) -> None:
     said = faults([rule], "aaaa")
     assert said.startswith("spec.rules[0]: ")
     assert told in said
@@ -66,7 +67,7 @@ def compiles(environment: cel.Env, text: str) -> bool:
     return True
 
 
-def test_each_function_of_the_library_is_listed_or_refused() -> None:
+def test_each_function_of_the_library_is_listed_or_rejected() -> None:
     environment = cel.NewEnv(variables={"x": cel.Type.DYN})
     calls = {
         shape.format(name): name
@@ -74,7 +75,7 @@ def test_each_function_of_the_library_is_listed_or_refused() -> None:
         for shape in SHAPES
         if compiles(environment, shape.format(name))
     }
-    # The names are found where the library has them.
+    # The names are read from the library.
     assert {*calls.values()} >= ALLOWED
     taken = {call for call in calls if not refuses(call)}
     assert {calls[call] for call in taken} <= ALLOWED
@@ -92,13 +93,13 @@ def refuses(call: str) -> bool:
 
 
 @pytest.mark.parametrize("pattern", [r"\\pL{12}", "(?:a?){1000}b", "^[a-z]{1,63}$"])
-def test_a_pattern_counts_at_each_evaluation(pattern: str) -> None:
+def test_pattern_counts_at_each_evaluation(pattern: str) -> None:
     config = {"a": "a" * 1000}
     one = compiled(f"config.a.matches('{pattern}')").shape.work(config)
     assert compiled(f"{MANY}.exists(x, config.a.matches('{pattern}'))").shape.work(config) >= 100 * one
 
 
-def test_patterns_of_common_size_may_be_compared_with_a_list() -> None:
+def test_patterns_of_common_size_may_be_used_with_a_list() -> None:
     spec = {
         "path": "/app",
         "parameters": [{"name": "a", "type": "StringList", "value": ",".join(["a.internal"] * 100)}],
@@ -111,7 +112,7 @@ NUMBERS = count()
 
 
 def costly() -> str:
-    """A pattern that was not compiled before, and takes a while."""
+    """A pattern that was not compiled before, and is slow to compile."""
     return rf"(\pL?){{12}}{next(NUMBERS)}"
 
 
@@ -131,7 +132,7 @@ def whole_of(field: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("field", ["rules", "allowedPattern", "pattern", "jsonSchema"])
-def test_no_pattern_is_compiled_when_the_time_of_the_object_is_up(field: str) -> None:
+def test_no_pattern_is_compiled_after_the_time_limit_of_the_object(field: str) -> None:
     document = {"spec": {"path": "/app", **whole_of(field)}}
     begun = thread_time()
     found = findings(document, lambda source: None)

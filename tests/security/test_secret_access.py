@@ -1,4 +1,5 @@
-"""Who writes a DynamicConfig may get each Secret that it refers to: what the real API server refuses, as users of a namespace."""
+"""A writer of a DynamicConfig must be allowed to get each Secret that it refers to: the real API server, as users of a
+namespace."""
 
 import json
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def config(name: str, parameters: list[Parameter], held: dict[str, Any] | None =
 
 
 def from_all(secrets: tuple[str, ...]) -> list[Parameter]:
-    """A parameter of each, and a second one of the first."""
+    """A parameter for each, and a second one for the first."""
     return [taken("again", secrets[0]), *(taken(f"p{number}", name) for number, name in enumerate(secrets))]
 
 
@@ -100,7 +101,7 @@ def guarded(cluster: Cluster) -> Iterator[Cluster]:
     cluster.kubectl("delete", "-f", str(POLICY))
 
 
-def test_who_may_not_get_a_secret_refers_to_none(guarded: Cluster) -> None:
+def test_user_without_access_to_a_secret_cannot_refer_to_it(guarded: Cluster) -> None:
     told = denied(guarded, WRITER, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
     assert "takes or took a value from Secret theirs, which writer may not get in namespace default" in told
     assert "ask for a role that may get it" in told
@@ -114,26 +115,26 @@ def test_who_may_not_get_a_secret_refers_to_none(guarded: Cluster) -> None:
 
 @pytest.mark.parametrize("user", [NAMED, EDITOR])
 @pytest.mark.parametrize("secrets", [("mine",), MANY])
-def test_who_may_get_the_secrets_refers_to_one_and_to_twenty(
+def test_user_with_access_to_the_secrets_can_refer_to_one_and_to_twenty(
     guarded: Cluster, user: str, secrets: tuple[str, ...]
 ) -> None:
     as_user(guarded, user, "create", "-f", "-", stdin=config("a", from_all(secrets)))
     as_user(guarded, user, "apply", "-f", "-", stdin=config("a", from_all(secrets), rules=[{"rule": "true"}]))
 
 
-def test_the_last_of_twenty_is_checked_as_the_first(guarded: Cluster) -> None:
+def test_last_of_twenty_is_checked_like_the_first(guarded: Cluster) -> None:
     for place in (0, 10, 19):
         secrets = (*MANY[:place], "theirs", *MANY[place + 1 :])
         told = denied(guarded, NAMED, "create", "-f", "-", stdin=config("a", from_all(secrets)))
         assert "Secret theirs" in told
 
 
-def test_more_than_twenty_pass_for_whoever_may_get_all_and_no_one_else(guarded: Cluster) -> None:
+def test_more_than_twenty_require_access_to_all_secrets(guarded: Cluster) -> None:
     more = from_all((*MANY, "mine"))
     assert "more than 20 Secrets" in denied(guarded, NAMED, "create", "-f", "-", stdin=config("a", more))
     as_user(guarded, NAMED, "create", "-f", "-", stdin=config("a", more[:-1]))
     as_user(guarded, NAMED, "apply", "-f", "-", stdin=config("a", more))
-    # As many as there may be, of one name or of as many names.
+    # The maximum number, with one name or different names.
     long = "x" * 240
     most = [taken(f"p{number}", f"{long}{number}") for number in range(1000)]
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("b", most))
@@ -143,12 +144,12 @@ def test_more_than_twenty_pass_for_whoever_may_get_all_and_no_one_else(guarded: 
     as_user(guarded, NAMED, "replace", "-f", "-", stdin=config("c", [*one[1:], taken("new", "mine")]))
     twenty = [taken(f"p{number}", MANY[number % 20]) for number in range(1000)]
     as_user(guarded, NAMED, "create", "-f", "-", stdin=config("d", twenty))
-    # The operator's fence does not know the author: what is too much for the API server is denied here.
+    # The operator's own check does not know the author: what is too expensive for the API server is denied here.
     for user in (NAMED, WRITER):
         denied(guarded, user, "create", "-f", "-", stdin=config("e", most))
 
 
-def test_what_is_there_already_needs_no_check_and_what_is_used_otherwise_does(guarded: Cluster) -> None:
+def test_existing_references_need_no_check_unless_they_are_used_differently(guarded: Cluster) -> None:
     before = [taken("p", "theirs"), taken("q", "theirs", description="x"), {"name": "r", "value": "1"}]
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", before))
     # Metadata, other values, suspension.
@@ -163,7 +164,7 @@ def test_what_is_there_already_needs_no_check_and_what_is_used_otherwise_does(gu
     as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", [*before[:2], plain]))
     fewer = [before[0], plain]
     as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", fewer))
-    # Each of these would make the operator answer about the Secret, or bring it to other readers.
+    # Each of these would make the operator report about the Secret, or reveal it to other readers.
     theirs = {"secretKeyRef": {"name": "theirs", "key": "other"}}
     answers: list[list[Parameter]] = [
         [*fewer, taken("again", "theirs")],
@@ -178,7 +179,7 @@ def test_what_is_there_already_needs_no_check_and_what_is_used_otherwise_does(gu
     denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, rules=[{"rule": "config.p != 'a'"}]))
     denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, function={"name": "dynconfig-default-a"}))
     as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", answers[2]))
-    # A rule may compare the text with a value that stands beside it.
+    # A rule may compare the text with a value beside it.
     ruled: dict[str, Any] = {"rules": [{"rule": "config.p < config.r"}]}
     as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", fewer, **ruled))
     as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", fewer, suspend=True, **ruled))
@@ -236,7 +237,7 @@ def test_controllers_without_secrets_write_status_annotations_and_the_time_of_re
     as_user(guarded, WRITER, "patch", "dcfg", "a", "-n", "default", *subresource)
 
 
-def test_what_aws_keeps_of_a_secret_is_given_to_no_one_else(guarded: Cluster) -> None:
+def test_secret_values_in_aws_are_given_to_no_one_else(guarded: Cluster) -> None:
     before = [taken("p", "theirs", valuePolicy="CreateOnly"), {"name": "r", "value": "1"}]
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", before))
     own = [taken("p", "mine", valuePolicy="CreateOnly"), before[1]]
@@ -245,14 +246,14 @@ def test_what_aws_keeps_of_a_secret_is_given_to_no_one_else(guarded: Cluster) ->
         for more in mores:
             told = denied(guarded, NAMED, "replace", "-f", "-", stdin=config("a", parameters, **more))
             assert "Secret theirs" in told
-    # Another object may declare the same name, and take over what this one leaves.
+    # Another object may declare the same name, and adopt what this one leaves.
     assert "Secret theirs" in denied(guarded, NAMED, "delete", "dcfg", "a", "-n", "default")
     as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", own))
     as_user(guarded, NAMED, "replace", "-f", "-", stdin=config("a", before[1:]))
     as_user(guarded, WRITER, "delete", "dcfg", "a", "-n", "default")
 
 
-def test_the_longest_lists_that_are_compared_stay_within_the_budget(guarded: Cluster) -> None:
+def test_longest_compared_lists_stay_within_the_cost_budget(guarded: Cluster) -> None:
     long = "x" * 240
     most = [taken(f"p{number}", f"{long}{number}", description="d" * 900) for number in range(316)]
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", most))
@@ -263,7 +264,7 @@ def test_the_longest_lists_that_are_compared_stay_within_the_budget(guarded: Clu
 
 
 @pytest.mark.parametrize("controller", ["namespace-controller", "generic-garbage-collector"])
-def test_the_controllers_that_delete_objects_may_get_all_secrets(guarded: Cluster, controller: str) -> None:
+def test_controllers_that_delete_objects_may_get_all_secrets(guarded: Cluster, controller: str) -> None:
     user = f"system:serviceaccount:kube-system:{controller}"
     asked = ("auth", "can-i", "get", "secrets", "-n", "default", f"--as={user}")
     assert guarded.tried(*asked).stdout.strip() == "yes"
@@ -291,7 +292,7 @@ KEEPS: list[dict[str, Any]] = [
 
 
 def held(cluster: Cluster) -> dict[str, Any]:
-    """Metadata with two owners that exist, so that the garbage collector leaves the object alone."""
+    """Metadata with two existing owners, so that the garbage collector does not delete the object."""
     owners = []
     for number, owner in enumerate(OWNERS):
         name = f"owner-{number}"
@@ -306,7 +307,7 @@ def patched(metadata: dict[str, Any], name: str = "a", **spec: Any) -> tuple[str
     return ("patch", "dcfg", name, "-n", "default", "--type=merge", "-p", patch, "--dry-run=server")
 
 
-def test_metadata_that_lets_an_object_go_needs_what_a_deletion_needs(guarded: Cluster) -> None:
+def test_metadata_that_causes_deletion_needs_the_same_access_as_deletion(guarded: Cluster) -> None:
     kept = held(guarded)
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("bare", [taken("p", "theirs")]))
     as_user(guarded, WRITER, "create", "-f", "-", stdin=config("plain", [{"name": "p", "value": "1"}]))
@@ -337,7 +338,7 @@ def test_metadata_that_lets_an_object_go_needs_what_a_deletion_needs(guarded: Cl
         )
 
 
-def test_metadata_of_the_longest_lists_stays_within_the_budget(guarded: Cluster) -> None:
+def test_metadata_of_the_longest_lists_stays_within_the_cost_budget(guarded: Cluster) -> None:
     """Each Secret of 1000 references is found once before and once after the edit."""
     twenty = [taken(f"p{number}", MANY[number % 20]) for number in range(1000)]
     most = [taken(f"p{number}", f"{'x' * 240}{number}", description="d" * 900) for number in range(316)]
@@ -353,7 +354,7 @@ def test_metadata_of_the_longest_lists_stays_within_the_budget(guarded: Cluster)
 
 
 @pytest.mark.parametrize("is_namespaced", [False, True], ids=["cluster", "namespace"])
-def test_the_operator_adds_and_removes_its_finalizer(guarded: Cluster, is_namespaced: bool) -> None:
+def test_operator_adds_and_removes_its_finalizer(guarded: Cluster, is_namespaced: bool) -> None:
     if is_namespaced:
         guarded.kubectl("delete", "clusterrolebinding", "dynconfig-operator")
         binding = bound("operator", "ClusterRole", "dynconfig-operator")

@@ -1,4 +1,4 @@
-"""The policy of Secrets knows every field that names one, and every field that says what becomes of its text."""
+"""The Secret policy covers every field that names a Secret, and every field that determines the use of its text."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -42,7 +42,7 @@ def test_no_other_field_names_a_secret(spec: dict[str, Any]) -> None:
     assert naming == {".parameters[].valueFrom.secretKeyRef"}
 
 
-def test_every_field_of_spec_is_compared_or_says_nothing_of_a_secret(spec: dict[str, Any]) -> None:
+def test_every_field_of_spec_is_compared_or_reveals_nothing_of_a_secret(spec: dict[str, Any]) -> None:
     assert set(spec["properties"]) == COMPARED | HARMLESS
     for name in COMPARED - {"parameters"}:
         assert f"object.spec.{name} != oldObject" in POLICY or f"object.spec.?{name} != oldObject" in POLICY, name

@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps that are larger than any parameter: their texts are refused by length, and kept by nobody."""
+"""Secrets and ConfigMaps larger than any parameter: their texts are rejected by length, and not cached."""
 
 import base64
 from typing import Any
@@ -33,14 +33,14 @@ PEAK_MIB = 120
 
 @pytest.mark.parametrize("kind", ["secret", "configMap"])
 @pytest.mark.parametrize("has_patterns", [False, True])
-def test_a_thousand_references_to_one_large_text_take_the_memory_of_one(kind: str, has_patterns: bool) -> None:
+def test_thousand_references_to_one_large_text_take_the_memory_of_one(kind: str, has_patterns: bool) -> None:
     peak, found = peak_mib(WORK, [kind, 700_000, 1000, has_patterns])
     assert found == 1000
     assert peak <= PEAK_MIB
 
 
 def refused(size: int, tier: str) -> str:
-    """What is wrong with a value of so many bytes from a Secret."""
+    """The errors of a value of this many bytes from a Secret."""
     reference = {"secretKeyRef": {"name": "large", "key": "key"}}
     parameters = [{"name": "a", "valueFrom": reference, "tier": tier}]
     document: dict[str, Any] = {"spec": {"path": "/app", "parameters": parameters}}
@@ -57,12 +57,12 @@ def refused(size: int, tier: str) -> str:
         (5000, "Standard", "set tier: Advanced"),
     ],
 )
-def test_the_size_is_told_exactly_without_decoding(size: int, tier: str, told: str) -> None:
+def test_size_is_reported_exactly_without_decoding(size: int, tier: str, told: str) -> None:
     found = refused(size, tier)
     assert told in found
     assert bool(found) == bool(told)
 
 
-def test_a_large_text_that_is_no_text_is_refused_for_its_size() -> None:
+def test_large_binary_value_is_rejected_for_its_size() -> None:
     large = base64.b64encode(b"\xff" * 100_000).decode()
     assert source_text(Source("Secret", "s", "k"), {"data": {"k": large}}) == "(100,000 bytes)"

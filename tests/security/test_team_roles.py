@@ -1,4 +1,4 @@
-"""Teams that are bound to view, edit or admin may do with DynamicConfigs what these names say, and no one else anything."""
+"""Teams bound to view, edit or admin may do with DynamicConfigs what these names imply, and no one else anything."""
 
 import json
 
@@ -47,7 +47,7 @@ def teams(cluster: Cluster) -> Cluster:
     return cluster
 
 
-def test_who_may_view_reads_and_who_may_edit_writes_in_his_own_namespace(teams: Cluster) -> None:
+def test_view_may_read_and_edit_may_write_in_their_namespace_only(teams: Cluster) -> None:
     assert all(can(teams, role, verb) for role in ("view", "edit", "admin") for verb in READS)
     assert all(can(teams, role, verb) for role in ("edit", "admin") for verb in WRITES)
     assert not any(can(teams, "view", verb) for verb in WRITES)
@@ -55,13 +55,13 @@ def test_who_may_view_reads_and_who_may_edit_writes_in_his_own_namespace(teams: 
     assert not any(can(teams, "nobody", verb) for verb in (*READS, *WRITES))
 
 
-def test_nobody_but_the_operator_writes_status(teams: Cluster) -> None:
+def test_only_the_operator_writes_status(teams: Cluster) -> None:
     status, roles = "--subresource=status", ("view", "edit", "admin")
     assert all(can(teams, role, "get", status) for role in roles)
     assert not any(can(teams, role, verb, status) for role in roles for verb in ("update", "patch"))
 
 
-def test_the_chart_ships_the_same_aggregation(render: Render) -> None:
+def test_chart_ships_the_same_aggregation(render: Render) -> None:
     shipped = [item for item in yaml.safe_load_all(RBAC.read_text()) if item["metadata"].get("labels")]
     charted = {item["metadata"]["name"]: item for item in rendered(render({})) if item["kind"] == "ClusterRole"}
     assert {item["metadata"]["name"] for item in shipped} == {"dynconfig-view", "dynconfig-edit"}

@@ -68,7 +68,7 @@ def shared() -> Iterator[Ground]:
 
 
 def spec(dice: random.Random) -> dict[str, Any]:
-    """What a hostile user may think of: mostly what is his own, so that a single reach for more does not hide behind another."""
+    """A random spec of a hostile user: mostly allowed, so that one denied field is not hidden by another."""
 
     def one(choices: Any, own: int = 1) -> Any:
         return dice.choice(choices[:own] if dice.random() < 0.8 else choices)
@@ -99,7 +99,7 @@ def spec(dice: random.Random) -> dict[str, Any]:
 
 
 def may(wanted: Mapping[str, Any]) -> bool:
-    """The same in other words: what the administrator has granted to the namespace shop, and nothing more."""
+    """An independent statement of the same: what the administrator has allowed to the namespace shop, and nothing more."""
     function, alarms = wanted.get("function") or {}, wanted.get("alarms") or {}
     named = [function[field] for field in ("name", "roleName") if field in function]
     api = (function.get("triggers") or {}).get("httpApi") or {}
@@ -116,7 +116,7 @@ def may(wanted: Mapping[str, Any]) -> bool:
 
 
 def outside(call: Call) -> list[str]:
-    """What a call names that is not the namespace's own."""
+    """What a call names that does not belong to the namespace."""
     return [text for text in _texts(call.request) if not _is_own(text)]
 
 
@@ -140,7 +140,7 @@ def _texts(request: Any, name: str = "") -> Iterator[str]:
 
 def _is_own(text: str) -> bool:
     is_granted = text in (TOPIC, QUEUE) or text.startswith(EXTENSION.rpartition(":")[0])
-    # API Gateway gives its APIs an id; whose they are is held by the tests of that kind.
+    # API Gateway generates the ids of its APIs; the tests of that kind check their ownership.
     is_id = re.fullmatch(r"[a-z0-9]{10}|arn:aws:apigateway:\S+|arn:aws:execute-api:\S+", text) is not None
     name = re.sub(rf"^arn:aws:[a-z]+:({REGION})?:({ACCOUNT})?:(\w+[:/])?", "", text).removeprefix("/aws/lambda/")
     return (
@@ -148,7 +148,7 @@ def _is_own(text: str) -> bool:
     )
 
 
-def test_ten_thousand_specs_of_a_hostile_namespace_touch_nothing_of_others(shared: Ground) -> None:
+def test_ten_thousand_specs_of_a_hostile_namespace_touch_nothing_foreign(shared: Ground) -> None:
     dice = random.Random(13)  # noqa: S311 - not a secret
     engine = wiring.engine(Settings(), account=ACCOUNT, clock=lambda: 0.0, clients=shared.clients)
     shop = tenant(POLICY, "shop", {})

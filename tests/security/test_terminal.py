@@ -1,4 +1,4 @@
-"""What clusters, AWS and files say is shown in the terminal, and never obeyed by it; files cost no more than their size."""
+"""Texts of clusters, AWS and files are escaped in the terminal; files cost no more than their size."""
 
 import io
 import json
@@ -19,7 +19,7 @@ PEAK_MIB = 150
 
 
 def shown(*, is_coloured: bool) -> str:
-    """What each way to write sends to the terminal."""
+    """What each way of printing sends to the terminal."""
     stream = io.StringIO()
     terminal = Terminal(stream, is_coloured, 80)
     terminal.line(f"{terminal.styled(f'object {EVIL}', 'bold')} {EVIL}", "red")
@@ -29,13 +29,13 @@ def shown(*, is_coloured: bool) -> str:
     return stream.getvalue()
 
 
-def test_control_characters_are_shown_and_not_sent() -> None:
+def test_control_characters_are_escaped() -> None:
     text = shown(is_coloured=False)
     assert all(character.isprintable() or character == "\n" for character in text)
     assert r"\x1b[2J" in text
 
 
-def test_the_only_commands_are_our_own_colours() -> None:
+def test_only_escape_sequences_are_our_own_colours() -> None:
     text = shown(is_coloured=True)
     for own in ("\x1b[0m", "\x1b[1m", "\x1b[31m", "\x1b[32m"):
         assert own in text
@@ -43,7 +43,7 @@ def test_the_only_commands_are_our_own_colours() -> None:
     assert all(character.isprintable() or character == "\n" for character in text)
 
 
-def test_an_answer_for_programs_escapes_what_json_lets_through(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_escapes_what_json_allows(capsys: pytest.CaptureFixture[str]) -> None:
     options.print_json({"message": EVIL})
     written = capsys.readouterr().out
     assert all(character.isprintable() or character == "\n" for character in written)
@@ -51,11 +51,11 @@ def test_an_answer_for_programs_escapes_what_json_lets_through(capsys: pytest.Ca
 
 
 @pytest.mark.parametrize(("logger", "level"), [("dynconfig.x", logging.INFO), ("a.library", logging.WARNING)])
-def test_a_line_of_the_log_sends_none(logger: str, level: int) -> None:
+def test_log_line_contains_no_control_characters(logger: str, level: int) -> None:
     handler = logs.handler(Settings())
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(stream := io.StringIO())
-    handler.handle(logging.LogRecord(logger, level, "x", 1, "AWS said %s", (EVIL,), None))
+    handler.handle(logging.LogRecord(logger, level, "x", 1, "AWS error %s", (EVIL,), None))
     assert r"\x1b[2J" in stream.getvalue()
     assert "\x1b]" not in stream.getvalue()
     assert "\r" not in stream.getvalue()
@@ -72,7 +72,7 @@ LAUGHS = "\n".join(
 )
 
 
-def test_aliases_repeat_no_more_than_a_manifest_has(tmp_path: Path) -> None:
+def test_aliases_cannot_expand_beyond_the_size_of_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "laughs.yaml").write_text(LAUGHS)
     work = """
 from pathlib import Path
@@ -87,7 +87,7 @@ result = [str(fault) for fault in found.faults] + [f for d in found.configs for 
     assert peak <= PEAK_MIB
 
 
-def test_aliases_that_people_write_are_taken() -> None:
+def test_common_aliases_are_accepted() -> None:
     text = "a: &a {x: 1, w: [1, 2]}\nb: *a\nc: {<<: *a, z: 3}\n"
     ((document, _node),) = kubectl_yaml.documents(text)
     assert document == {"a": {"x": 1, "w": [1, 2]}, "b": {"x": 1, "w": [1, 2]}, "c": {"x": 1, "w": [1, 2], "z": 3}}
@@ -107,7 +107,7 @@ def test_aliases_that_people_write_are_taken() -> None:
     ],
     ids=["20 MB", "parts", "aliases", "deep"],
 )
-def test_a_kubeconfig_is_read_with_bounds(
+def test_kubeconfig_is_parsed_with_limits(
     text: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config").write_text(text)

@@ -1,4 +1,4 @@
-"""What the emulated AWS holds, read past every call: what the model is compared with."""
+"""The content of the emulated AWS, read without a call, for the comparison with the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Stored:
 
     @property
     def owner(self) -> str:
-        """The owner tag, or nothing."""
+        """The owner tag, or an empty string."""
         return self.tags.get(OWNER_TAG, "")
 
     @property
@@ -61,7 +61,7 @@ def alarms() -> dict[str, Alarm]:
 
 
 def owner_of(alarm: Alarm) -> str:
-    """The owner tag of an alarm, or nothing."""
+    """The owner tag of an alarm, or an empty string."""
     tags = cloudwatch_tags.listed({"ResourceARN": alarm.alarm_arn}, REGION)["Tags"]
     return next((str(tag["Value"]) for tag in tags if tag["Key"] == OWNER_TAG), "")
 

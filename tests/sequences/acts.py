@@ -1,4 +1,4 @@
-"""What people, AWS and fate may do to a few objects: each act is drawn from the dice that it is given."""
+"""What users, AWS and failures may do to a few objects: each act is drawn from the given random source."""
 
 import random
 from collections.abc import Callable
@@ -28,7 +28,7 @@ ALARM = {
 
 
 class Acts:
-    """Each act answers in words what it did, or None where there was nothing to do."""
+    """Each act returns a description of what it did, or None if it was not applicable."""
 
     def __init__(self, world: World, ghost: Ghost, dice: random.Random) -> None:
         self.world = world
@@ -59,7 +59,7 @@ class Acts:
         if self._dice.random() < 0.5:
             spec.update(rollout=BAKE, alarms={"defaults": False, "custom": [ALARM]})
         self.world.cluster.create(key, spec)
-        return f"create {key} {_told(spec)}"
+        return f"create {key} {_described(spec)}"
 
     def edit_value(self) -> str | None:
         return self._edited("edit a value of", self._with_other_value)
@@ -82,7 +82,7 @@ class Acts:
         return self._edited("remove from", remove)
 
     def move(self) -> str | None:
-        """From one object to another: in one go, or with a pause between the two edits, in either order."""
+        """From one object to another: in one edit, or with a pause between two edits, in either order."""
         live = self.live()
         if len(live) < 2:
             return None
@@ -184,9 +184,9 @@ class Acts:
         if what != "tag" and self._dice.random() < 0.5:
             self.world.signal(item.name)
         else:
-            # The resync, and before it the index of tags, each come every ten minutes.
+            # The resync, and before it the tag index, each run every ten minutes.
             self.world.run(700.0 if what != "tag" else 1400.0)
-        return f"somebody else: {what} of {item.name}"
+        return f"external change: {what} of {item.name}"
 
     def rotate(self) -> str:
         namespace = self._dice.choice(KEYS).namespace
@@ -196,7 +196,7 @@ class Acts:
         return f"rotate {namespace}/creds"
 
     def lose(self) -> str | None:
-        """A key of a Secret goes; the next rotation brings it back."""
+        """Remove a key of a Secret; the next rotation restores it."""
         namespace = self._dice.choice(KEYS).namespace
         data = dict(self.world.cluster.secrets[namespace, "creds"])
         lost = self._dice.choice(("s0", "s1"))
@@ -206,7 +206,7 @@ class Acts:
         return f"lose {lost} of {namespace}/creds"
 
     def spoil(self) -> str | None:
-        """An edit that is not valid, or the end of it; other edits may come with it."""
+        """Start or end an invalid edit; other edits may come with it."""
 
         def spoil(spec: Document) -> None:
             if spec.pop("rules", None) is None:
@@ -217,7 +217,7 @@ class Acts:
         return self._edited("spoil or mend", spoil)
 
     def fail_unseen(self) -> str | None:
-        """A change bakes, an edit that is not valid comes, and then the alarm."""
+        """A change bakes, then an invalid edit, and then the alarm."""
         baking = [key for key in self.live() if "rollout" in self.world.cluster.objects[key]["spec"]]
         if not baking:
             return None
@@ -234,7 +234,7 @@ class Acts:
         alarms = (name for name in account.alarms() if name == f"dynconfig-{key.namespace}-{key.name}/{ALARM['name']}")
         for name in alarms:
             self.sound(name, "ALARM")
-        return f"change, spoil and alarm {key}: {_told(spec)}"
+        return f"change, invalidate and alarm {key}: {_described(spec)}"
 
     def approve(self) -> str | None:
         live = self.live()
@@ -254,8 +254,8 @@ class Acts:
         self._ghost.left.discard(name)
         found = account.parameter(name)
         assert found is not None
-        self._ghost.strangers[name] = found
-        return f"a stranger makes {name}, owner {owner or 'nobody'}"
+        self._ghost.unmanaged[name] = found
+        return f"another owner creates {name}, owner {owner or 'none'}"
 
     def wait(self) -> str:
         seconds = self._dice.choice((5.0, 40.0, 70.0, 700.0))
@@ -274,7 +274,7 @@ class Acts:
         spec = copied(self.world.cluster.objects[key]["spec"])
         change(spec)
         self.apply(key, spec)
-        return f"{what} {key}: {_told(spec)}"
+        return f"{what} {key}: {_described(spec)}"
 
     def apply(self, key: Key, spec: Document) -> None:
         self.world.cluster.edit(key, spec)
@@ -305,7 +305,7 @@ def copied(spec: Document) -> Document:
     return {**spec, "parameters": [dict(item) for item in spec["parameters"]]}
 
 
-def _told(spec: Document) -> str:
+def _described(spec: Document) -> str:
     listed = " ".join(f"{item['name']}={item.get('value', 'secret')}" for item in spec["parameters"])
     words = [spec[name] for name in ("deletionPolicy", "adoptionPolicy", "driftPolicy") if name in spec]
     words += ["suspended"] if spec.get("suspend") else []

@@ -1,4 +1,4 @@
-"""Objects and Secrets as an API server keeps them, for the real client: generations, finalizers, conflicts, watches."""
+"""Objects and Secrets in a fake API server for the real client: generations, finalizers, conflicts, watches."""
 
 import copy
 import itertools
@@ -22,13 +22,13 @@ GOING = "2027-01-15T08:00:00Z"
 
 @dataclass
 class Cluster:
-    """What `kubectl` and the operator act on. A listener receives each change, as a watch does."""
+    """The objects that `kubectl` and the operator use. A listener receives each change, as a watch does."""
 
     objects: dict[Key, Document] = field(default_factory=dict)
     secrets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     listener: Listener | None = None
     is_reachable: bool = True
-    """Whether requests are answered: those of a process that was killed never arrive."""
+    """Whether requests are served: those of a killed process never arrive."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def create(self, key: Key, spec: Document) -> None:
@@ -47,7 +47,7 @@ class Cluster:
         self._changed(key, "ADDED")
 
     def edit(self, key: Key, spec: Document) -> None:
-        """Replace the spec; the same one again is no edit."""
+        """Replace the spec; an equal one does not change the generation."""
         found = self.objects[key]
         if found["spec"] == spec:
             return
@@ -61,17 +61,17 @@ class Cluster:
         self._changed(key, "MODIFIED")
 
     def delete(self, key: Key) -> None:
-        """Ask for the deletion: it is gone when no finalizer is left."""
+        """Delete an object: it is removed when no finalizer is left."""
         metadata = self.objects[key]["metadata"]
         if "deletionTimestamp" not in metadata:
-            # The API server counts the deletion as a generation.
+            # The API server increments the generation for a deletion.
             metadata.update(deletionTimestamp=GOING, generation=metadata["generation"] + 1)
         self._changed(key, "MODIFIED")
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request of the operator."""
+        """Respond to a request of the operator."""
         if not self.is_reachable:
-            return status(503, "the process that asks was killed")
+            return status(503, "the requesting process was killed")
         parts = request.path.strip("/").split("/")
         if "events" in parts:
             return web.json_response({"metadata": {"name": f"e{next(self._numbers)}"}})

@@ -1,4 +1,4 @@
-"""What has to be true when the operator has come to rest: AWS equals the model, and each status says the truth."""
+"""What must be true when the operator is idle: AWS equals the model, and each status is correct."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ IN_ORDER = ("InSync", "DriftReported")
 
 @dataclass
 class Judge:
-    """Compares AWS with what users want."""
+    """Compares AWS with the declared state."""
 
     cluster: Cluster
     ghost: Ghost
 
     def faults(self) -> Iterator[str]:
-        """Everything that is not as it should be."""
+        """All deviations."""
         stored = account.parameters()
         objects = wishes(self.cluster)
-        yield from self._strangers(stored)
+        yield from self._foreign(stored)
         yield from self._orphans(stored, objects)
         for document in self.cluster.objects.values():
             wanted = Wanted.of(document, self.cluster)
@@ -35,7 +35,7 @@ class Judge:
                 yield f"{wanted.key} (generation {wanted.generation}): {fault}"
 
     def note(self) -> None:
-        """Learn from what is in order now: what is stable, and that nothing is changed by others any more."""
+        """Record what is in order now: which versions are stable, and that no external change is left."""
         stored = account.parameters()
         for document in self.cluster.objects.values():
             wanted, (ready, reason) = Wanted.of(document, self.cluster), condition(document)
@@ -54,24 +54,24 @@ class Judge:
             if not firing(document):
                 self.ghost.fired.discard(wanted.uid)
 
-    def _strangers(self, stored: Mapping[str, Stored]) -> Iterator[str]:
-        for name, was in self.ghost.strangers.items():
+    def _foreign(self, stored: Mapping[str, Stored]) -> Iterator[str]:
+        for name, was in self.ghost.unmanaged.items():
             if stored.get(name) != was:
-                yield f"{name} belongs to somebody else and was changed: {was} is now {stored.get(name)}"
+                yield f"{name} is not owned by the operator and was changed: {was} is now {stored.get(name)}"
 
     def _orphans(self, stored: Mapping[str, Stored], objects: Mapping[str, Wanted]) -> Iterator[str]:
         for name, item in stored.items():
-            if name in self.ghost.strangers or item.uid in objects:
+            if name in self.ghost.unmanaged or item.uid in objects:
                 continue
             if item.owner.startswith(f"{CLUSTER}/"):
                 yield f"{name} is owned by {item.owner}, which does not exist"
             elif name not in self.ghost.left:
-                yield f"{name} is left without an owner, and nobody wanted that"
+                yield f"{name} has lost its owner without a request"
             elif ours := [label for label in item.labels if label == "stable" or label.startswith("rejected-")]:
                 yield f"{name} was released and carries our label {ours[0]}"
         for name, alarm in account.alarms().items():
             owner = account.owner_of(alarm)
-            # One that was released on purpose has no owner.
+            # A deliberately released one has no owner.
             if owner and owner.rpartition("/")[2] not in objects:
                 yield f"alarm {name} is owned by {owner}, which does not exist"
 
@@ -95,7 +95,7 @@ class Judge:
             yield f"it is Ready, and what is applied is {document['status'].get('appliedGeneration')}"
         rejected = self.ghost.undone.get(wanted.uid)
         if rejected == (wanted.generation, _said(wanted)):
-            yield "what was rejected is written again, and nobody edited it"
+            yield "a rejected value is written again without an edit"
         values = {name: value or "" for name, value in wanted.values.items()}
         yield from self._compared(wanted, values, stored)
         for name, item in stored.items():
@@ -125,7 +125,7 @@ class Judge:
                     yield f"{name} does not exist"
                 continue
             if item.owner != wanted.owner:
-                yield f"{name} is owned by {item.owner or 'nobody'}"
+                yield f"{name} is owned by {item.owner or 'no object'}"
             if item.value != value and not excused & {"value", "gone"}:
                 yield f"{name} is {item.value}, and should be {value}"
             if (item.type == "SecureString") != (name in wanted.secret) and name in wanted.values:
@@ -136,7 +136,7 @@ class Judge:
     def _excused(
         self, document: Document, wanted: Wanted, stored: Mapping[str, Stored], objects: Mapping[str, Wanted]
     ) -> Iterator[str]:
-        """An object that is not in order needs a reason that is true, and keeps what it has."""
+        """An object that is not in sync needs a correct reason, and keeps its resources."""
         ready, reason = condition(document)
         message = document["status"]["conditions"][0]["message"] if document["status"].get("conditions") else ""
         excuse = _EXCUSES.get(reason)
@@ -144,7 +144,7 @@ class Judge:
             yield f"{ready} {reason}: {message}"
 
     def _is_taken(self, _document: Any, wanted: Wanted, stored: Mapping[str, Stored], objects: Any) -> bool:
-        """NotOwned: a name is a living object's that wants it, a stranger's, or no one's and must not be adopted."""
+        """NotOwned: the name belongs to another declaring object, to another owner, or to none and must not be adopted."""
         for name in wanted.declares & set(stored):
             item = stored[name]
             owner = objects.get(item.uid)
@@ -153,11 +153,11 @@ class Judge:
             is_foreign = owner is None and (bool(item.owner) or not wanted.adopts)
             if is_wanted or is_foreign or (owner is not None and self._is_stuck(owner)):
                 return True
-        # An alarm that was released is no one's, and only parameters are adopted.
+        # A released alarm has no owner, and only parameters can be adopted.
         return any(not account.owner_of(alarm) for alarm in alarms_of(wanted.key))
 
     def _is_stuck(self, owner: Wanted) -> bool:
-        """Whether what another object does not want any more waits: for approval, or for its generation to be stable."""
+        """Whether a parameter that another object no longer declares waits for approval or for a stable generation."""
         ready, reason = condition(self.cluster.objects[owner.key])
         return reason == "UnsafePlan" or (owner.has_rollout and ready != "True")
 
@@ -177,7 +177,7 @@ class Judge:
         return not wanted.is_valid and self._is_as_before(document, wanted, stored)
 
     def _is_as_before(self, document: Document, wanted: Wanted, stored: Mapping[str, Stored]) -> bool:
-        """Whether an object whose spec cannot be used has its stable values, if an alarm has undone the last change."""
+        """Whether an object with an invalid spec has its stable values, if an alarm has rolled back the last change."""
         status = document["status"]
         if "rollback" not in status:
             return not self._should_be_undone(status, wanted, stored)
@@ -188,7 +188,7 @@ class Judge:
         )
 
     def _should_be_undone(self, status: Document, wanted: Wanted, stored: Mapping[str, Stored]) -> bool:
-        """Whether an alarm has fired since the change that bakes began, and all has a stable version to go back to."""
+        """Whether an alarm has fired since the baking change began, and every value has a stable version."""
         mine = [item for item in stored.values() if item.uid == wanted.uid]
         if "bake" not in status or not wanted.rolls_back or wanted.suspended:
             return False

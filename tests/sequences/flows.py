@@ -1,4 +1,4 @@
-"""Four flows of the full example, and what AWS holds after each: apply, rollback, hand-over, deletion."""
+"""Four flows of the full example, and the resulting state of AWS: apply, rollback, hand-over, deletion."""
 
 import json
 from collections.abc import Iterator
@@ -35,56 +35,57 @@ def full(**values: str) -> Document:
 
 
 def plain(*names: str) -> Document:
-    """Parameters alone."""
+    """Only parameters."""
     listed = [{"name": name, "value": "1"} for name in names]
     return {"path": PATH, "parameters": listed, "tags": {"team": "red"}, "adoptionPolicy": "IfUnowned"}
 
 
 @dataclass
 class Flow:
-    """One flow: what is there before it, what happens, and what is watched meanwhile."""
+    """One flow: its initial state, its action, and what is checked meanwhile."""
 
     world: World
     ghost: Ghost
     monitor: Monitor
 
     def prepare(self) -> None:
-        """Bring about what the flow begins with."""
+        """Create the initial state of the flow."""
 
     def act(self) -> None:
-        """Let it happen, until all is at rest."""
+        """Run it until the operator is idle."""
 
     def create(self, key: Key, spec: Document) -> None:
-        """An object, at rest."""
+        """Create an object, and wait until the operator is idle."""
         self.world.cluster.create(key, spec)
         self.note()
         self.world.settle()
 
     def edit(self, key: Key, spec: Document) -> None:
-        """Another spec."""
+        """Replace the spec."""
         self.world.cluster.edit(key, spec)
         self.note()
 
     def note(self) -> None:
-        """What users want now."""
+        """The declared state now."""
         self.ghost.note(wishes(self.world.cluster).values())
 
     def learn(self) -> None:
-        """What is at rest now is stable."""
+        """Mark the current state as stable."""
         Judge(self.world.cluster, self.ghost).note()
 
 
 class Apply(Flow):
-    """A new object."""
+    """Create an object."""
 
     def act(self) -> None:
         self.create(FIRST, full(p0="1", p1="1"))
 
 
 class Rollback(Flow):
-    """Two values change and one parameter goes; an alarm fires, and all is put back.
+    """Two values change and one parameter is removed; an alarm fires, and all is restored.
 
-    None comes: where a process dies between a creation and its report, a rollback stops, as a decision says.
+    Returns None: if a process dies between a creation and its report, a rollback stops, as a decision record
+    describes.
     """
 
     def prepare(self) -> None:
@@ -133,10 +134,10 @@ FLOWS: dict[str, type[Flow]] = {"apply": Apply, "rollback": Rollback, "hand-over
 
 @dataclass(frozen=True)
 class Ended:
-    """How a flow ended."""
+    """The result of a flow."""
 
     writes: tuple[Call, ...]
-    """Those of the flow itself."""
+    """Writes of the flow itself."""
     lives: int
     state: dict[str, Any]
     reasons: dict[str, str]
@@ -145,7 +146,7 @@ class Ended:
 
 @dataclass
 class Deaths:
-    """Each life makes one write. One that only repeats what the life before it has made makes another."""
+    """Each process makes one write. One that only repeats the previous process's write makes another."""
 
     writes: list[Call]
     is_before: bool
@@ -153,7 +154,7 @@ class Deaths:
     """How many lives end so; the last one lives on."""
 
     def __call__(self) -> Death | None:
-        """When the next life ends."""
+        """When the next process dies."""
         self.left -= 1
         if self.left < 0:
             return None
@@ -162,7 +163,7 @@ class Deaths:
 
 
 def play(ground: Ground, name: str, lives: int = 0, *, is_before: bool = False) -> Ended:
-    """A flow from its beginning; so many processes die of it, each after its first write, or before its second."""
+    """Run a flow from its start; this many processes die, each after its first write or before its second."""
     ground.lab.clear()
     world, ghost = World(ground), Ghost()
     monitor = Monitor(world.cluster, ghost)
@@ -187,8 +188,8 @@ def play(ground: Ground, name: str, lives: int = 0, *, is_before: bool = False) 
 
 
 def _state(world: World) -> Iterator[tuple[str, Any]]:
-    """All that AWS holds, as far as it does not depend on when it was made."""
-    # One label on one version is the decision to roll back; a process that dies may leave out the others.
+    """All state of AWS that does not depend on its creation time."""
+    # One label on one version is the decision to roll back; a process that dies may omit the others.
     for name, item in account.parameters().items():
         labels = {label: version for label, version in item.labels.items() if not label.startswith("rejected-")}
         yield name, replace(item, labels=labels)

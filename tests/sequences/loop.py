@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when nothing else is left to do, so that an hour of waiting takes no time."""
+"""An event loop whose time advances only when nothing else can run, so that an hour of waiting takes no time."""
 
 import asyncio
 import selectors
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any
 
-# A wait that is too short for a float to add to the time would be over at once, and be begun again for ever.
+# A wait too short to change a float time would end at once and restart forever.
 SHORTEST_WAIT = 1e-6
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Threads and requests work in real time, and the clock stands still meanwhile; timers are jumped to."""
+    """Threads and requests run in real time while the clock is stopped; timers are skipped to."""
 
     def __init__(self) -> None:
         self._moment = 0.0
@@ -21,12 +21,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(_Selector(self))
 
     def time(self) -> float:
-        """Seconds since the loop began, as its timers see them; any thread may ask."""
+        """Seconds since the loop started, as its timers see them; may be called from any thread."""
         return self._moment
 
     @contextmanager
-    def standing(self) -> Iterator[None]:
-        """Time stands still while the `with` lasts, as it does while a thread works."""
+    def stopped(self) -> Iterator[None]:
+        """The clock is stopped within the `with` block, as it is while a thread works."""
         self._working += 1
         try:
             yield
@@ -36,7 +36,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_at(  # type: ignore[override]  # as the base class takes them
         self, when: float, callback: Callable[..., Any], *arguments: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """As ever; time passes before it, however little."""
+        """As in the base class; time advances before it, if only slightly."""
         return super().call_at(max(when, self._moment + SHORTEST_WAIT), callback, *arguments, context=context)
 
     @property
@@ -45,13 +45,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._working > 0
 
     def pass_by(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self._moment += seconds
 
     def run_in_executor(  # type: ignore[override]  # as the base class takes them
         self, executor: Executor | None, function: Callable[..., Any], *arguments: Any
     ) -> asyncio.Future[Any]:
-        """As ever; time stands still until the function has answered."""
+        """As in the base class; the clock is stopped until the function has returned."""
         self._working += 1
         future = super().run_in_executor(executor, function, *arguments)
         future.add_done_callback(self._worked)
@@ -62,14 +62,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits in real time for threads and requests, and jumps over the rest."""
+    """Waits in real time for threads and requests, and skips all other waits."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        """What is ready; where nothing is, the time of the next timer has come."""
+        """The ready events; without any, advance to the next timer."""
         if self._loop.is_working:
             return super().select(timeout if timeout == 0 else None)
         found = super().select(0)

@@ -1,4 +1,4 @@
-"""Watches each write to Parameter Store while it is made: whose it is, and whether anybody wanted it."""
+"""Checks each write to Parameter Store while it is made: who owns the parameter, and whether it was requested."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ OUR_LABELS = ("stable", "rejected-")
 
 @dataclass
 class Monitor:
-    """Collects what should not have been written."""
+    """Collects forbidden writes."""
 
     cluster: Cluster
     ghost: Ghost
@@ -38,7 +38,7 @@ class Monitor:
             self.ghost.left.add(str(request["ResourceId"]))
         if call.operation == "AddTagsToResource" and OWNER_TAG in _pairs(request):
             self.ghost.left.discard(str(request["ResourceId"]))
-            self.ghost.strangers.pop(str(request["ResourceId"]), None)
+            self.ghost.unmanaged.pop(str(request["ResourceId"]), None)
 
     def _created(self, name: str) -> None:
         stored = account.parameter(name)
@@ -48,17 +48,17 @@ class Monitor:
             self.ghost.made_in[name] = (owner.uid, owner.generation)
 
     def fault(self, call: str, name: str, why: str) -> None:
-        """Note what should not have been."""
+        """Record a forbidden write."""
         self.faults.append(f"{call} {name}: {why}")
 
     def put(self, request: Mapping[str, Any], objects: Mapping[str, Wanted]) -> None:
-        """PutParameter: by its owner, who declares it, and a value that he wants."""
+        """PutParameter: only by its owner, which declares it with this value."""
         name, current = str(request["Name"]), account.parameter(str(request["Name"]))
         is_new = not request.get("Overwrite")
         tag = _pairs(request).get(OWNER_TAG, "") if is_new else (current.owner if current else "")
         owner = objects.get(tag.rpartition("/")[2])
         if owner is None:
-            self.fault("put", name, f"its owner {tag or 'nobody'} does not exist")
+            self.fault("put", name, f"its owner {tag or 'none'} does not exist")
             return
         value = str(request["Value"])
         if name not in owner.declares and not self._may_undo(owner):
@@ -71,7 +71,7 @@ class Monitor:
             self.fault("put", name, "it is as it was: a version for nothing")
 
     def tag(self, request: Mapping[str, Any], objects: Mapping[str, Wanted]) -> None:
-        """AddTagsToResource: who takes a parameter over declares it, and takes it from nobody who wants it."""
+        """AddTagsToResource: the adopting object declares the parameter, and no other declaring object owns it."""
         name, current = str(request["ResourceId"]), account.parameter(str(request["ResourceId"]))
         tag = _pairs(request).get(OWNER_TAG)
         if tag is None or current is None or current.owner == tag:
@@ -86,10 +86,10 @@ class Monitor:
         elif old is not None and name in old.declares:
             self.fault("adopt", name, f"{old.key} wants it, and {new.key} takes it")
         elif not current.owner.startswith("cluster/") and not (new.adopts and not current.owner):
-            self.fault("adopt", name, f"it belongs to {current.owner or 'nobody'}, and {new.key} may not adopt it")
+            self.fault("adopt", name, f"it belongs to {current.owner or 'no object'}, and {new.key} may not adopt it")
 
     def untag(self, request: Mapping[str, Any], objects: Mapping[str, Wanted]) -> None:
-        """RemoveTagsFromResource: a release is for what its owner does not want any more, and wants to stay."""
+        """RemoveTagsFromResource: releases what its owner no longer declares with Retain."""
         name, current = str(request["ResourceId"]), account.parameter(str(request["ResourceId"]))
         owner = self._owned("untag", name, current, objects)
         if owner is None or OWNER_TAG not in request["TagKeys"]:
@@ -100,7 +100,7 @@ class Monitor:
             self.fault("release", name, f"{owner.key} wants it deleted")
 
     def delete(self, request: Mapping[str, Any], objects: Mapping[str, Wanted]) -> None:
-        """DeleteParameters: what its owner wants deleted, and nobody else declares."""
+        """DeleteParameters: what its owner wants deleted, and no other object declares."""
         for name in request["Names"]:
             current = account.parameter(name)
             if current is None:
@@ -111,9 +111,9 @@ class Monitor:
             if name in owner.declares and not self._may_take_back(owner, name):
                 self.fault("delete", name, f"{owner.key} declares it")
             elif name not in owner.declares and self.ghost.retains(owner, name):
-                self.fault("delete", name, f"{owner.key} says Retain")
+                self.fault("delete", name, f"{owner.key} has deletionPolicy Retain")
             elif others := self._others(owner, name, objects):
-                self.fault("delete", name, f"{others} declares it: its readers fail until it is back")
+                self.fault("delete", name, f"{others} declares it: its readers would fail")
             else:
                 self._approved(owner, name, objects)
 
@@ -126,10 +126,10 @@ class Monitor:
             self.fault("label", name, f"{odd[0]} is no label of ours")
 
     def _owned(self, call: str, name: str, current: Stored | None, objects: Mapping[str, Wanted]) -> Wanted | None:
-        """The living owner of what is written."""
+        """The existing owner of the written parameter."""
         owner = objects.get(current.uid) if current is not None else None
         if current is not None and owner is None:
-            self.fault(call, name, f"it belongs to {current.owner or 'nobody'}")
+            self.fault(call, name, f"it belongs to {current.owner or 'no object'}")
         if owner is not None and owner.suspended and not owner.deleting:
             self.fault(call, name, f"{owner.key} is suspended")
         if owner is not None and not owner.is_usable and call in ("delete", "untag"):
@@ -137,7 +137,7 @@ class Monitor:
         return owner
 
     def _others(self, owner: Wanted, name: str, objects: Mapping[str, Wanted]) -> str:
-        """Another object that declares the name and may adopt it: a suspended one, too."""
+        """Another object that declares the name and may adopt it, including a suspended one."""
         found = (item for item in objects.values() if item.uid != owner.uid and item.adopts)
         return next((str(item.key) for item in found if name in item.declares), "")
 
@@ -153,13 +153,13 @@ class Monitor:
             and not self._others(owner, item.name, objects)
         ]
         if len(going) > SAFE_DELETIONS and len(going) > len(mine) / 2:
-            self.fault("delete", name, f"{len(going)} of {len(mine)} of {owner.key} go, and nobody approved it")
+            self.fault("delete", name, f"{len(going)} of {len(mine)} of {owner.key} are deleted without approval")
 
     def _may_undo(self, owner: Wanted) -> bool:
         return owner.rolls_back and owner.uid in self.ghost.fired and not owner.deleting
 
     def _may_take_back(self, owner: Wanted, name: str) -> bool:
-        """Whether a rollback may delete it: the object has made it, and the last stable revision is without it."""
+        """Whether a rollback may delete it: the object created it, and the last stable revision lacks it."""
         uid, _generation = self.ghost.made_in.get(name, ("", 0))
         return self._may_undo(owner) and uid == owner.uid and name not in self.ghost.stable.get(uid, {})
 

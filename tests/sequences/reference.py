@@ -1,4 +1,4 @@
-"""What AWS should hold, derived from what users wrote alone: it knows nothing of the engine, and no status."""
+"""The expected state of AWS, derived only from what users wrote: independent of engine and status."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ SAFE_DELETIONS = 2
 
 @dataclass(frozen=True)
 class Wanted:
-    """One object as its user wants it."""
+    """One object as its user declares it."""
 
     key: Key
     uid: str
@@ -27,7 +27,7 @@ class Wanted:
     """By full name; None where the Secret has no such key."""
     secret: frozenset[str]
     retained: frozenset[str]
-    """Names whose parameter says Retain, or Delete where the object says Retain: the object's own word does not count."""
+    """Names whose parameter has deletionPolicy Retain, or Delete in an object with Retain: the parameter's value applies."""
     deleted: frozenset[str]
     retains: bool
     adopts: bool
@@ -39,11 +39,11 @@ class Wanted:
     deleting: bool
     approved: int | None
     is_valid: bool
-    """Its rules hold; else nothing that it says is written."""
+    """Its rules are satisfied; otherwise nothing of it is written."""
 
     @classmethod
     def of(cls, document: Document, cluster: Cluster) -> "Wanted":
-        """The wish in a document."""
+        """The declaration in a document."""
         metadata, spec = document["metadata"], document["spec"]
         listed = spec.get("parameters", [])
         policies = {f"{spec['path']}/{item['name']}": item.get("deletionPolicy") for item in listed}
@@ -71,7 +71,7 @@ class Wanted:
 
     @property
     def is_usable(self) -> bool:
-        """Whether its spec can be carried out: it is valid, and all that it takes from Secrets is there."""
+        """Whether its spec can be applied: it is valid, and all its Secret keys exist."""
         return self.deleting or (self.is_valid and None not in self.values.values())
 
     @property
@@ -81,12 +81,12 @@ class Wanted:
 
     @property
     def owner(self) -> str:
-        """The owner tag of what it owns."""
+        """The owner tag of its resources."""
         return f"{CLUSTER}/{self.key.namespace}/{self.key.name}/{self.uid}"
 
     @property
     def declares(self) -> frozenset[str]:
-        """The names that it wants to exist."""
+        """The names that it declares."""
         return frozenset() if self.deleting else frozenset(self.values)
 
     def succeeds(self, owner: str) -> bool:
@@ -95,19 +95,19 @@ class Wanted:
 
 
 def wishes(cluster: Cluster) -> dict[str, Wanted]:
-    """All objects there are, by uid."""
+    """All existing objects by uid."""
     found = [Wanted.of(document, cluster) for document in list(cluster.objects.values())]
     return {wanted.uid: wanted for wanted in found}
 
 
 @dataclass
 class Ghost:
-    """What happened so far, as far as it bears on what should be."""
+    """The history, as far as it affects the expected state."""
 
-    strangers: dict[str, Stored] = field(default_factory=dict)
-    """Parameters that somebody else made, as they were."""
+    unmanaged: dict[str, Stored] = field(default_factory=dict)
+    """Parameters that another owner created, unchanged."""
     foreign: dict[str, set[str]] = field(default_factory=dict)
-    """What somebody else made of a parameter of ours since it was last in order: `value`, `tag`, `gone`."""
+    """External changes of our parameters since they were last in sync: `value`, `tag`, `gone`."""
     left: set[str] = field(default_factory=set)
     """Released on purpose: they have no owner and stay."""
     made_in: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -121,10 +121,10 @@ class Ghost:
     fired: set[str] = field(default_factory=set)
     """Objects whose alarm fired since they were last in order."""
     undone: dict[str, tuple[int, frozenset[tuple[str, str | None]]]] = field(default_factory=dict)
-    """The generation that was rolled back, and what it said, by uid."""
+    """The generation that was rolled back, and its spec, by uid."""
 
     def note(self, wanted: Iterable[Wanted]) -> None:
-        """What users want now."""
+        """The declared state."""
         for item in wanted:
             for name, value in item.values.items():
                 if value is not None:
@@ -133,7 +133,7 @@ class Ghost:
                 self.listed.setdefault(item.uid, {})[name] = policy
 
     def retains(self, wanted: Wanted, name: str) -> bool:
-        """Whether a parameter stays when it leaves this object."""
+        """Whether a parameter stays when this object no longer declares it."""
         said = self.listed.get(wanted.uid, {}).get(name, "")
         return said == "Retain" or (not said and wanted.retains)
 

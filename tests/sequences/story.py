@@ -1,4 +1,5 @@
-"""A random sequence of what people, AWS and fate do to a few objects, made from a seed alone, and judged at each rest."""
+"""A random sequence of acts of users, AWS and failures on a few objects, determined by a seed, and checked whenever the
+operator is idle."""
 
 import random
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ STEPS = 14
 
 @dataclass
 class Result:
-    """How a sequence ended."""
+    """The result of a sequence."""
 
     seed: int
     steps: list[str] = field(default_factory=list)
@@ -27,16 +28,16 @@ class Result:
     lives: int = 0
 
     def told(self) -> str:
-        """All that a person needs to look into it."""
+        """All details that a developer needs to analyse it."""
         return "\n".join([f"seed {self.seed}", *self.steps, "", *self.faults])
 
 
 class Story:
-    """One sequence. The same seed makes the same one."""
+    """One sequence. The same seed produces the same sequence."""
 
     def __init__(self, ground: Ground, seed: int) -> None:
         self._dice = random.Random(seed)  # noqa: S311 - not a secret
-        # The operator spreads its waits at random.
+        # The operator adds random jitter to its waits.
         random.seed(seed)
         ground.lab.clear()
         self.world = World(ground)
@@ -49,7 +50,7 @@ class Story:
         ground.wire.trouble, ground.wire.writes = Trouble.NONE, []
 
     def run(self, steps: int = STEPS) -> Result:
-        """Play it to its end."""
+        """Run it to its end."""
         for namespace in sorted({key.namespace for key in KEYS}):
             self.world.cluster.secrets[namespace, "creds"] = dict.fromkeys(NAMES, "secret-1")
         self.world.begin()
@@ -65,7 +66,7 @@ class Story:
             self.result.writes, self.result.lives = len(self.world.wire.writes), self.world.lives
         return self.result
 
-    # --- what happens
+    # --- acts
 
     def _step(self) -> None:
         told = self._acts.draw()
@@ -80,10 +81,10 @@ class Story:
             self._collect()
 
     def _rest(self) -> None:
-        """Let the operator come to rest, and compare."""
+        """Wait until the operator is idle, and compare."""
         self.world.wire.trouble = Trouble.NONE
         self.world.settle()
-        self.result.steps.append(f"t={self.world.loop.time():.0f} at rest: {self._told()}")
+        self.result.steps.append(f"t={self.world.loop.time():.0f} at rest: {self._described()}")
         self._collect()
         self.result.faults += self._judge.faults()
         self._judge.note()
@@ -94,14 +95,14 @@ class Story:
         self.result.faults += [f"a bug in the operator: {told}" for told in self.world.ground.journal.bugs]
         self.world.ground.journal.bugs.clear()
 
-    def _told(self) -> str:
+    def _described(self) -> str:
         found = self.world.cluster.objects.items()
         return ", ".join(f"{key} {condition(document)[1]}" for key, document in found) or "no object"
 
-    # --- the end: nothing stands in the way any more
+    # --- the end: all obstacles are removed
 
     def _close(self) -> None:
-        """Mend all that stands in the way, and ask for exact equality; then delete everything."""
+        """Remove all obstacles and require exact equality; then delete everything."""
         self.result.steps.append("-- everything is mended")
         self.world.wire.trouble, self.world.wire.death = Trouble.NONE, None
         self.world.settle()
@@ -112,7 +113,7 @@ class Story:
             self.world.rotate(namespace, name, dict.fromkeys(NAMES, "secret-end"))
         self._disentangle()
         self._rest()
-        self.world.look()
+        self.world.reconcile_all()
         self._rest()
         wrong = [
             f"{key}: {condition(found)}"
@@ -121,20 +122,20 @@ class Story:
         ]
         self.result.faults += [f"at the end {fault}" for fault in wrong]
         if not self.result.faults:
-            self._check_quiet()
+            self._check_no_writes()
             self._delete_all()
 
     def _delete_released_alarms(self) -> None:
-        """A person deletes what Retain left, so that an object of the same name can make it."""
+        """A user deletes parameters kept by Retain, so that an object of the same name can create them."""
         released = [alarm for alarm in account.alarms().values() if not account.owner_of(alarm)]
         cloudwatch = self.world.aws("cloudwatch")
-        # One over all others goes before these.
+        # A global obstacle is removed before these.
         for alarm in sorted(released, key=lambda found: not found.is_composite):
             cloudwatch.delete_alarms(AlarmNames=[alarm.name])
 
     def _disentangle(self) -> None:
-        """Each name is declared by one object: the one that owns it, or the first; and no stranger's name by any."""
-        taken: set[str] = {name for name, item in self.ghost.strangers.items() if name in account.parameters()}
+        """Each name is declared by one object: its owner or the first; and no foreign name by any."""
+        taken: set[str] = {name for name, item in self.ghost.unmanaged.items() if name in account.parameters()}
         owners = {item.name: item.uid for item in account.parameters().values()}
         for key in self._acts.live():
             document = self.world.cluster.objects[key]
@@ -155,15 +156,15 @@ class Story:
                 self._acts.apply(key, {**document["spec"], "suspend": False})
         self.ghost.note(wishes(self.world.cluster).values())
 
-    def _check_quiet(self) -> None:
-        """Where all is in order, a whole look at everything writes nothing, after a restart, too."""
+    def _check_no_writes(self) -> None:
+        """When all is in sync, a reconcile of everything writes nothing, also after a restart."""
         before = len(self.world.wire.writes)
-        self.world.look()
+        self.world.reconcile_all()
         self.world.kill()
         self.world.start()
-        self.world.look()
+        self.world.reconcile_all()
         more = self.world.wire.writes[before:]
-        self.result.faults += [f"all is in order, and a look writes {call}" for call in more]
+        self.result.faults += [f"all is in sync, and a reconcile writes {call}" for call in more]
 
     def _delete_all(self) -> None:
         for key in list(self.world.cluster.objects):

@@ -1,4 +1,4 @@
-"""What the promises come to, in seconds of a clock that waits for nothing: an outage, moves, clocks that differ."""
+"""The times behind the promises, in seconds of a virtual clock: an outage, moves, clock skew."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ def shared() -> Iterator[Ground]:
 
 @pytest.fixture
 def begin(shared: Ground) -> Iterator[Callable[..., World]]:
-    """Makes the world of a test, with an operator whose clock may go wrong."""
+    """Creates the world of a test, with an operator whose clock may be wrong."""
     shared.lab.clear()
     begun: list[World] = []
 
@@ -58,12 +58,14 @@ def ready(world: World, key: Key) -> tuple[str, str]:
     return condition(world.cluster.objects[key])
 
 
-def test_all_is_ready_five_seconds_after_aws_is_back_and_nothing_is_written_twice(begin: Callable[..., World]) -> None:
+def test_all_objects_are_ready_within_five_seconds_after_an_outage_without_duplicate_writes(
+    begin: Callable[..., World],
+) -> None:
     world = begin()
     keys = [Key("shop", f"o{number}") for number in range(6)]
 
     def go_away(call: Call) -> None:
-        # The objects after the third one, and the half of that one, find AWS unavailable.
+        # AWS is unavailable for the objects after the third one, and for half of that one.
         if len(world.wire.writes) == 25:
             world.wire.trouble = Trouble.UNAVAILABLE
 
@@ -82,7 +84,7 @@ def test_all_is_ready_five_seconds_after_aws_is_back_and_nothing_is_written_twic
 
 @pytest.mark.parametrize("pause", [0.0, 0.001, 2.0], ids=["together", "at once", "two seconds later"])
 @pytest.mark.parametrize("is_old_first", [True, False], ids=["old first", "new first"])
-def test_a_parameter_that_moves_is_never_absent_and_keeps_its_version(
+def test_moved_parameter_is_never_absent_and_keeps_its_version(
     begin: Callable[..., World], is_old_first: bool, pause: float
 ) -> None:
     world = begin()
@@ -109,9 +111,7 @@ def test_a_parameter_that_moves_is_never_absent_and_keeps_its_version(
 
 
 @pytest.mark.parametrize("skew", [-TWO_HOURS, TWO_HOURS], ids=["two hours behind", "two hours ahead"])
-def test_a_bake_ends_when_it_should_where_the_operators_clock_is_wrong(
-    begin: Callable[..., World], skew: float
-) -> None:
+def test_bake_ends_on_time_with_a_wrong_operator_clock(begin: Callable[..., World], skew: float) -> None:
     world = begin(skew)
     watched: dict[str, Any] = {"rollout": BAKE, "alarms": {"defaults": False, "custom": [ALARM]}}
     world.cluster.create(A, spec("p", **watched))
@@ -129,7 +129,9 @@ def test_a_bake_ends_when_it_should_where_the_operators_clock_is_wrong(
     assert account.parameters()[f"{PATH}/p"].value == "1"
 
 
-def test_what_another_object_waits_for_does_not_become_stable_while_an_alarm_fires(begin: Callable[..., World]) -> None:
+def test_parameter_awaited_by_another_object_does_not_become_stable_while_an_alarm_fires(
+    begin: Callable[..., World],
+) -> None:
     world = begin()
     world.rotate("shop", "creds", {"q": "secret"})
     watched: dict[str, Any] = {"rollout": BAKE, "alarms": {"defaults": False, "custom": [ALARM]}}
@@ -144,14 +146,14 @@ def test_what_another_object_waits_for_does_not_become_stable_while_an_alarm_fir
     world.run(15.0)
     world.cluster.create(B, {**spec(), "parameters": [secret]})
     world.run(15.0)
-    world.look()
+    world.reconcile_all()
     assert ready(world, A)[1] == "AlarmFiring"
     assert {item.name: item.labels for item in account.parameters().values()} == {f"{PATH}/p": {}, f"{PATH}/q": {}}
 
 
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("has_rollout", [True, False], ids=["rollout", "no rollout"])
-def test_objects_that_swap_parameters_do_not_wait_for_each_other(
+def test_objects_that_swap_parameters_do_not_deadlock(
     begin: Callable[..., World], count: int, has_rollout: bool
 ) -> None:
     world = begin()
@@ -174,7 +176,7 @@ def test_objects_that_swap_parameters_do_not_wait_for_each_other(
 
 
 @pytest.mark.parametrize("is_deleted", [False, True], ids=["edited", "deleted"])
-def test_nothing_is_deleted_while_the_watch_is_silent_that_another_object_declares(
+def test_nothing_declared_by_another_object_is_deleted_while_the_watch_is_silent(
     begin: Callable[..., World], is_deleted: bool
 ) -> None:
     world = begin()
@@ -202,7 +204,7 @@ def test_nothing_is_deleted_while_the_watch_is_silent_that_another_object_declar
     assert (A in world.cluster.objects) is not is_deleted
 
 
-def test_nothing_is_deleted_while_objects_are_listed_anew(begin: Callable[..., World]) -> None:
+def test_nothing_is_deleted_during_a_relist(begin: Callable[..., World]) -> None:
     world = begin()
     world.cluster.create(A, spec("goes"))
     world.settle()
@@ -217,7 +219,7 @@ def test_nothing_is_deleted_while_objects_are_listed_anew(begin: Callable[..., W
     assert A not in world.cluster.objects
 
 
-def test_an_object_that_is_deleted_while_the_watch_is_silent_is_given_nothing_that_it_does_not_see(
+def test_object_deleted_while_the_watch_is_silent_adopts_nothing(
     begin: Callable[..., World],
 ) -> None:
     world = begin()
@@ -235,7 +237,7 @@ def test_an_object_that_is_deleted_while_the_watch_is_silent_is_given_nothing_th
     world.cluster.delete(B)
     world.life.controller.requeue(B)
     world.run(60.0)
-    # For all that the index knows, it takes over what the other object gives up.
+    # According to the index it adopts what the other object releases.
     world.cluster.edit(A, spec("stays"))
     world.run(60.0)
     world.cluster.listener = listener
@@ -247,7 +249,7 @@ def test_an_object_that_is_deleted_while_the_watch_is_silent_is_given_nothing_th
 
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 @pytest.mark.parametrize("wrong", [{"rules": [NEVER]}, "secret"], ids=["invalid", "Secret missing"])
-def test_an_object_that_never_could_be_carried_out_gives_up_what_it_was_handed(
+def test_object_that_never_became_valid_releases_adopted_parameters(
     begin: Callable[..., World], wrong: Any, policy: str
 ) -> None:
     world = begin()

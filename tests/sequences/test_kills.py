@@ -1,6 +1,7 @@
-"""The process dies at every write of four flows, and all its memory with it: AWS ends as if it had not.
+"""The process dies at every write of four flows with all its memory: the final state of AWS is the same.
 
-One life makes one write here, so that each write is somebody's last. `python -m benchmarks kills` kills the real process.
+One process makes one write here, so that each write is the last of one. `python -m benchmarks kills` kills the real
+process.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ import pytest
 from tests.sequences.flows import FLOWS, Ended, play
 from tests.sequences.world import Ground, ground
 
-# A write that follows from a lost status is made again by each life: the dashboard, which marks when it was written.
+# Each process repeats a write caused by a lost status: the dashboard, which records when it was written.
 LIVES_FOR_EACH_WRITE = 3
 
 
@@ -26,7 +27,7 @@ def undisturbed(shared: Ground) -> dict[str, Ended]:
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_a_flow_that_nobody_disturbs_writes_what_it_has_to(undisturbed: dict[str, Ended], name: str) -> None:
+def test_undisturbed_flow_makes_the_expected_writes(undisturbed: dict[str, Ended], name: str) -> None:
     ended = undisturbed[name]
     assert ended.faults == ()
     assert set(ended.reasons.values()) <= {"InSync", "RolledBack"}
@@ -39,7 +40,7 @@ def test_a_flow_that_nobody_disturbs_writes_what_it_has_to(undisturbed: dict[str
     [*((name, False) for name in FLOWS), ("rollback", True), ("hand-over", True)],
     ids=[*(f"{name}-after" for name in FLOWS), "rollback-before", "hand-over-before"],
 )
-def test_a_death_at_every_write_changes_nothing(
+def test_death_at_every_write_does_not_change_the_result(
     shared: Ground,
     undisturbed: dict[str, Ended],
     name: str,
@@ -54,8 +55,8 @@ def test_a_death_at_every_write_changes_nothing(
     assert ended.state == expected.state
     assert {str(call) for call in expected.writes} <= {str(call) for call in ended.writes}
     if name == "rollback":
-        # A process that dies between the marks leaves out the others; one lives on until the alarm, one to the end. Who
-        # only repeats the write of the life before makes another one: both are one point.
+        # A process that dies between the marks omits the others; one runs until the alarm, one to the end. A process
+        # that only repeats the previous process's write makes another one: both are one point.
         points = [call for call, after in pairwise(map(str, (*ended.writes, ended.writes[0]))) if call != after]
         assert ended.lives >= len(points) - 2
     else:

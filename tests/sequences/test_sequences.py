@@ -1,4 +1,5 @@
-"""Random sequences of edits, failures and deaths end as a reference model says; `python -m benchmarks sequences` plays more."""
+"""Random sequences of edits, failures and deaths end as a reference model predicts; `python -m benchmarks sequences`
+runs more."""
 
 from collections.abc import Iterator
 
@@ -6,7 +7,7 @@ import pytest
 from tests.sequences.story import play
 from tests.sequences.world import Ground, ground
 
-# A dozen sequences take a quarter of a minute; those of the benchmark are a thousand.
+# A dozen sequences take a quarter of a minute; the benchmark runs a thousand.
 SEEDS = range(12)
 
 
@@ -22,7 +23,7 @@ def test_aws_equals_the_model_after_a_random_sequence(shared: Ground, seed: int)
     assert result.faults == [], result.told()
 
 
-def test_a_sequence_is_replayed_by_its_seed(shared: Ground) -> None:
+def test_sequence_is_replayed_by_its_seed(shared: Ground) -> None:
     first, second = play(shared, 3), play(shared, 3)
     assert (first.steps, first.writes, first.lives) == (second.steps, second.writes, second.lives)
     assert first.writes > 0

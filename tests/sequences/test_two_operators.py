@@ -1,4 +1,5 @@
-"""Two operators serve the same objects, as while a Deployment is replaced: it converges, and neither undoes the other's work."""
+"""Two operators serve the same objects, as during a Deployment rollout: they converge without undoing each other's
+work."""
 
 import random
 from collections.abc import Iterator
@@ -19,27 +20,27 @@ from dynconfig.model.key import Key
 from dynconfig.model.writes import PUT
 
 A, B = Key("shop", "a"), Key("shop", "b")
-# Both may carry out an edit, and one that began before it may put the old value back once.
+# Both may apply an edit, and one that started before it may restore the old value once.
 WRITES_OF_AN_EDIT = 4
 HOUR = 3600.0
 ROUNDS = 6
-# The same value put again, and an owner tag removed again: one version more, and nothing at all.
-WRITTEN_TWICE = ("a version for nothing", "it belongs to nobody")
+# The same value put again, and an owner tag removed again: one more version, and no effect.
+WRITTEN_TWICE = ("a version for nothing", "it belongs to no object")
 
 
 class Pair(World):
-    """A world with two operators that do not know of each other; an event of AWS goes to one of them."""
+    """A world with two independent operators; an AWS event reaches one of them."""
 
     second: Life | None = None
     _turn = 0
 
     @property
     def lives_now(self) -> list[Life]:
-        """The operators that run."""
+        """The running operators."""
         return [life for life in (self.life, self.second) if life is not None]
 
     def run_for(self, seconds: float) -> None:
-        """Let time pass for both, in steps that let each react to the other."""
+        """Advance the time for both, in steps that let each react to the other."""
         for _ in range(int(seconds)):
             self.run(1.0)
 
@@ -81,7 +82,7 @@ def shared() -> Iterator[Ground]:
 
 
 class Play:
-    """A pair, and what watches its writes."""
+    """A pair, and a monitor of its writes."""
 
     def __init__(self, shared: Ground) -> None:
         shared.lab.clear()
@@ -100,7 +101,7 @@ class Play:
         self._settled()
 
     def writes_of(self, act: Any) -> list[Call]:
-        """What is written because of an act, until nothing is due but resyncs."""
+        """The writes caused by an act, until only resyncs are due."""
         before = len(self.world.wire.writes)
         act()
         self._settled()
@@ -110,7 +111,7 @@ class Play:
         return {condition(document) for document in self.world.cluster.objects.values()}
 
     def harm(self) -> list[str]:
-        """What should not have been written, but for what the other operator has just written, too."""
+        """Forbidden writes, except for those explained by the other operator's last write."""
         return [fault for fault in self.monitor.faults if not fault.endswith(WRITTEN_TWICE)]
 
     def _settled(self) -> None:
@@ -134,7 +135,7 @@ def puts(writes: list[Call]) -> list[Call]:
     return [call for call in writes if call.operation == "PutParameter"]
 
 
-def test_an_object_and_its_edits_converge_in_a_bounded_number_of_writes(play: Play) -> None:
+def test_object_and_its_edits_converge_in_a_bounded_number_of_writes(play: Play) -> None:
     play.create(A, spec("p", "q"))
     for number in range(2, 8):
         writes = play.writes_of(lambda number=number: play.world.cluster.edit(A, spec("p", "q", value=str(number))))
@@ -145,7 +146,7 @@ def test_an_object_and_its_edits_converge_in_a_bounded_number_of_writes(play: Pl
     assert play.writes_of(lambda: play.world.run(HOUR)) == []
 
 
-def test_a_parameter_that_moves_between_objects_keeps_its_version_and_ends_with_the_new_owner(play: Play) -> None:
+def test_moved_parameter_keeps_its_version_and_ends_with_the_new_owner(play: Play) -> None:
     play.create(A, spec("moving", "stays"))
     play.create(B, spec("other"))
     versions = {name: item.version for name, item in account.parameters().items()}
@@ -163,7 +164,7 @@ def test_a_parameter_that_moves_between_objects_keeps_its_version_and_ends_with_
     assert play.reasons() == {("True", "InSync")}
 
 
-def test_drift_is_corrected_and_they_do_not_correct_each_other(play: Play) -> None:
+def test_drift_is_corrected_once_by_two_operators(play: Play) -> None:
     play.create(A, spec("p"))
 
     def drift() -> None:
@@ -177,7 +178,7 @@ def test_drift_is_corrected_and_they_do_not_correct_each_other(play: Play) -> No
     assert play.writes_of(lambda: play.world.run(HOUR)) == []
 
 
-def test_a_new_text_of_a_secret_is_written_and_a_deletion_leaves_nothing(play: Play) -> None:
+def test_changed_secret_is_written_and_a_deletion_leaves_nothing(play: Play) -> None:
     play.world.cluster.secrets["shop", "db"] = {"password": "one"}
     secret = {"name": "password", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
     play.create(A, {"path": PATH, "parameters": [secret, {"name": "p", "value": "1"}]})
@@ -189,7 +190,7 @@ def test_a_new_text_of_a_secret_is_written_and_a_deletion_leaves_nothing(play: P
     assert play.harm() == []
 
 
-def test_an_object_that_is_deleted_and_made_anew_at_once_is_there(play: Play) -> None:
+def test_object_deleted_and_recreated_at_once_exists(play: Play) -> None:
     play.create(A, spec("p", "q"))
     for _ in range(3):
         play.world.cluster.delete(A)
@@ -197,7 +198,7 @@ def test_an_object_that_is_deleted_and_made_anew_at_once_is_there(play: Play) ->
         while A in play.world.cluster.objects:
             play.world.run(1.0)
         play.create(A, spec("p", "q"))
-        # SSM takes a name again 30 seconds after its deletion.
+        # SSM accepts a name again 30 seconds after its deletion.
         # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameter.html
         play.world.run_for(40)
         assert set(account.parameters()) == {f"{PATH}/p", f"{PATH}/q"}
@@ -228,5 +229,5 @@ def test_any_edits_and_moves_end_as_declared(play: Play, seed: int) -> None:
     assert play.reasons() == {("True", "InSync")}
     assert len(play.world.wire.writes) <= ROUNDS * 6 * WRITES_OF_AN_EDIT
     assert play.writes_of(lambda: play.world.run(HOUR)) == []
-    # An edit may come while a reconcile is under way, which then still releases; nothing that is declared is ever deleted.
+    # An edit may arrive during a reconcile, which then still releases; nothing declared is ever deleted.
     assert not [fault for fault in play.harm() if fault.startswith("delete")]

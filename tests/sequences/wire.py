@@ -1,4 +1,4 @@
-"""Between boto3 and AWS: each call of the operator can be watched, refused, lost, or be the last that it makes."""
+"""Between boto3 and AWS: each call of the operator can be observed, rejected, lost, or be its last."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,17 +16,17 @@ READS = ("Get", "List", "Describe")
 
 
 class Killed(BaseException):
-    """The process ended here, as by kill -9: nothing of it may go on."""
+    """The process was killed here, as by kill -9: nothing of it may continue."""
 
 
 class Trouble(StrEnum):
-    """What is wrong with AWS, as botocore has it after its own retries."""
+    """A fault of AWS, as botocore reports it after its retries."""
 
     NONE = "none"
     UNAVAILABLE = "unavailable"
     THROTTLED = "throttled"
     LOST_ANSWERS = "lost answers"
-    """Writes are carried out, and their answers never arrive."""
+    """Writes are carried out, and their responses never arrive."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class Death:
 
 @dataclass
 class Wire:
-    """What stands between; `before` and `after` watch the writes."""
+    """The interception; `before` and `after` observe the writes."""
 
     before: Callable[[Call], None] = lambda _call: None
     after: Callable[[Call], None] = lambda _call: None
     died: Callable[[Call | None], None] = lambda _made: None
-    """Hears of a death, and of the write that it followed, if that was carried out."""
+    """Called for a death, with the preceding write if it was carried out."""
     trouble: Trouble = Trouble.NONE
     death: Death | None = None
     is_dead: bool = False
@@ -72,7 +72,7 @@ class Wire:
 
     @contextmanager
     def laid(self) -> Iterator[None]:
-        """Stand between while the `with` lasts."""
+        """Intercept within the `with` block."""
         direct = BaseClient._make_api_call  # type: ignore[attr-defined]  # botocore's one place for all calls
 
         def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
@@ -116,7 +116,7 @@ class Wire:
             raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, call.operation)  # type: ignore[typeddict-item]
 
     def _dies_here(self) -> Death | None:
-        """The death that comes with this write."""
+        """The death that is due with this write."""
         if self.death is None:
             return None
         if self.death.write == 0:

@@ -1,4 +1,4 @@
-"""One sequence's world: an AWS, an API server, and an operator that can be killed; time passes by the minute for nothing."""
+"""The world of one sequence: AWS, an API server, and an operator that can be killed, with virtual time."""
 
 import asyncio
 import copy
@@ -41,17 +41,17 @@ POOL = 16
 
 
 class PromptKube(Kube):
-    """Its requests take no time, however busy this machine is."""
+    """Requests take no time, however busy this machine is."""
 
     async def _send(self, *arguments: Any, **named: Any) -> Document:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
-        with loop.standing():
+        with loop.stopped():
             return await super()._send(*arguments, **named)
 
 
 class Life:
-    """One process of the operator: all that it remembers is here, and goes with it."""
+    """One process of the operator with all its memory."""
 
     def __init__(self, loop: VirtualLoop, kube: Kube, clients: Session, skew: float) -> None:
         self.kube = kube
@@ -69,28 +69,28 @@ class Life:
         self.task = loop.create_task(self.controller.run())
 
     async def end(self) -> None:
-        """Stop to serve."""
+        """Stop serving."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
         await self.kube.close()
 
 
 class Journal(logging.Handler):
-    """Takes what the operator logs, and keeps its tracebacks but for those of a death."""
+    """Receives the operator's log and keeps its tracebacks, except those of a death."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.bugs: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it, where it is a bug."""
+        """Keep it if it is a bug."""
         failure = record.exc_info[1] if record.exc_info else None
         if failure is not None and not isinstance(failure, Killed):
             self.bugs.append("".join(traceback.format_exception(failure)[-3:]))
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Listen while the `with` lasts; nothing is printed."""
+        """Listen within the `with` block; nothing is printed."""
         logger = logging.getLogger("dynconfig")
         logger.addHandler(self)
         propagates, logger.propagate = logger.propagate, False
@@ -103,7 +103,7 @@ class Journal(logging.Handler):
 
 @dataclass
 class Clock:
-    """The time in AWS, which is that of the world that is played."""
+    """The time in AWS, which is that of the running world."""
 
     loop: VirtualLoop | None = None
     _before: float = 0.0
@@ -114,17 +114,17 @@ class Clock:
         return EPOCH + self._current()
 
     def begin(self) -> VirtualLoop:
-        """The loop of another world, in which the time begins again."""
+        """Switch to the loop of another world, in which the time starts again."""
         self._before += self._current()
         self.loop = VirtualLoop()
         return self.loop
 
     def monotonic(self) -> float:
-        """Seconds of all worlds so far, and those that calls have waited for their turn."""
+        """Seconds of all worlds so far, plus the waits of calls for their turn."""
         return self._before + self._current() + self._waited
 
     def wait(self, seconds: float) -> None:
-        """Wait for the turn of a call. The time of the world stands still, as while any thread works."""
+        """Wait for the turn of a call. The clock of the world is stopped, as while any thread works."""
         self._waited += seconds
 
     def _current(self) -> float:
@@ -133,18 +133,18 @@ class Clock:
 
 @dataclass(frozen=True)
 class Ground:
-    """What many worlds share, one after the other: it takes long to make, and remembers nothing of them."""
+    """What worlds share one after the other: slow to create, and without state of a world."""
 
     clock: Clock
     lab: AwsLab
     wire: Wire
     clients: Session
-    """Those of the operator's processes; they hold no state but credentials."""
+    """The clients of the operator's processes; they have no state but credentials."""
     journal: Journal
 
 
 class World:
-    """What a sequence acts on."""
+    """The world of a sequence."""
 
     def __init__(self, ground: Ground, skew: float = 0.0) -> None:
         self.ground = ground
@@ -154,7 +154,7 @@ class World:
         self.cluster = Cluster()
         self.lives = 0
         self.next_death: Callable[[], Death | None] = lambda: None
-        """Answers when a process that is started after a death will die itself."""
+        """Returns when a process that is started after a death will die itself."""
         self._skew = skew
         self._stack = AsyncExitStack()
         self._died = asyncio.Event()
@@ -170,7 +170,7 @@ class World:
 
     def begin(self) -> None:
         """Start the API server and the operator."""
-        self.wire.died = self._hear_death
+        self.wire.died = self._on_death
         self.wire.revive()
         self._do(self._begin())
 
@@ -181,7 +181,7 @@ class World:
         self.loop.close()
 
     def kill(self) -> None:
-        """End the process, and all that it remembers, wherever it is."""
+        """Kill the process with all its memory, wherever it is."""
         self.wire.is_dead = True
         self._do(self._bury())
 
@@ -195,13 +195,13 @@ class World:
         self.wire.death = death
 
     def run(self, seconds: float = TICK) -> None:
-        """Let time pass; what is due is done."""
+        """Advance the time; what is due is done."""
         self._do(self._run(seconds))
 
     def settle(self, longest: float = 300.0) -> None:
-        """Let time pass until only resyncs are left to do, or so long where something polls."""
+        """Advance the time until only resyncs are due, or for this long if something polls."""
         until = self.loop.time() + longest
-        # Nothing is under way after it.
+        # Nothing is in progress after it.
         self.run()
         while self.life is not None and self.loop.time() < until:
             due = self.life.work_queue.next_at()
@@ -209,29 +209,29 @@ class World:
                 return
             self.run(max(0.0, due - self.loop.time()) + TICK)
 
-    def look(self) -> None:
-        """Have every object reconciled."""
+    def reconcile_all(self) -> None:
+        """Reconcile every object."""
         for key in list(self.cluster.objects):
             if self.life is not None:
                 self.life.controller.requeue(key)
         self.settle()
 
     def signal(self, name: str) -> None:
-        """EventBridge reports that somebody changed a parameter."""
+        """EventBridge reports that another principal changed a parameter."""
         if self.life is not None:
             self.life.controller.router.route([Signal(REGION, float(int(self.now)), PUT, parameters=(name,))])
 
     def rotate(self, namespace: str, name: str, data: dict[str, str]) -> None:
-        """Give a Secret another content."""
+        """Replace the content of a Secret."""
         self.cluster.secrets[namespace, name] = data
         if self.life is not None:
             self.life.controller.references.changed(("Secret", namespace, name), str(self.loop.time()))
 
     def aws(self, service: str) -> Any:
-        """boto3, as a person would use it."""
+        """boto3 for a user."""
         return boto3.client(service, region_name=REGION, endpoint_url=self.lab.endpoint)  # type: ignore[call-overload]
 
-    def _hear_death(self, made: Call | None) -> None:
+    def _on_death(self, made: Call | None) -> None:
         """Called in the thread that died."""
         self._last = made
         self.loop.call_soon_threadsafe(self._died.set)
@@ -273,7 +273,7 @@ class World:
             self.wire.death = self.next_death()
 
     def _report_last(self) -> None:
-        """The process that died heard of no event of its last write: the next one receives it from the queue."""
+        """The killed process did not receive the event of its last write: the next one receives it from the queue."""
         made, self._last = self._last, None
         if made is None or made.service != "ssm":
             return
@@ -289,7 +289,7 @@ def _copied(document: Document) -> Document:
 
 @contextmanager
 def ground() -> Iterator[Ground]:
-    """A loop, an emulated AWS that goes by its clock, and the wire between."""
+    """A loop, an emulated AWS with its clock, and the connection between them."""
     clock, wire, journal = Clock(), Wire(), Journal()
     with (
         pytest.MonkeyPatch.context() as environment,

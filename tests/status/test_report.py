@@ -45,7 +45,7 @@ def test_in_sync() -> None:
         (Refused("no"), {"Ready": ("False", "Refused"), "Stalled": ("True", "Refused")}),
     ],
 )
-def test_what_passes_is_unknown_and_what_needs_a_person_is_false(
+def test_transient_failure_is_unknown_and_terminal_failure_is_false(
     error: Any, expected: dict[str, tuple[str, str]]
 ) -> None:
     fake = FakeKind(failures={"/app/b": error})
@@ -56,7 +56,7 @@ def test_what_passes_is_unknown_and_what_needs_a_person_is_false(
     assert "appliedGeneration" not in status
 
 
-def test_nothing_declared_keeps_the_last_report() -> None:
+def test_invalid_declaration_keeps_the_last_report() -> None:
     before = applied(FakeKind())
     status = report.failure(InvalidSpec("spec.path: wrong"), 2, PreviousStatus.of(before), LATER, None)
     assert conditions(status) == {"Ready": ("False", "InvalidSpec"), "Stalled": ("True", "InvalidSpec")}
@@ -67,7 +67,7 @@ def test_nothing_declared_keeps_the_last_report() -> None:
     assert conditions(waiting)["Ready"] == ("Unknown", "SourceMissing")
 
 
-def test_transition_times_move_only_with_the_value() -> None:
+def test_transition_times_change_only_with_the_value() -> None:
     fake = FakeKind()
     first = applied(fake)
     again = status_of(fake.engine().run(declared(VALUES)), first, LATER)
@@ -85,7 +85,7 @@ def drifting(**more: Any) -> tuple[FakeKind, dict[str, Any]]:
     return fake, before
 
 
-def test_reported_drift_tells_field_both_sides_and_since_when() -> None:
+def test_reported_drift_has_field_both_values_and_start_time() -> None:
     fake, before = drifting()
     declaration = declared(VALUES, driftPolicy="Report", status=before)
     first = status_of(fake.engine().run(declaration), before, NOW)
@@ -103,14 +103,14 @@ def test_reported_drift_tells_field_both_sides_and_since_when() -> None:
     assert again["counts"]["summary"] == "1/2"
 
 
-def test_drift_that_is_reported_is_left_alone_though_the_finalizer_was_taken_off() -> None:
+def test_reported_drift_is_not_corrected_after_the_finalizer_was_removed() -> None:
     fake, before = drifting()
     first = status_of(fake.engine().run(declared(VALUES, driftPolicy="Report", status=before)), before)
     fake.engine().run(declared(VALUES, driftPolicy="Report", status=first, finalizers=[]))
     assert fake.values["/app/a"] == "by hand"
 
 
-def test_many_long_names_make_no_report_that_kubernetes_refuses() -> None:
+def test_status_with_many_long_names_is_accepted_by_kubernetes() -> None:
     values = {f"{'n' * 490}{number}": "1" for number in range(5)}
     fake = FakeKind()
     about: dict[str, Any] = {"path": "/" + "p" * 395, "driftPolicy": "Report"}
@@ -121,14 +121,14 @@ def test_many_long_names_make_no_report_that_kubernetes_refuses() -> None:
     assert len({item["type"]: item for item in found["conditions"]}["Drifted"]["message"]) == 4096
 
 
-def test_a_long_request_is_echoed_shortened() -> None:
+def test_long_request_is_echoed_truncated() -> None:
     asked = "x" * 300
     outcome = FakeKind().engine().run(declared(VALUES))
     assert report.status(outcome, PreviousStatus(), NOW, asked)["lastHandledReconcileAt"] == "x" * 256
     assert report.failure(Refused("no"), 1, PreviousStatus(), NOW, asked)["lastHandledReconcileAt"] == "x" * 256
 
 
-def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
+def test_corrected_drift_is_in_events_and_not_in_status() -> None:
     fake, before = drifting()
     outcome = fake.engine().run(declared(VALUES, status=before))
     assert conditions(status_of(outcome, before)) == {"Ready": ("True", "InSync")}
@@ -138,7 +138,7 @@ def test_corrected_drift_is_not_in_status_but_in_notes() -> None:
     assert "/app/a" in told["DriftCorrected"].message
 
 
-def test_drift_that_stands_is_noted_once() -> None:
+def test_persistent_drift_is_reported_once_by_event() -> None:
     fake, before = drifting()
     first = fake.engine().run(declared(VALUES, driftPolicy="Report", status=before))
     status = status_of(first, before)
@@ -147,7 +147,7 @@ def test_drift_that_stands_is_noted_once() -> None:
     assert kube_events.events_of(again, PreviousStatus.of(status), LATER) == ()
 
 
-def test_a_refusal_is_noted_once_and_what_passes_never() -> None:
+def test_terminal_error_is_reported_once_by_event_and_transient_ones_never() -> None:
     error = Refused("no")
     assert [note.reason for note in kube_events.error_events(error, PreviousStatus())] == ["Refused"]
     told = report.failure(error, 1, PreviousStatus(), NOW, None)
@@ -155,7 +155,7 @@ def test_a_refusal_is_noted_once_and_what_passes_never() -> None:
     assert kube_events.error_events(Throttled("slow"), PreviousStatus()) == ()
 
 
-def test_a_change_of_the_revision_is_a_change_of_a_version() -> None:
+def test_revision_change_counts_as_version_change() -> None:
     fake = FakeKind()
     before = applied(fake)
     same = status_of(fake.engine().run(declared(VALUES)))
@@ -163,7 +163,7 @@ def test_a_change_of_the_revision_is_a_change_of_a_version() -> None:
     assert before["revision"] == same["revision"] != other["revision"]
 
 
-def test_suspended_tells_what_waits() -> None:
+def test_suspended_status_reports_pending_changes() -> None:
     waiting = status_of(FakeKind().engine().run(declared(VALUES, suspend=True)))
     assert conditions(waiting) == {"Ready": ("Unknown", "Suspended")}
     assert "2 changes pending" in waiting["conditions"][0]["message"]
@@ -176,7 +176,7 @@ def deletion_failing(previous: dict[str, Any], now: float, error: Terminal) -> d
     return status_of(fake.engine().run(deletion(VALUES)), previous, now)
 
 
-def test_after_an_hour_of_failing_to_delete_a_way_out_is_offered() -> None:
+def test_way_out_is_reported_after_an_hour_of_failing_deletion() -> None:
     first = deletion_failing({}, NOW, Refused("no"))
     assert first["failingSince"] == timestamp(NOW)
     almost = deletion_failing(first, NOW + 3599, Refused("no"))
@@ -186,7 +186,7 @@ def test_after_an_hour_of_failing_to_delete_a_way_out_is_offered() -> None:
     assert "annotate dcfg myapp dynconfig.dev/abandon=true" in hopeless["conditions"][0]["message"]
 
 
-def test_a_deletion_that_gets_on_is_not_called_failing() -> None:
+def test_progressing_deletion_is_not_reported_as_failing() -> None:
     values = {f"p{number:03}": "1" for number in range(120)}
     fake = FakeKind()
     status = status_of(fake.engine().run(declared(values)))
@@ -200,24 +200,24 @@ def test_a_deletion_that_gets_on_is_not_called_failing() -> None:
     assert conditions(status)["Ready"] == ("False", "DeletionFailing")
 
 
-def test_the_inventory_of_an_abandoned_object_names_all_that_stays() -> None:
+def test_inventory_of_an_abandoned_object_lists_all_remaining_resources() -> None:
     note = kube_events.abandoned(deletion(VALUES))
     assert note.reason == "Abandoned"
     assert "/app/a, /app/b" in note.message
 
 
-def test_the_first_status_claims_nothing() -> None:
+def test_first_status_is_unknown() -> None:
     status = report.starting(1, NOW)
     assert conditions(status) == {"Ready": ("Unknown", "Applying"), "Reconciling": ("True", "Applying")}
     assert "appliedGeneration" not in status
 
 
-def test_one_change_waits_in_the_singular() -> None:
+def test_one_pending_change_is_singular() -> None:
     waiting = status_of(FakeKind().engine().run(declared({"a": "1"}, suspend=True)))
     assert waiting["conditions"][0]["message"] == "1 change pending: spec.suspend is true"
 
 
-def test_what_is_true_of_several_resources_is_said_once() -> None:
+def test_message_for_several_resources_is_reported_once() -> None:
     fake = FakeKind()
     for name in "abcdefg":
         fake.by_hand(f"/app/{name}", owner=RIVAL.tag)
@@ -231,7 +231,7 @@ def test_what_is_true_of_several_resources_is_said_once() -> None:
 
 
 @pytest.mark.parametrize("is_deleted", [False, True])
-def test_what_fails_while_a_change_bakes_says_that_it_is_not_rolled_back(is_deleted: bool) -> None:
+def test_failure_while_baking_is_reported_as_not_rolled_back(is_deleted: bool) -> None:
     before = {"bake": {"generation": 1, "since": timestamp(NOW), "until": timestamp(LATER)}}
     found = report.failure(InvalidSpec("x" * 40_000), 2, PreviousStatus.of(before), NOW, None, deleting=is_deleted)
     assert found["conditions"][0]["message"].endswith("is not rolled back even if its alarms fire") is not is_deleted

@@ -1,4 +1,4 @@
-"""The lab's API server as kubectl and Helm see it."""
+"""The lab's API server for kubectl and Helm."""
 
 import json
 import subprocess
@@ -19,30 +19,30 @@ NAME = "dynamicconfigs.dynconfig.dev"
 
 @dataclass(frozen=True)
 class Cluster:
-    """Programs that act on one API server."""
+    """Programs that use one API server."""
 
     kubectl_binary: Path
     kubeconfig: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """What kubectl prints; it fails with kubectl's own words."""
+        """The output of kubectl; fails with kubectl's message."""
         result = self.tried(*arguments, stdin=stdin)
         assert result.returncode == 0, f"kubectl {' '.join(arguments)}: {result.stderr}"
         return result.stdout
 
     def refused(self, *arguments: str, stdin: str = "") -> str:
-        """Why the API server refuses what kubectl asks."""
+        """The API server's error for a kubectl command."""
         result = self.tried(*arguments, stdin=stdin)
         assert result.returncode != 0, result.stdout
         return result.stderr
 
     def tried(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        """What came of a command of kubectl."""
+        """The result of a kubectl command."""
         return self.run(str(self.kubectl_binary), *arguments, stdin=stdin)
 
     def run(self, *command: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        """What came of a command in this cluster's environment."""
+        """The result of a command in this cluster's environment."""
         environment = {**self.environment, "KUBECONFIG": str(self.kubeconfig)}
         return subprocess.run(command, env=environment, input=stdin, capture_output=True, text=True, check=False)
 
@@ -56,14 +56,14 @@ class Cluster:
         return self.tried("get", *arguments).returncode == 0
 
     def wait_served(self) -> None:
-        """Wait until the API server serves DynamicConfigs by the definition that was applied last."""
-        # A definition has no conditions for a moment, which kubectl takes for an error.
+        """Wait until the API server serves DynamicConfigs by the last applied CRD."""
+        # A new CRD has no conditions for a short time, which kubectl treats as an error.
         established = ("wait", "--for=condition=Established", f"crd/{NAME}", "--timeout=30s")
         assert wait_until(lambda: self.tried(*established).returncode == 0, 60), "the definition is not established"
         assert wait_until(lambda: self.has("dynamicconfigs", "-A"), 30), "DynamicConfigs are not served after 30 s"
 
     def remove_crd(self) -> None:
-        """Delete the definition with all objects, whose finalizers nobody waits for here."""
+        """Delete the CRD with all objects, whose finalizers no operator removes here."""
         if not self.has("crd", NAME):
             return
         for item in self.document("dynamicconfigs", "-A")["items"]:

@@ -1,4 +1,4 @@
-"""One control plane for the tests of installing and upgrading; each begins and ends without the definition."""
+"""One control plane for the tests of installation and upgrade; each starts and ends without the CRD."""
 
 import itertools
 import os
@@ -26,7 +26,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def cluster(plane: ControlPlane, tmp_path: Path) -> Iterator[Cluster]:
-    # Caches of kubectl and Helm, which outlive a definition, go into the test's own folder.
+    # Caches of kubectl and Helm, which outlive a CRD, are in the test's folder.
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     found = Cluster(binaries.kubectl(Console(stderr=True)), plane.kubeconfig, environment)
     yield found
@@ -41,7 +41,7 @@ def scene() -> Iterator[Stack]:
 
 @pytest.fixture
 def installed(scene: Stack) -> Iterator[World]:
-    """All of manifests/install beside a running operator, whatever the test before took away; a namespace for a test."""
+    """All of manifests/install with a running operator, restored after the previous test; a namespace for a test."""
     _install(scene)
     _wait_protected(scene)
     scene.operator.restart("operator")
@@ -56,7 +56,7 @@ def installed(scene: Stack) -> Iterator[World]:
 
 
 def _install(scene: Stack) -> None:
-    """All of it, once what is still being deleted is gone."""
+    """Apply all of it, once pending deletions have finished."""
 
     def is_installed() -> bool:
         try:
@@ -71,7 +71,7 @@ def _install(scene: Stack) -> None:
 
 
 def _wait_protected(scene: Stack) -> None:
-    """A policy is enforced some time after it was applied."""
+    """Wait until a policy is enforced, which takes some time after it was applied."""
 
     def is_refused() -> bool:
         try:

@@ -1,8 +1,9 @@
-"""`python -m tests.upgrade.record` writes tests/upgrade/previous anew from this tree: what a release leaves in a cluster.
+"""`python -m tests.upgrade.record` regenerates tests/upgrade/previous from this tree: the state that a release leaves
+in a cluster.
 
 Run it when a release is made, before the next change of the API. It starts the lab, applies the examples and
-previous/objects.yaml, brings some into another state than Ready, and stores the CRD and all objects as the API server
-then holds them, with the status that the operator of this tree wrote.
+previous/objects.yaml, brings some objects into another state than Ready, and stores the CRD and all objects as the
+API server stores them, with the status that the operator of this tree wrote.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An object that no longer fits its definition can be abandoned: what the real API server takes of it, and what it refuses."""
+"""An object that no longer fits its CRD can be abandoned: what the real API server accepts and rejects."""
 
 import copy
 import json
@@ -21,10 +21,10 @@ ANYTHING = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 PATH = "/default/app"
 PARAMETERS: list[dict[str, Any]] = [{"name": "a", "value": "1"}]
 ANNOTATION = json.dumps({"metadata": {"annotations": {names.ABANDON: "true"}}})
-# Unchanged fields are not validated again, but CEL rules fail on a field of another type, or on one that is not there.
+# Unchanged fields are not validated again, but CEL rules fail on a field of another type or a missing one.
 # https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation-ratcheting
 MISFITS: dict[str, tuple[dict[str, Any], bool]] = {
-    "an-enum-that-is-gone": ({"path": PATH, "driftPolicy": "Fix", "parameters": PARAMETERS}, True),
+    "a-removed-enum-value": ({"path": PATH, "driftPolicy": "Fix", "parameters": PARAMETERS}, True),
     "a-type-of-a-scalar": ({"path": PATH, "suspend": "no", "parameters": PARAMETERS}, True),
     "a-type-in-a-list": ({"path": PATH, "parameters": [{"name": "a", "value": 7}]}, False),
     "a-list-that-is-none": ({"path": PATH, "parameters": "a=1"}, False),
@@ -35,7 +35,7 @@ MISFITS: dict[str, tuple[dict[str, Any], bool]] = {
 
 @pytest.fixture
 def misfits(cluster: Cluster) -> Iterator[Cluster]:
-    """A cluster with objects of a definition that took any spec, under this release's."""
+    """A cluster with objects of a CRD that accepted any spec, under this release's CRD."""
     current: Document = yaml.safe_load(CRD.read_text())
     former = copy.deepcopy(current)
     for version in former["spec"]["versions"]:
@@ -70,14 +70,14 @@ def annotated(cluster: Cluster, name: str) -> Document:
     return found
 
 
-def test_what_the_api_server_takes_and_refuses(misfits: Cluster) -> None:
+def test_api_server_accepts_and_rejects_these_changes(misfits: Cluster) -> None:
     taken = {
         name: misfits.tried("patch", "dcfg", name, "--type=merge", "-p", ANNOTATION).returncode == 0 for name in MISFITS
     }
     assert taken == {name: is_taken for name, (_spec, is_taken) in MISFITS.items()}
 
 
-def test_each_of_them_can_be_abandoned_and_goes(misfits: Cluster, writer: Writer) -> None:
+def test_each_object_can_be_abandoned_and_deleted(misfits: Cluster, writer: Writer) -> None:
     for name in MISFITS:
         result = dynconfig("abandon", "-n", "default", name, "--yes", KUBECONFIG=str(misfits.kubeconfig))
         assert result.code == 0, result.text
@@ -88,10 +88,10 @@ def test_each_of_them_can_be_abandoned_and_goes(misfits: Cluster, writer: Writer
         assert wait_until(lambda name=name: not misfits.has("dcfg", name), 10)  # type: ignore[misc]
 
 
-def test_what_it_takes_to_annotate_one_never_lets_an_operator_delete_anything(misfits: Cluster, writer: Writer) -> None:
+def test_annotating_an_object_never_lets_an_operator_delete_anything(misfits: Cluster, writer: Writer) -> None:
     writer.abandon(Key("default", "a-type-in-a-list"))
     spec = annotated(misfits, "a-type-in-a-list")["spec"]
     assert (spec["suspend"], spec["deletionPolicy"]) == (True, "Retain")
-    writer.abandon(Key("default", "an-enum-that-is-gone"))
-    kept = annotated(misfits, "an-enum-that-is-gone")["spec"]
+    writer.abandon(Key("default", "a-removed-enum-value"))
+    kept = annotated(misfits, "a-removed-enum-value")["spec"]
     assert (kept["driftPolicy"], [item["name"] for item in kept["parameters"]]) == ("Fix", ["a"])

@@ -1,4 +1,4 @@
-"""A value that moves into a Secret after somebody edited it by hand: the way out is told, and it leads out."""
+"""A value that moves into a Secret after a manual edit: the error names the command that resolves it, and it works."""
 
 import json
 
@@ -27,7 +27,7 @@ def manifest(world: World, **parts: object) -> str:
 
 
 def moved(world: World, before: str, edited: object, after: str) -> str:
-    """Applied, edited by hand at the same field, applied with the other field: what the API server answers."""
+    """Apply, edit the same field by hand, apply with the other field; return the API server's error."""
     world.stack.kubectl(*GITOPS, stdin=before)
     edit = ("patch", "dcfg", "managed", "-n", world.namespace, "--type=json", "--field-manager=kubectl-edit")
     world.stack.kubectl(*edit, "-p", json.dumps([edited]))
@@ -60,7 +60,7 @@ def moved(world: World, before: str, edited: object, after: str) -> str:
     ],
     ids=["value", "source", "statistic"],
 )
-def test_the_refusal_tells_the_command_that_helps(
+def test_error_names_the_command_that_resolves_it(
     installed: World, before: dict[str, object], path: str, value: object, after: dict[str, object]
 ) -> None:
     edited = {"op": "replace", "path": path, "value": value}
@@ -73,7 +73,7 @@ def test_the_refusal_tells_the_command_that_helps(
     assert f'"{field}":' not in json.dumps(installed.get("managed")["spec"])
 
 
-def test_a_plan_names_the_manager(installed: World) -> None:
+def test_plan_names_the_manager(installed: World) -> None:
     installed.secret("s", k="secret")
     installed.stack.kubectl(*GITOPS, stdin=manifest(installed, parameters=[{"name": "a", "value": "1"}]))
     installed.edit("managed", {"spec": {"parameters": [{"name": "a", "value": "2"}]}})

@@ -1,4 +1,4 @@
-"""The definition is taken by every way of installing it, a second time too, and over that of the previous release."""
+"""The CRD is accepted by every way of installing it, also a second time, and over that of the previous release."""
 
 import pytest
 import yaml
@@ -17,21 +17,22 @@ AGAIN = {
     "replace": ("replace", *FILE),
 }
 FIRST = {"create": ("create", *FILE), **{name: command for name, command in AGAIN.items() if name != "replace"}}
-# A field that another manager set otherwise is taken over only by force; a replace and a client-side apply just do it.
+# A field that another manager set to another value is overwritten only with force; replace and client-side apply always
+# overwrite it.
 OVER_PREVIOUS = {**AGAIN, "server-side": ("apply", "--server-side", "--force-conflicts", *FILE)}
 
 
 @pytest.mark.parametrize("again", AGAIN)
 @pytest.mark.parametrize("first", FIRST)
-def test_it_is_taken_twice(cluster: Cluster, first: str, again: str) -> None:
+def test_crd_can_be_applied_twice(cluster: Cluster, first: str, again: str) -> None:
     cluster.kubectl(*FIRST[first])
     cluster.kubectl(*AGAIN[again])
     cluster.kubectl(*AGAIN[again])
     cluster.wait_served()
 
 
-def test_it_is_what_the_api_server_stores(cluster: Cluster) -> None:
-    # A field that is dropped or added makes GitOps tools see a difference for ever, and server-side apply a conflict.
+def test_crd_equals_what_the_api_server_stores(cluster: Cluster) -> None:
+    # A dropped or added field is a permanent difference for GitOps tools, and a conflict in server-side apply.
     cluster.kubectl(*FIRST["create"])
     wanted = yaml.safe_load(CRD.read_text())["spec"]
     stored = cluster.document("crd", NAME)["spec"]
@@ -39,7 +40,7 @@ def test_it_is_what_the_api_server_stores(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("way", OVER_PREVIOUS)
-def test_it_is_taken_over_that_of_the_previous_release(cluster: Cluster, way: str) -> None:
+def test_crd_replaces_that_of_the_previous_release(cluster: Cluster, way: str) -> None:
     cluster.kubectl("apply", "-f", str(PREVIOUS / "crd.yaml"))
     cluster.wait_served()
     cluster.kubectl(*OVER_PREVIOUS[way])

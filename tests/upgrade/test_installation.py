@@ -1,4 +1,4 @@
-"""The whole installation, by kustomize and by Helm: installed, installed again, upgraded, taken out and installed anew."""
+"""The whole installation by kustomize and Helm: installed, installed again, upgraded, removed and installed anew."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ WAYS = {
 
 @pytest.fixture(autouse=True)
 def empty(cluster: Cluster) -> Iterator[None]:
-    """Nothing is left of an installation."""
+    """Nothing of an installation is left."""
     yield
     if cluster.has("crd", NAME):
         cluster.kubectl(*ALLOW)
@@ -63,7 +63,7 @@ class Release:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_installed_twice_and_anew(cluster: Cluster, way: str) -> None:
+def test_installation_can_be_repeated_and_recreated(cluster: Cluster, way: str) -> None:
     for _ in range(2):
         cluster.kubectl(*WAYS[way], *INSTALL)
     cluster.wait_served()
@@ -73,7 +73,7 @@ def test_it_is_installed_twice_and_anew(cluster: Cluster, way: str) -> None:
     cluster.wait_served()
 
 
-def test_what_is_applied_again_is_unchanged(cluster: Cluster) -> None:
+def test_second_apply_changes_nothing(cluster: Cluster) -> None:
     cluster.kubectl("apply", *INSTALL)
     cluster.wait_served()
     again = cluster.kubectl("apply", *INSTALL).splitlines()
@@ -82,7 +82,7 @@ def test_what_is_applied_again_is_unchanged(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_upgrade_leaves_the_policy_as_its_author_wrote_it(cluster: Cluster, way: str) -> None:
+def test_upgrade_keeps_the_policy_of_the_user(cluster: Cluster, way: str) -> None:
     cluster.kubectl(*WAYS[way], *INSTALL)
     written = yaml.safe_load(POLICY.read_text())
     assert not cluster.has("configmap", written["metadata"]["name"], "-n", SPACE)
@@ -92,7 +92,7 @@ def test_an_upgrade_leaves_the_policy_as_its_author_wrote_it(cluster: Cluster, w
     assert found["data"] == written["data"]
 
 
-def test_a_chart_is_installed_upgraded_and_installed_anew(cluster: Cluster, release: Release) -> None:
+def test_chart_is_installed_upgraded_and_installed_anew(cluster: Cluster, release: Release) -> None:
     assert "No namespace may use any path yet" in release("install", "dynconfig-operator", CHART, "--create-namespace")
     cluster.wait_served()
     single = release("upgrade", "dynconfig-operator", CHART, "--set", "region=eu-west-1", "--set", "tenancy=single")
@@ -105,9 +105,7 @@ def test_a_chart_is_installed_upgraded_and_installed_anew(cluster: Cluster, rele
     assert "another" in release.tried("install", "another", CHART).stderr
 
 
-def test_a_chart_takes_over_and_upgrades_a_definition_that_kubectl_installed(
-    cluster: Cluster, release: Release
-) -> None:
+def test_chart_adopts_and_upgrades_a_crd_installed_by_kubectl(cluster: Cluster, release: Release) -> None:
     cluster.kubectl("apply", "-f", str(PREVIOUS / "crd.yaml"))
     release(
         "upgrade",
@@ -123,22 +121,22 @@ def test_a_chart_takes_over_and_upgrades_a_definition_that_kubectl_installed(
     assert "null" not in cluster.kubectl("get", "crd", NAME, "-o", "jsonpath={.spec}")
 
 
-def test_going_back_with_kubectl_prunes_what_the_previous_release_does_not_know(cluster: Cluster) -> None:
+def test_downgrade_with_kubectl_prunes_fields_unknown_to_the_previous_release(cluster: Cluster) -> None:
     cluster.kubectl("apply", *INSTALL)
     with_new_field(cluster)
-    # As README.md says: sed '/: null$/d'.
+    # As README.md describes: sed '/: null$/d'.
     lines = (PREVIOUS / "crd.yaml").read_text().splitlines(keepends=True)
     cluster.kubectl("apply", "-f", "-", stdin="".join(line for line in lines if not line.endswith(": null\n")))
     wait_pruned(cluster)
     cluster.kubectl("apply", *INSTALL)
 
 
-def test_going_back_with_helm_prunes_what_the_previous_release_does_not_know(
+def test_downgrade_with_helm_prunes_fields_unknown_to_the_previous_release(
     cluster: Cluster, release: Release, tmp_path: Path
 ) -> None:
     previous = tmp_path / "previous"
     shutil.copytree(CHART, previous)
-    # Server-side apply, which is Helm 4's, does not take the definition of the previous release: its defaults hold null.
+    # Server-side apply, the default of Helm 4, rejects the previous release's CRD: its defaults contain null.
     definition = yaml.safe_load(CRD.read_text())
     spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     parameter = spec["properties"]["parameters"]["items"]
@@ -156,7 +154,7 @@ def test_going_back_with_helm_prunes_what_the_previous_release_does_not_know(
 
 
 def with_new_field(cluster: Cluster) -> None:
-    """Create an object with a field that the previous definition does not know."""
+    """Create an object with a field that the previous CRD does not have."""
     cluster.wait_served()
     reference = {"name": "db", "key": "host", "allowPlaintext": True}
     parameter = {"name": "host", "type": "String", "valueFrom": {"secretKeyRef": reference}}
@@ -166,7 +164,7 @@ def with_new_field(cluster: Cluster) -> None:
         "metadata": {"name": "app", "namespace": "default"},
         "spec": {"path": "/app", "parameters": [parameter]},
     }
-    # The definition that was there before is served for a moment after it was changed.
+    # The previous CRD is served for a short time after the change.
     made = wait_until(lambda: _keeps(cluster, json.dumps(document)), 30)
     assert made, "the field is not kept after 30 s"
 

@@ -1,4 +1,4 @@
-"""The operator of this release with what the one before left: its definition, and the status it wrote."""
+"""This release's operator with the state of the previous one: its CRD, and the status it wrote."""
 
 import copy
 import signal
@@ -21,7 +21,7 @@ STORED: dict[str, Document] = {
 
 @pytest.fixture
 def world(installed: World) -> World:
-    """A cluster that has the definition of the previous release, and this release's operator."""
+    """A cluster with the CRD of the previous release and this release's operator."""
     stack = installed.stack
     with_definition(stack, str(PREVIOUS / "crd.yaml"))
     stack.operator.restart("operator")
@@ -29,14 +29,14 @@ def world(installed: World) -> World:
 
 
 def with_definition(stack: Stack, file: str) -> None:
-    """The definition of a file in place of any other; client-side, since the previous one is accepted in no other way."""
+    """Replace the CRD by that of a file; client-side, since the previous one is accepted in no other way."""
     stack.kubectl("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
     stack.kubectl("delete", "crd", NAME)
     stack.kubectl("apply", "-f", file)
     stack.kubectl("wait", "--for=condition=Established", f"crd/{NAME}", "--timeout=30s")
 
 
-def test_it_serves_objects_under_the_previous_definition_and_through_the_upgrade(world: World) -> None:
+def test_operator_serves_objects_under_the_previous_crd_and_during_the_upgrade(world: World) -> None:
     world.wait("objects are served", lambda: world.create("app", world.spec({"name": "a", "value": "1"})).is_success)
     world.wait_ready("app")
     world.stack.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
@@ -46,12 +46,12 @@ def test_it_serves_objects_under_the_previous_definition_and_through_the_upgrade
     world.put_by_hand("a", "3")
     world.wait("drift is corrected", lambda: world.value("a") == "2")
     world.delete("app")
-    world.wait("the object is gone", lambda: world.is_gone("app"))
+    world.wait("the object is deleted", lambda: world.is_gone("app"))
     assert world.names() == []
 
 
 @pytest.mark.parametrize("name", ["checkout"])
-def test_it_goes_on_from_the_status_that_the_previous_operator_wrote(installed: World, name: str) -> None:
+def test_operator_continues_from_the_previous_operators_status(installed: World, name: str) -> None:
     world, stored = installed, STORED[name]
     world.secret("checkout-db", replica='{"host": "replica.shop.internal", "port": 5432}')
     before = stored["spec"]["path"]
@@ -63,13 +63,13 @@ def test_it_goes_on_from_the_status_that_the_previous_operator_wrote(installed: 
     replace_status(world, name, {**status, "observedGeneration": 1, "appliedGeneration": 1})
     world.stack.lab.reset_calls()
     world.stack.operator.restart("operator")
-    world.look_now(name)
+    world.reconcile_now(name)
     world.wait_ready(name)
     assert world.names() == names_before
     assert [world.version(item) for item in world.names()] == versions
 
 
-def test_what_it_kept_in_plaintext_waits_for_consent_and_nothing_is_deleted(installed: World) -> None:
+def test_plaintext_secrets_of_the_previous_release_await_consent_and_nothing_is_deleted(installed: World) -> None:
     world = installed
     world.secret("db", host="db.internal")
     reference = {"name": "db", "key": "host", "allowPlaintext": True}
@@ -92,7 +92,7 @@ def test_what_it_kept_in_plaintext_waits_for_consent_and_nothing_is_deleted(inst
 
 
 def with_former_definition(world: World, act: Callable[[], None]) -> None:
-    """Act while the API server has a definition that does not know the field, and drops it."""
+    """Run the action while the API server has a CRD without the field, which is pruned."""
     url = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{NAME}"
     fresh = world.http.get(url).raise_for_status().json()
     former = copy.deepcopy(fresh)

@@ -1,4 +1,4 @@
-"""What the previous release left in a cluster is served under this one's definition: read, changed, reported on, deleted."""
+"""Objects stored by the previous release are served under this CRD: read, changed, reported, deleted."""
 
 import copy
 import json
@@ -26,7 +26,7 @@ NO_LONGER_CREATED = {
     "default/dots": "spec.path in body should match",
     "default/plaintext": "set valueFrom.secretKeyRef.allowPlaintext: true",
 }
-"""Objects that this release refuses when they are new, and why; those that are stored are served all the same."""
+"""Objects that this release rejects when they are new, and why; stored ones are still served."""
 
 
 def title(item: Document) -> str:
@@ -38,7 +38,7 @@ every = pytest.mark.parametrize("item", STORED, ids=title)
 
 @pytest.fixture(scope="module")
 def upgraded(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster with the objects of the previous release, to which this release's definition came afterwards."""
+    """A cluster with the objects of the previous release, upgraded to this release's CRD."""
     home = tmp_path_factory.mktemp("home")
     environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
     cluster = Cluster(binaries.kubectl(Console(stderr=True)), plane.kubeconfig, environment)
@@ -56,7 +56,7 @@ def upgraded(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def with_probe() -> Document:
-    """This release's definition, with a column by which one sees that it is served already."""
+    """This release's CRD, with a printer column that shows that it is served."""
     found: Document = yaml.safe_load(CRD.read_text())
     column = {"name": "Probe", "type": "string", "jsonPath": ".metadata.name"}
     found["spec"]["versions"][0]["additionalPrinterColumns"].append(column)
@@ -81,7 +81,7 @@ def patch(cluster: Cluster, item: Document, change: Document, *more: str) -> Doc
 
 
 def missing(before: Any, after: Any, path: str = "") -> list[str]:
-    """What of a document is not in another, which may say more."""
+    """What of a document is missing in another, which may contain more."""
     if isinstance(before, dict) and isinstance(after, dict):
         return [text for key in before for text in missing(before[key], after.get(key), f"{path}.{key}")]
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
@@ -93,7 +93,7 @@ def missing(before: Any, after: Any, path: str = "") -> list[str]:
 
 @pytest.mark.e2e
 @every
-def test_nothing_of_it_is_lost(upgraded: Cluster, item: Document) -> None:
+def test_no_stored_field_is_lost(upgraded: Cluster, item: Document) -> None:
     found = upgraded.document("dcfg", "-n", item["metadata"]["namespace"], item["metadata"]["name"])
     assert missing(item["spec"], found["spec"]) == []
     assert missing(item["status"], found["status"]) == []
@@ -101,9 +101,7 @@ def test_nothing_of_it_is_lost(upgraded: Cluster, item: Document) -> None:
 
 @pytest.mark.e2e
 @every
-def test_its_metadata_can_be_changed_so_that_the_finalizer_can_always_be_removed(
-    upgraded: Cluster, item: Document
-) -> None:
+def test_metadata_can_be_changed_so_that_the_finalizer_can_always_be_removed(upgraded: Cluster, item: Document) -> None:
     before = item["metadata"].get("finalizers", [])
     patch(upgraded, item, {"metadata": {"finalizers": None, "annotations": {"dynconfig.dev/abandon": "true"}}})
     assert patch(upgraded, item, {"metadata": {"finalizers": before}})
@@ -111,7 +109,7 @@ def test_its_metadata_can_be_changed_so_that_the_finalizer_can_always_be_removed
 
 @pytest.mark.e2e
 @every
-def test_the_previous_operator_can_still_report_on_it(upgraded: Cluster, item: Document) -> None:
+def test_previous_operator_can_still_update_status(upgraded: Cluster, item: Document) -> None:
     status = {**item["status"], "observedGeneration": 7}
     found = patch(upgraded, item, {"status": status}, "--subresource=status")
     assert missing(status, found["status"]) == []
@@ -119,13 +117,13 @@ def test_the_previous_operator_can_still_report_on_it(upgraded: Cluster, item: D
 
 @pytest.mark.e2e
 @every
-def test_another_field_of_it_can_be_edited(upgraded: Cluster, item: Document) -> None:
+def test_another_field_can_be_edited(upgraded: Cluster, item: Document) -> None:
     assert patch(upgraded, item, {"spec": {"resyncInterval": "1h"}})["spec"]["resyncInterval"] == "1h"
 
 
 @pytest.mark.e2e
 @every
-def test_it_can_be_made_anew(upgraded: Cluster, item: Document) -> None:
+def test_object_can_be_recreated(upgraded: Cluster, item: Document) -> None:
     metadata = {"name": "anew", "namespace": item["metadata"]["namespace"]}
     document = json.dumps({**{key: item[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata})
     result = upgraded.tried("create", "--dry-run=server", "-f", "-", stdin=document)
@@ -135,7 +133,7 @@ def test_it_can_be_made_anew(upgraded: Cluster, item: Document) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_api_server_adds_the_defaults_that_sizes_are_computed_with(upgraded: Cluster, example: Path) -> None:
+def test_api_server_adds_the_defaults_used_to_compute_sizes(upgraded: Cluster, example: Path) -> None:
     documents = [item for item in yaml.safe_load_all(example.read_text()) if item["kind"] == "DynamicConfig"]
     assert documents
     for document in documents:
@@ -146,7 +144,7 @@ def test_the_api_server_adds_the_defaults_that_sizes_are_computed_with(upgraded:
 
 
 @pytest.mark.e2e
-def test_what_breaks_a_new_rule_stays_and_its_neighbours_can_be_edited(upgraded: Cluster) -> None:
+def test_value_that_violates_a_new_rule_stays_and_other_fields_can_be_edited(upgraded: Cluster) -> None:
     (item,) = (item for item in STORED if title(item) == "default/plaintext")
     host, hosts, port = item["spec"]["parameters"]
     edited = {"spec": {"parameters": [host, hosts, {**port, "value": "5433"}]}}
@@ -158,7 +156,7 @@ def test_what_breaks_a_new_rule_stays_and_its_neighbours_can_be_edited(upgraded:
 
 
 @every
-def test_the_operator_reads_its_status_and_can_delete_it(item: Document) -> None:
+def test_operator_parses_the_stored_status_and_can_delete_the_object(item: Document) -> None:
     metadata = item["metadata"]
     owner = Owner("cluster", metadata["namespace"], metadata["name"], metadata["uid"])
     declaration = declare_deletion(item, owner=owner, default_region="eu-west-1")

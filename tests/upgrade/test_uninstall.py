@@ -1,4 +1,4 @@
-"""Nothing in AWS is deleted because the operator, its definition or both are taken out of the cluster."""
+"""Nothing in AWS is deleted when the operator, its CRD or both are removed from the cluster."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ ALLOW = ("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
 
 @pytest.fixture
 def world(installed: World) -> World:
-    """An object that is in AWS, beside the whole installation."""
+    """An object in sync with AWS, and the whole installation."""
     found = replace(installed, path=f"/{installed.namespace}/app")
     found.declare("app", found.spec({"name": "a", "value": "1"}, {"name": "b", "value": "2"}))
     found.wait_ready("app")
@@ -30,7 +30,7 @@ def world(installed: World) -> World:
 
 
 def is_refused(stack: Stack, *arguments: str) -> str:
-    """Why kubectl is refused; empty if it is not."""
+    """The error of kubectl; empty on success."""
     try:
         stack.kubectl(*arguments)
     except CommandFailed as error:
@@ -51,7 +51,7 @@ def owners(world: World) -> dict[str, list[str]]:
     }
 
 
-def test_deleting_the_installation_leaves_definition_object_and_aws(world: World) -> None:
+def test_deleting_the_installation_keeps_the_crd_object_and_aws(world: World) -> None:
     message = is_refused(world.stack, "delete", "-k", INSTALL, "--wait=false")
     assert "dynconfig uninstall --keep-aws" in message
     assert f"{names.ALLOW_DELETION}=true" in message
@@ -62,21 +62,21 @@ def test_deleting_the_installation_leaves_definition_object_and_aws(world: World
 
 
 @pytest.mark.parametrize("selected", [(NAME,), ("--all",)], ids=["by name", "all"])
-def test_deleting_the_definition_is_refused(world: World, selected: tuple[str, ...]) -> None:
+def test_deleting_the_crd_is_denied(world: World, selected: tuple[str, ...]) -> None:
     assert names.ALLOW_DELETION in is_refused(world.stack, "delete", "crd", *selected, "--wait=false")
     assert "deletionTimestamp" not in world.get("app")["metadata"]
 
 
-def test_a_definition_that_is_deleted_all_the_same_takes_nothing_along_in_aws(world: World) -> None:
+def test_crd_deleted_anyway_deletes_nothing_in_aws(world: World) -> None:
     world.stack.kubectl(*ALLOW)
     world.stack.kubectl("delete", "crd", NAME, "--wait=false")
-    world.wait("the definition is gone", lambda: world.stack.kubectl("get", "crd", "--ignore-not-found", NAME) == "")
+    world.wait("the CRD is deleted", lambda: world.stack.kubectl("get", "crd", "--ignore-not-found", NAME) == "")
     assert world.names() == ["a", "b"]
     assert owners(world) == {"a": [], "b": []}
 
 
-def test_deleting_the_folder_of_the_definition_twice_takes_nothing_along_in_aws(world: World) -> None:
-    """The first run is refused, but takes the policy away that refuses it."""
+def test_deleting_the_crd_folder_twice_deletes_nothing_in_aws(world: World) -> None:
+    """The first run is denied, but deletes the policy that denies it."""
 
     def is_deleted() -> bool:
         is_refused(world.stack, "delete", "-k", CRDS, "--wait=false", "--ignore-not-found")
@@ -84,7 +84,7 @@ def test_deleting_the_folder_of_the_definition_twice_takes_nothing_along_in_aws(
 
     assert names.ALLOW_DELETION in is_refused(world.stack, "delete", "-k", CRDS, "--wait=false")
     assert "deletionTimestamp" not in world.get("app")["metadata"]
-    world.wait("the definition is gone", is_deleted)
+    world.wait("the CRD is deleted", is_deleted)
     assert world.names() == ["a", "b"]
     assert owners(world) == {"a": [], "b": []}
 
@@ -108,13 +108,13 @@ def test_uninstall_releases_everything(world: World, is_running: bool) -> None:
 COUNT = 40
 
 
-def test_what_an_operator_writes_while_it_is_uninstalled_is_released_too(installed: World) -> None:
+def test_parameters_written_during_uninstall_are_released_too(installed: World) -> None:
     world = replace(installed, path=f"/{installed.namespace}/busy")
     world.stack.lab.faults(Faults(latency_ms=200))
     world.declare("busy", world.spec(*({"name": f"p{number}", "value": "1"} for number in range(COUNT))))
     world.wait("the first are written", lambda: len(world.names()) > 1)
     told = world.stack.dynconfig("uninstall", "--keep-aws", "--yes")
-    # What it has begun it brings to an end.
+    # It finishes the writes that it has started.
     world.stack.operator.signal("operator", signal.SIGTERM)
     world.wait("the operator has ended", lambda: not is_alive(pid(world.stack)))
     world.stack.lab.faults(Faults())

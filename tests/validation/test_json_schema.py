@@ -171,7 +171,7 @@ def test_expensive_schema_exceeds_the_deadline(
     ],
     ids=["pattern", "behind a reference to the root", "patternProperties", "propertyNames"],
 )
-def test_a_pattern_that_other_engines_never_end_with_is_compared(schema: dict[str, Any], value: object) -> None:
+def test_pattern_slow_in_other_engines_is_evaluated(schema: dict[str, Any], value: object) -> None:
     assert "does not match jsonSchema" in (fault(schema, json.dumps(value)) or "")
 
 

@@ -35,7 +35,7 @@ def denied(spec: dict[str, Any], found: Tenant) -> set[str]:
     [
         ("shop", "dynconfig-shop-app", True),
         ("shop", "dynconfig-shop-eu-app", True),
-        # The namespace shop-eu calls its own so.
+        # Also a valid name in the namespace shop-eu.
         ("shop", "dynconfig-shop-eu_app", False),
         ("shop-eu", "dynconfig-shop-eu_app", True),
         ("shop-eu", "dynconfig-shop-eu-app", False),
@@ -48,7 +48,7 @@ def denied(spec: dict[str, Any], found: Tenant) -> set[str]:
     ],
 )
 @pytest.mark.parametrize("field", ["name", "roleName"])
-def test_a_namespace_has_its_own_names(namespace: str, name: str, is_own: bool, field: str) -> None:
+def test_namespace_has_its_own_names(namespace: str, name: str, is_own: bool, field: str) -> None:
     found = denied({"function": {field: name}}, shared(namespace=namespace))
     assert found == (set() if is_own else {f"spec.function.{field}"})
 
@@ -119,7 +119,7 @@ def test_rule_may_restrict_the_default_resources() -> None:
         ({"matchLabels": {"team": "a"}, "matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}, False),
     ],
 )
-def test_a_rule_selects_namespaces_by_their_labels(selector: dict[str, Any], is_selected: bool) -> None:
+def test_rule_selects_namespaces_by_their_labels(selector: dict[str, Any], is_selected: bool) -> None:
     found = shared({"namespaceSelector": selector, "regions": ["us-east-1"]}, labels={"team": "a"})
     assert denied({"region": "us-east-1"}, found) == (set() if is_selected else {"spec.region"})
 

@@ -60,7 +60,7 @@ def test_violated_limit_is_named(schema: dict[str, Any], value: str, told: str) 
 
 
 @pytest.mark.parametrize("pattern", ["^[a-z]+$", "^(a$|b$)", r"^\w+$", "^[]$a]+$", "^[[:alpha:]$]+$"])
-def test_the_end_of_a_pattern_is_the_end_of_the_value(pattern: str) -> None:
+def test_end_of_a_pattern_is_the_end_of_the_value(pattern: str) -> None:
     json_schema: dict[str, Any] = {
         "properties": {"r": {"pattern": pattern}, "p": {"patternProperties": {pattern: False}}}
     }
@@ -117,7 +117,7 @@ def test_sizes_are_bytes_and_belong_to_the_tier(size: int, tier: str, told: str 
     assert found is None if told is None else told in (found or "")
 
 
-def test_a_string_list_has_no_empty_item() -> None:
+def test_string_list_has_no_empty_item() -> None:
     assert fault("a,b", None, type="StringList") is None
     assert "empty item" in (fault("a,,b", None, type="StringList") or "")
     assert fault("a,,b") is None
@@ -127,7 +127,7 @@ def test_allowed_pattern_is_checked_locally() -> None:
     assert "does not match allowedPattern ^a$" in (fault("b", None, allowedPattern="^a$") or "")
 
 
-def test_a_pattern_that_other_engines_never_end_with_is_compared() -> None:
+def test_pattern_slow_in_other_engines_is_evaluated() -> None:
     assert "does not match the pattern" in (fault("a" * 4000 + "!", {"pattern": "^(a|aa)+$"}) or "")
 
 

@@ -1,4 +1,4 @@
-"""A board with everything on it, and what CloudWatch might have for it."""
+"""A dashboard with all widgets, and possible data from CloudWatch."""
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ def states(**by_name: str) -> dict[str, AlarmState]:
 
 
 def level(metric: str, value: float) -> dict[Metric, Points]:
-    """One value a minute, of every line of this metric."""
+    """One value a minute for every line of this metric."""
     points = tuple((START + minute * PERIOD, value) for minute in range(180))
     return {line: points for line in metrics_in(BODY) if line.name == metric}
 

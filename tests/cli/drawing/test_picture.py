@@ -1,4 +1,4 @@
-"""The picture is a picture, and shows what there is: looked at pixel by pixel."""
+"""The picture shows its data: checked pixel by pixel."""
 
 import io
 from dataclasses import replace
@@ -16,13 +16,13 @@ from dynconfig.kinds.dashboard.body import AMBER, BLUE, CHARTS, GREEN, RED, body
 
 
 @lru_cache
-def look(scene: Scene) -> Any:
-    """The picture as rows of red, green and blue from 0 to 255; drawn once for all tests, which takes a second."""
+def image(scene: Scene) -> Any:
+    """The picture as rows of red, green and blue from 0 to 255; drawn once for all tests, since it takes a second."""
     return np.rint(imread(io.BytesIO(png(scene)))[:, :, :3] * 255).astype(int)
 
 
 def count(picture: Any, scene: Scene, title: str, color: str) -> int:
-    """How many pixels of just this colour are in the plot of the chart of this title, beside its legend."""
+    """The number of pixels of exactly this colour in the plot of the chart with this title, beside its legend."""
     (panel,) = (panel for panel in scene.panels if isinstance(panel, ChartPanel) and panel.title == title)
     left, top, right, bottom = pixels(panel.box)
     part = picture[top + 40 : bottom - 80, left + 40 : right]
@@ -33,12 +33,12 @@ def _rgb(color: str) -> Any:
     return np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)])
 
 
-def test_it_is_a_png_as_large_as_the_board() -> None:
+def test_picture_is_a_png_of_the_size_of_the_dashboard() -> None:
     written = png(drawn({}, {}))
     assert written.startswith(b"\x89PNG\r\n\x1a\n")
-    height, width, _colors = look(drawn({}, {})).shape
+    height, width, _colors = image(drawn({}, {})).shape
     assert (width, height) == (1558, 814)
-    assert look(drawn({}, {}, body(replace(BOARD, function="")))).shape[0] < height
+    assert image(drawn({}, {}, body(replace(BOARD, function="")))).shape[0] < height
 
 
 def test_equal_scenes_are_equal_bytes() -> None:
@@ -57,20 +57,20 @@ def test_equal_scenes_are_equal_bytes() -> None:
         ("ConfigurationErrors", "Configuration errors", RED),
     ],
 )
-def test_a_metric_with_data_is_a_line_in_its_chart_and_in_no_other(metric: str, title: str, color: str) -> None:
+def test_metric_with_data_is_a_line_in_its_chart_only(metric: str, title: str, color: str) -> None:
     empty, full = drawn({}, {}), drawn(level(metric, 7), {})
-    assert count(look(empty), empty, title, color) == 0
-    picture = look(full)
+    assert count(image(empty), empty, title, color) == 0
+    picture = image(full)
     assert count(picture, full, title, color) > 300
     others = [chart.title for chart in CHARTS if chart.title != title]
     assert [count(picture, full, other, color) for other in others] == [0] * len(others)
 
 
-def test_a_line_stands_as_high_as_its_values() -> None:
+def test_line_is_as_high_as_its_values() -> None:
     heights = []
     for value in (2.0, 9.0):
         series = {**level("Errors", value), **level("Throttles", 9.5)}
-        picture = look(drawn(series, {}))
+        picture = image(drawn(series, {}))
         (panel,) = (p for p in drawn({}, {}).panels if isinstance(p, ChartPanel) and p.title == "Errors and throttles")
         left, top, right, bottom = pixels(panel.box)
         rows = np.nonzero(
@@ -83,27 +83,27 @@ def test_a_line_stands_as_high_as_its_values() -> None:
 def test_hits_and_misses_are_stacked() -> None:
     series = {**level("CacheHits", 6), **level("CacheMisses", 6)}
     scene = drawn(series, {})
-    picture = look(scene)
+    picture = image(scene)
     assert count(picture, scene, "Cache", GREEN) > 300
     assert count(picture, scene, "Cache", AMBER) > 300
 
 
 @pytest.mark.parametrize(("state", "color"), [("ALARM", RED), ("OK", GREEN)])
-def test_the_state_of_an_alarm_is_the_colour_of_its_tile(state: str, color: str) -> None:
+def test_alarm_state_is_the_colour_of_its_tile(state: str, color: str) -> None:
     def coloured(scene: Scene) -> int:
         (panel,) = (panel for panel in scene.panels if isinstance(panel, AlarmsPanel))
         left, top, right, bottom = pixels(panel.box)
-        return int((np.abs(look(scene)[top:bottom, left:right] - _rgb(color)).sum(axis=2) < 24).sum())
+        return int((np.abs(image(scene)[top:bottom, left:right] - _rgb(color)).sum(axis=2) < 24).sum())
 
     assert coloured(drawn({}, {})) == 0
     assert coloured(drawn({}, states(unhealthy=state))) > 100
 
 
-def test_a_revision_is_a_dashed_line_in_every_chart() -> None:
+def test_revision_is_a_dashed_line_in_every_chart() -> None:
     bare = drawn({}, {}, body(replace(BOARD, revisions=())))
     marked = drawn({}, {}, BODY)
-    assert (look(bare) != look(marked)).any()
+    assert (image(bare) != image(marked)).any()
     for panel in (panel for panel in marked.panels if isinstance(panel, ChartPanel)):
         left, top, right, bottom = pixels(panel.box)
-        differs = (look(bare)[top:bottom, left:right] != look(marked)[top:bottom, left:right]).any(axis=2)
+        differs = (image(bare)[top:bottom, left:right] != image(marked)[top:bottom, left:right]).any(axis=2)
         assert differs.any(axis=1).sum() > 50

@@ -13,44 +13,44 @@ def charts(series: Any) -> dict[str, ChartPanel]:
     return {panel.title: panel for panel in drawn(series, {}).panels if isinstance(panel, ChartPanel)}
 
 
-def test_every_widget_becomes_a_panel_in_its_place() -> None:
+def test_every_widget_becomes_a_panel_at_its_position() -> None:
     boxes = {(panel.box.x, panel.box.y, panel.box.width, panel.box.height) for panel in drawn({}, {}).panels}
     assert boxes == {tuple(widget[key] for key in ("x", "y", "width", "height")) for widget in BODY["widgets"]}
 
 
-def test_each_metric_is_asked_for_once_with_its_statistic() -> None:
+def test_each_metric_is_requested_once_with_its_statistic() -> None:
     durations = [metric for metric in metrics_in(BODY) if metric.name == "Duration"]
     assert [metric.stat for metric in durations] == ["Average", "p99"]
     assert durations[0].dimensions == (("FunctionName", "dynconfig-shop-myapp"),)
     assert len(set(metrics_in(BODY))) == len(metrics_in(BODY))
 
 
-def test_alarms_are_known_by_name() -> None:
+def test_alarms_are_found_by_name() -> None:
     assert alarms_in(BODY) == (f"{PREFIX}unhealthy", f"{PREFIX}Errors")
 
 
-def test_an_alarm_that_cloudwatch_does_not_know_is_shown_as_missing() -> None:
+def test_alarm_missing_in_cloudwatch_is_shown_as_missing() -> None:
     (panel,) = (panel for panel in drawn({}, states(unhealthy="ALARM")).panels if isinstance(panel, AlarmsPanel))
     assert panel.alarms == (AlarmState(f"{PREFIX}unhealthy", "ALARM", START), AlarmState(f"{PREFIX}Errors"))
 
 
-def test_counts_are_noted_as_their_sum_and_durations_as_their_highest_value() -> None:
+def test_counts_are_summarised_as_sum_and_durations_as_maximum() -> None:
     (line,) = charts(level("Invocations", 10))["Invocations"].lines
     assert line.note == "1,800"
     average, p99 = charts(level("Duration", 12.34))["Duration"].lines
     assert (average.note, p99.note) == ("max 12.3 ms", "max 12.3 ms")
 
 
-def test_what_was_not_measured_has_no_points_and_says_so() -> None:
+def test_metric_without_data_has_no_points_and_is_labelled() -> None:
     (line,) = charts({})["Invocations"].lines
     assert (line.points, line.note) == ((), "no data")
 
 
-def test_revisions_are_marks_in_every_chart() -> None:
+def test_revisions_are_marked_in_every_chart() -> None:
     assert {chart.marks for chart in charts({}).values()} == {(Mark(START + 3600, "revision 4c1f19fd"),)}
 
 
-def test_the_text_is_read_without_its_marks() -> None:
+def test_text_is_parsed_without_its_markup() -> None:
     (panel,) = (panel for panel in drawn({}, {}).panels if isinstance(panel, TextPanel))
     assert panel.heading == "shop/myapp"
     assert panel.text.startswith(
@@ -62,5 +62,5 @@ def test_the_text_is_read_without_its_marks() -> None:
     ("span", "period"),
     [(300, 60), (3 * 3600, 60), (6 * 3600, 300), (86400, 300), (7 * 86400, 3600), (15 * 86400, 21600)],
 )
-def test_the_period_grows_with_the_time_that_is_shown(span: int, period: int) -> None:
+def test_period_grows_with_the_time_range(span: int, period: int) -> None:
     assert period_for(span) == period

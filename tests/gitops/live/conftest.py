@@ -1,4 +1,4 @@
-"""A real Argo CD, a git repository with the example environments, and what manifests/argocd makes of them."""
+"""A real Argo CD, a git repository with the example environments, and the objects of manifests/argocd."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def whole_shop() -> Iterator[Shop]:
 
 @pytest.fixture
 def shop(whole_shop: Shop) -> Iterator[Shop]:
-    """The shop, with every environment as git's first commit had it."""
+    """The shop, with every environment as in the first commit."""
     yield whole_shop
     whole_shop.stack.lab.faults(Faults())
     whole_shop.restore()

@@ -1,4 +1,4 @@
-"""The shop of the examples with a real Argo CD: its repository, its Applications, and the words they say."""
+"""The example shop with a real Argo CD: its repository, its Applications and their status."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Shop:
-    """What a team has: a checkout to commit in, and Argo CD that follows the repository."""
+    """A team's setup: a checkout for commits, and Argo CD that follows the repository."""
 
     stack: Stack
     http: httpx2.Client
@@ -43,11 +43,11 @@ class Shop:
 
     @property
     def checkout(self) -> Path:
-        """Where commits are made."""
+        """The folder for commits."""
         return self.stack.folder / "configuration"
 
     def open(self) -> None:
-        """The first commit; projects and ApplicationSet of manifests/argocd, with the repository's real address."""
+        """The first commit; projects and ApplicationSet of manifests/argocd, with the repository's address."""
         self._make_repository()
         for name in NAMES:
             self.stack.kubectl("create", "namespace", f"shop-{name}")
@@ -66,7 +66,7 @@ class Shop:
         return World(self.stack, self.http, f"shop-{environment}", f"/shop/{environment}")
 
     def commit(self, environment: str, change: Callable[[Document], None]) -> str:
-        """Change an environment's policy in git, on main, and tell Argo CD as a webhook would; answers the commit."""
+        """Change an environment's policy in git on main, and notify Argo CD as a webhook would; return the commit."""
         path = self.checkout / "environments" / environment / "policy.yaml"
         document = yaml.safe_load(path.read_text())
         change(document)
@@ -74,7 +74,7 @@ class Shop:
         return self.publish(environment)
 
     def publish(self, environment: str) -> str:
-        """Commit what was changed in the checkout."""
+        """Commit the changes in the checkout."""
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", f"Change {environment}")
         self.git("push", "--quiet", "origin", "HEAD:main")
@@ -82,7 +82,7 @@ class Shop:
         return self.git("rev-parse", "HEAD")
 
     def restore(self) -> None:
-        """Bring main back to what the first commit had, and wait until it is so everywhere."""
+        """Restore the content of the first commit on main, and wait until all environments have it."""
         first = self.git("rev-list", "--max-parents=0", "HEAD")
         self.git("checkout", "--quiet", first, "--", ".")
         for path in self.git("diff", "--name-only", "--diff-filter=A", first, "HEAD").split():
@@ -93,7 +93,7 @@ class Shop:
         self.wait_for("dev", "Synced", "Healthy", commit)
 
     def refresh(self, environment: str, kind: str = "normal") -> None:
-        """What a webhook does (normal), or the button that forgets all caches (hard)."""
+        """Refresh as a webhook does (normal), or without caches (hard)."""
         annotation = f"argocd.argoproj.io/refresh={kind}"
         self.stack.kubectl("-n", "argocd", "annotate", "--overwrite", "application", f"shop-{environment}", annotation)
 
@@ -108,12 +108,12 @@ class Shop:
         return dict(self.http.get(f"{APPLICATIONS}/shop-{environment}").raise_for_status().json())
 
     def resource_health(self, environment: str, name: str = "shop") -> Document:
-        """Health of a DynamicConfig as the Application holds it."""
+        """Health of a DynamicConfig in the Application's status."""
         resources = self.application(environment).get("status", {}).get("resources", [])
         return next((dict(item.get("health", {})) for item in resources if item["name"] == name), {})
 
     def wait_for(self, environment: str, sync: str, health: str, commit: str = "") -> None:
-        """Wait until the Application says so, of this commit if one is given."""
+        """Wait until the Application reports this, for this commit if one is given."""
 
         def said() -> bool:
             is_sync, is_health, revision = self.status(environment)
@@ -122,7 +122,7 @@ class Shop:
         self.wait(f"shop-{environment} is {sync} and {health} at {commit[:8] or 'any commit'}", said)
 
     def wait(self, what: str, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
-        """Wait for something; fail with what the Applications and the controller say."""
+        """Wait for a condition; fail with the status of the Applications and the controller's log."""
         if not wait_until(condition, seconds):
             said = {name: self.application(name).get("status") for name in NAMES if f"shop-{name}" in self._names()}
             log = (self.logs / "argocd-application-controller.log").read_text()[-3000:]
@@ -130,7 +130,7 @@ class Shop:
 
     @contextmanager
     def watching(self, environment: str) -> Iterator[list[str]]:
-        """Every sync status that the Application takes meanwhile; complete when the `with` ends."""
+        """Every sync status of the Application within the `with` block; complete when it ends."""
         command = (
             str(self.stack.kubectl_binary),
             "-n",
@@ -156,7 +156,7 @@ class Shop:
                 seen.extend(line.strip() for line in process.stdout)
 
     def git(self, *arguments: str) -> str:
-        """What git prints in the checkout."""
+        """The output of git in the checkout."""
         return _run("git", "-C", str(self.checkout), *arguments, environment=self.stack.environment)
 
     def promote(self, before: str, after: str) -> None:

@@ -23,7 +23,7 @@ def argocd() -> Path:
 
 
 def overrides(argocd: Path, home: Path, verb: str, obj: str, *arguments: str) -> str:
-    """What `argocd admin settings resource-overrides` prints, without a cluster."""
+    """The output of `argocd admin settings resource-overrides`, without a cluster."""
     settings = ("admin", "settings", "resource-overrides", verb, str(customization.FOLDER / obj), *arguments)
     command = [str(argocd), *settings, "--argocd-cm-path", str(customization.CONFIG_MAP)]
     result = subprocess.run(command, env={**os.environ, "HOME": str(home)}, capture_output=True, text=True, check=False)
@@ -32,7 +32,7 @@ def overrides(argocd: Path, home: Path, verb: str, obj: str, *arguments: str) ->
 
 
 @pytest.mark.parametrize("test", HEALTH, ids=lambda test: test["inputPath"])
-def test_health_is_what_the_cases_say(test: dict[str, Any], argocd: Path, tmp_path: Path) -> None:
+def test_health_matches_the_cases(test: dict[str, Any], argocd: Path, tmp_path: Path) -> None:
     told = overrides(argocd, tmp_path, "health", test["inputPath"])
     assert told.splitlines() == [
         f"STATUS: {test['healthStatus']['status']}",
@@ -41,7 +41,7 @@ def test_health_is_what_the_cases_say(test: dict[str, Any], argocd: Path, tmp_pa
 
 
 @pytest.mark.parametrize("test", ACTIONS["discoveryTests"], ids=lambda test: test["inputPath"])
-def test_actions_are_offered_as_the_cases_say(test: dict[str, Any], argocd: Path, tmp_path: Path) -> None:
+def test_offered_actions_match_the_cases(test: dict[str, Any], argocd: Path, tmp_path: Path) -> None:
     told = overrides(argocd, tmp_path, "list-actions", f"actions/{test['inputPath']}")
     rows = {line.split()[0]: line.split()[1] for line in told.splitlines()[1:]}
     assert rows == {item["name"]: str(item["disabled"]).lower() for item in test["result"]}
@@ -55,7 +55,7 @@ def test_actions_are_offered_as_the_cases_say(test: dict[str, Any], argocd: Path
         ("resume", "suspend: false"),
     ],
 )
-def test_actions_change_what_they_say(action: str, changed: str, argocd: Path, tmp_path: Path) -> None:
+def test_actions_change_the_object_as_in_the_cases(action: str, changed: str, argocd: Path, tmp_path: Path) -> None:
     (test,) = (item for item in ACTIONS["actionTests"] if item["action"] == action)
     told = overrides(argocd, tmp_path, "run-action", f"actions/{test['inputPath']}", action)
     added = [line for line in told.splitlines() if line.startswith((">", "+ "))]

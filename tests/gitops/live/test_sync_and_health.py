@@ -1,4 +1,5 @@
-"""With a real Argo CD: sync, health through all its words, self-heal, promotion; and the operator never makes a difference."""
+"""With a real Argo CD: sync, all health states, self-heal and promotion; the operator's writes never cause a
+difference."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,14 +19,14 @@ def setting(**fields: Any) -> Change:
     return lambda document: document["spec"].update(fields)
 
 
-def test_the_application_set_brings_every_environment_into_aws(shop: Shop) -> None:
+def test_application_set_applies_every_environment_to_aws(shop: Shop) -> None:
     for name in NAMES:
         shop.wait_for(name, "Synced", "Healthy")
         assert shop.world(name).value("database/host") == f"db.{name}.shop.internal"
         assert shop.resource_health(name)["status"] == "Healthy"
 
 
-def test_a_commit_reaches_parameter_store(shop: Shop) -> None:
+def test_commit_reaches_parameter_store(shop: Shop) -> None:
     shop.wait_for("dev", "Synced", "Healthy")
     values = shop.checkout / "environments" / "dev" / "values.yaml"
     values.write_text(values.read_text().replace("db.dev.shop.internal", "other.dev.shop.internal"))
@@ -34,7 +35,7 @@ def test_a_commit_reaches_parameter_store(shop: Shop) -> None:
     assert shop.world("dev").value("database/host") == "other.dev.shop.internal"
 
 
-def test_health_goes_through_all_its_words(shop: Shop) -> None:
+def test_health_passes_through_all_states(shop: Shop) -> None:
     shop.wait_for("dev", "Synced", "Healthy")
     shop.wait_for("dev", "Synced", "Suspended", shop.commit("dev", setting(suspend=True)))
     shop.wait_for("dev", "Synced", "Healthy", shop.commit("dev", setting(suspend=False)))
@@ -47,7 +48,7 @@ def test_health_goes_through_all_its_words(shop: Shop) -> None:
     shop.wait_for("dev", "Synced", "Healthy", shop.publish("dev"))
 
 
-def test_what_passes_by_itself_is_progressing_and_then_healthy(shop: Shop) -> None:
+def test_transient_failure_is_progressing_and_then_healthy(shop: Shop) -> None:
     shop.wait_for("dev", "Synced", "Healthy")
     dev = shop.world("dev")
     dev.kubectl("delete", "secret", "shop-db")
@@ -57,33 +58,33 @@ def test_what_passes_by_itself_is_progressing_and_then_healthy(shop: Shop) -> No
     shop.wait_for("dev", "Synced", "Healthy")
 
 
-def test_an_edit_by_hand_is_healed(shop: Shop) -> None:
+def test_manual_edit_is_reverted(shop: Shop) -> None:
     shop.wait_for("dev", "Synced", "Healthy")
     dev = shop.world("dev")
     dev.edit("shop", {"spec": {"suspend": True, "deletionPolicy": "Retain"}})
-    shop.wait("git stands again", lambda: dev.get("shop")["spec"]["deletionPolicy"] == "Delete")
+    shop.wait("the content of git is restored", lambda: dev.get("shop")["spec"]["deletionPolicy"] == "Delete")
     assert dev.get("shop")["spec"]["suspend"] is False
     shop.wait_for("dev", "Synced", "Healthy")
 
 
-def test_nothing_that_the_operator_writes_is_a_difference(shop: Shop) -> None:
+def test_writes_of_the_operator_are_not_a_difference(shop: Shop) -> None:
     shop.wait_for("dev", "Synced", "Healthy")
     dev = shop.world("dev")
     with shop.watching("dev") as seen:
         dev.put_by_hand("database/host", "by.hand.internal")
-        dev.look_now("shop")
+        dev.reconcile_now("shop")
         assert dev.condition("shop", "Drifted")[0] == "True"
         shop.refresh("dev", "hard")
         shop.wait("the caches were forgotten", lambda: not _is_refreshing(shop))
         shop.wait_for("dev", "Synced", "Healthy")
         dev.put_by_hand("database/host", "db.dev.shop.internal")
-        dev.look_now("shop")
+        dev.reconcile_now("shop")
     assert set(seen) == {"Synced"}
-    # Drift under Report is told in status, and is no fault.
+    # Drift under Report is in status and not a failure.
     assert "Drifted" not in dev.conditions("shop")
 
 
-def test_what_is_taken_out_of_git_stays_until_aws_is_rid_of_it(shop: Shop) -> None:
+def test_object_removed_from_git_exists_until_aws_is_cleaned_up(shop: Shop) -> None:
     shop.wait_for("dev", "Synced", "Healthy")
     dev, folder = shop.world("dev"), shop.checkout / "environments" / "dev"
     (folder / "second.yaml").write_text(_SECOND)
@@ -103,7 +104,7 @@ def test_what_is_taken_out_of_git_stays_until_aws_is_rid_of_it(shop: Shop) -> No
     assert second_value(shop) is None
 
 
-def test_an_environment_follows_the_one_before_when_that_is_healthy(shop: Shop) -> None:
+def test_environment_follows_the_previous_one_when_that_is_healthy(shop: Shop) -> None:
     shop.wait_for("staging", "Synced", "Healthy")
     base = shop.checkout / "environments" / "base" / "config.yaml"
     base.write_text(base.read_text().replace('value: "30"', 'value: "45"'))

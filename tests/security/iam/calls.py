@@ -1,6 +1,6 @@
-"""What AWS asks IAM about a call of the operator: actions, resources, and what is known of them at that moment.
+"""The IAM authorization requests of an operator's call: actions, resources and condition context.
 
-By the service authorization reference, one page for each service.
+From the service authorization reference, one page for each service.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
@@ -17,7 +17,7 @@ from tests.security.iam.evaluator import Context, Request
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 LAMBDA, SCHEDULER = "lambda.amazonaws.com", "scheduler.amazonaws.com"
-# No statement asks for the tags of what is read, which would cost a call for each.
+# No statement depends on the tags of read resources, which would need a call for each.
 _READS = ("Get", "GET", "List", "Describe", "Receive")
 Call = Mapping[str, Any]
 Tags = Mapping[str, str]
@@ -28,13 +28,13 @@ def arn(service: str, rest: str) -> str:
 
 
 def listed(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Tags from the list of Key and Value that most services have."""
+    """Tags from the list of Key and Value that most services use."""
     return {tag["Key"]: tag["Value"] for tag in tags}
 
 
 @dataclass
 class Present:
-    """What AWS has at this moment; what is not there has no tags."""
+    """The current state of AWS; missing resources have no tags."""
 
     endpoint: str
     _clients: dict[str, Any] = field(default_factory=dict)
@@ -44,28 +44,28 @@ class Present:
         return boto3.Session(aws_access_key_id="lab", aws_secret_access_key="lab", region_name=REGION)
 
     def client(self, service: str) -> Any:
-        """boto3 itself, with a user agent that is not the operator's."""
+        """boto3 itself, with a user agent other than the operator's."""
         if service not in self._clients:
             made = self._session.client(service, endpoint_url=self.endpoint)  # type: ignore[call-overload]
             self._clients[service] = made
         return self._clients[service]
 
     def tags(self, resource: str) -> dict[str, str]:
-        """The tags of what has this ARN."""
+        """The tags of this ARN."""
         read = _TAGS.get(resource.split(":")[2])
         with suppress(ClientError):
             return read(self, resource) if read else {}
         return {}
 
     def role(self, name: str) -> dict[str, Any]:
-        """A role, or what is known of one that is not there: its name."""
+        """A role, or what is known of a missing one: its name."""
         with suppress(ClientError):
             found: dict[str, Any] = self.client("iam").get_role(RoleName=name)["Role"]
             return found
         return {"Arn": f"arn:aws:iam::{ACCOUNT}:role/{name}"}
 
     def is_secret(self, name: str) -> str:
-        """The key of a SecureString, or an empty text."""
+        """The key of a SecureString, or an empty string."""
         found = self.client("ssm").describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [name]}])
         return next((str(item.get("KeyId", "")) for item in found["Parameters"] if item["Type"] == "SecureString"), "")
 
@@ -77,7 +77,7 @@ _TAGS: dict[str, Callable[[Present, str], dict[str, str]]] = {
     "cloudwatch": lambda aws, found: listed(aws.client("cloudwatch").list_tags_for_resource(ResourceARN=found)["Tags"]),
     "iam": lambda aws, found: listed(aws.role(found.rpartition("/")[2]).get("Tags", [])),
     # Routes, integrations and stages have the tags of their API. The reference lists aws:ResourceTag for each of them;
-    # that a part has them from its API is written of REST APIs only.
+    # that a part inherits them from its API is documented for REST APIs only.
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-tagging-supported-resources.html
     "apigateway": lambda aws, found: (
         aws.client("apigatewayv2").get_api(ApiId=found.split("/apis/")[1].split("/")[0]).get("Tags", {})
@@ -97,7 +97,7 @@ _TAGS: dict[str, Callable[[Present, str], dict[str, str]]] = {
 
 
 def requests(service: str, operation: str, call: Call, aws: Present) -> list[Request]:
-    """All that has to be allowed for a call."""
+    """All authorization requests of a call."""
     if (service, operation) == ("sts", "GetCallerIdentity"):
         # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
         return []
@@ -107,7 +107,7 @@ def requests(service: str, operation: str, call: Call, aws: Present) -> list[Req
 def _request(
     action: str, resource: str, aws: Present, tags: Tags | None = None, more: Context | None = None
 ) -> Request:
-    """With the tags that the resource has, where it is written to, and those that the request gives it."""
+    """With the tags of the resource, for writes, and those in the request."""
     known = {} if action.partition(":")[2].startswith(_READS) else aws.tags(resource)
     context: dict[str, str | tuple[str, ...]] = {f"aws:ResourceTag/{key}": value for key, value in known.items()}
     if tags:
@@ -148,7 +148,7 @@ def _encryption(call: Call, parameter: str) -> Iterator[Request]:
 
 
 def _key(action: str, key: str, parameter: str) -> Iterator[Request]:
-    """The key of AWS itself is for all of the account, through the service."""
+    """The AWS managed key is usable by the whole account through the service."""
     if key.startswith("arn:"):
         context = {"kms:ViaService": f"ssm.{REGION}.amazonaws.com", "kms:EncryptionContext:PARAMETER_ARN": parameter}
         yield Request(action, key, context)
@@ -171,7 +171,7 @@ def _iam(operation: str, call: Call, aws: Present) -> Iterator[Request]:
         return
     found = aws.role(call["RoleName"])
     boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
-    # Of a call that sets one it is the one to be set.
+    # For a call that sets one, it is the new value.
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     boundary = call.get("PermissionsBoundary", boundary)
     knows = operation not in ("TagRole", "UntagRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies")
@@ -236,7 +236,7 @@ def _apigatewayv2(operation: str, call: Call, aws: Present) -> Iterator[Request]
     tags = call.get("Tags")
     yield _request(f"apigateway:{model['method']}", f"{base}{path.partition('?')[0]}", aws, tags)
     if operation == "CreateApi" and tags:
-        # As AWS names it where it is denied, in the reports of many users: the id is not known yet.
+        # As AWS names it in access denied errors reported by users: the id is not known yet.
         tagged = quote(f"{base}/v2/apis/", safe="")
         yield _request("apigateway:POST", f"{base}/tags/{tagged}*", aws, tags)
         yield _request("apigateway:POST", f"{base}{base}/tags/", aws, tags)
@@ -253,7 +253,7 @@ def _cloudwatch(operation: str, call: Call, aws: Present) -> Iterator[Request]:
     if operation == "PutMetricData":
         yield Request(action, "*", {"cloudwatch:namespace": call["Namespace"]})
     elif operation in ("DescribeAlarms", "PutCompositeAlarm"):
-        # Who puts a composite alarm needs it on everything.
+        # Writers of composite alarms need it on all alarms.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
         yield Request(action, "*")
     elif "ResourceARN" in call:

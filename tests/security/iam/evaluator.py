@@ -1,6 +1,6 @@
 """IAM's evaluation of identity policies by its documented rules, for policies and requests of one account. Pure.
 
-No boundaries, no resource policies, no variables: what is not known here is an error, never an answer.
+No boundaries, resource policies or variables: an unknown element is an error, never a decision.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -17,7 +17,7 @@ ARN_SEGMENTS = 6
 
 
 class Decision(StrEnum):
-    """What IAM decides."""
+    """The decision of IAM."""
 
     ALLOWED = "allowed"
     IMPLICIT_DENY = "implicit deny"
@@ -26,7 +26,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One action on one resource, and what is known of both; a tuple is a key of several values."""
+    """One action on one resource, with its context; a tuple is a key of several values."""
 
     action: str
     resource: str
@@ -37,7 +37,7 @@ class Request:
 
 
 def decide(policies: Iterable[Policy], request: Request) -> Decision:
-    """An explicit deny is stronger than any allow, and what nothing allows is denied."""
+    """An explicit deny overrides any allow, and the default is deny."""
     effects = {
         statement["Effect"] for policy in policies for statement in policy["Statement"] if _applies(statement, request)
     }
@@ -51,7 +51,7 @@ def _applies(statement: Mapping[str, Any], request: Request) -> bool:
 
 
 def _covers_action(statement: Mapping[str, Any], request: Request) -> bool:
-    """Actions are not distinguished by case.
+    """Actions are case-insensitive.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_action.html
     """
@@ -70,11 +70,11 @@ def _covers_resource(statement: Mapping[str, Any], request: Request) -> bool:
 
 
 def _meets(statement: Mapping[str, Any], request: Request) -> bool:
-    """All operators and all keys have to be met; of the values of one key any.
+    """All operators and all keys have to match; of the values of one key any.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
     """
-    # Names of keys are not distinguished by case.
+    # Key names are case-insensitive.
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition.html
     known = {key.lower(): value for key, value in request.context.items()}
     return all(
@@ -114,7 +114,7 @@ def _test(operator: str, found: str | tuple[str, ...] | None, wanted: Sequence[s
 
 
 def _arn_like(pattern: str, arn: str) -> bool:
-    """Each of the segments between the first five colons by itself; segments that a pattern lacks are any.
+    """Each segment between the first five colons separately; segments missing in a pattern match anything.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html
     """
@@ -137,7 +137,7 @@ def _equals_caseless(pattern: str, text: str) -> bool:
     return pattern.casefold() == text.casefold()
 
 
-# What they compare by, and whether they ask for the contrary.
+# The comparison, and whether it is negated.
 _OPERATORS: dict[str, tuple[Callable[[str, str], bool], bool]] = {
     "StringEquals": (_equals, False),
     "StringNotEquals": (_equals, True),

@@ -1,4 +1,4 @@
-"""All that an operator does in AWS for the example of the README and for more, recorded as what AWS asks IAM about it."""
+"""All AWS calls of an operator for the example of the README and more, recorded as IAM authorization requests."""
 
 import json
 import time
@@ -46,20 +46,20 @@ ALLOWED: dict[str, Any] = {
 
 
 def allowed(**about: Any) -> Allowed:
-    """What the operator of the example is allowed."""
+    """The permissions of the example's operator."""
     return Allowed(**{**ALLOWED, **about})
 
 
 @dataclass
 class Recorder:
-    """What AWS asks IAM about the calls of the operator, which are known by their user agent."""
+    """The authorization requests of the operator's calls, which are identified by their user agent."""
 
     present: Present
     asked: list[Request] = field(default_factory=list)
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Record for as long as the `with` lasts."""
+        """Record within the `with` block."""
         direct = BaseClient._make_api_call  # type: ignore[attr-defined]  # botocore's one place for all calls
 
         def call(client: Any, operation: str, request: dict[str, Any]) -> Any:
@@ -75,7 +75,7 @@ class Recorder:
 
 @dataclass
 class Life:
-    """One object, and the operator that serves it."""
+    """One object, and its operator."""
 
     harness: AwsHarness
     present: Present
@@ -91,11 +91,11 @@ class Life:
         self.key = str(self.aws("kms").create_key()["KeyMetadata"]["Arn"])
 
     def aws(self, service: str) -> Any:
-        """boto3 as somebody else uses it."""
+        """boto3 for another principal."""
         return self.present.client(service)
 
     def example(self) -> dict[str, Any]:
-        """The example, with all that it leaves out: a key, an image, alarms, a dashboard, a rollout and a destination."""
+        """The example with all optional features: a key, an image, alarms, a dashboard, a rollout and a destination."""
         documents = yaml.safe_load_all(EXAMPLE.read_text())
         spec: dict[str, Any] = next(item["spec"] for item in documents if item["kind"] == "DynamicConfig")
         for parameter in spec["parameters"]:
@@ -112,12 +112,12 @@ class Life:
         return {**spec, **more}
 
     def edited(self, spec: dict[str, Any], *, after: float = 0.0) -> Outcome:
-        """A new generation, until AWS is as declared."""
+        """Apply a new generation until AWS is in sync."""
         self.generation += 1
         return self.settled(spec, after=after)
 
     def settled(self, spec: dict[str, Any], *, after: float = 0.0) -> Outcome:
-        """Another look, so many seconds from now."""
+        """Reconcile again after this many seconds."""
         return self._settle(
             lambda: self.harness.declare(
                 spec,
@@ -129,7 +129,7 @@ class Life:
         )
 
     def deleted(self, spec: dict[str, Any]) -> Outcome:
-        """The object goes."""
+        """Delete the object."""
         return self._settle(lambda: self.harness.deletion(spec, self.status), 0.0)
 
     def _settle(self, declared: Callable[[], Any], after: float) -> Outcome:
@@ -155,7 +155,7 @@ def wiring_status(outcome: Outcome, previous: dict[str, Any], now: float) -> dic
 
 
 def whole_life(life: Life) -> None:
-    """Created, changed by others, edited, rolled back, deleted with all, and once more with all kept."""
+    """Created, changed externally, edited, rolled back, deleted with everything, and again with everything retained."""
     spec = life.example()
     life.edited(spec)
     life.settled(spec, after=120)
@@ -181,7 +181,7 @@ def whole_life(life: Life) -> None:
 
 
 def cleared(life: Life) -> None:
-    """What was kept goes by hand."""
+    """Delete retained resources by hand."""
     ssm, iam, cloudwatch = (life.aws(name) for name in ("ssm", "iam", "cloudwatch"))
     found = ssm.get_parameters_by_path(Path="/myapp", Recursive=True)["Parameters"]
     ssm.delete_parameters(Names=[item["Name"] for item in found])
@@ -203,7 +203,7 @@ def cleared(life: Life) -> None:
 
 
 def tampered(life: Life) -> None:
-    """What others change by hand."""
+    """External changes."""
     iam, logs, events, apis = (life.aws(name) for name in ("iam", "logs", "events", "apigatewayv2"))
     iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=TRUST.replace("lambda", "ec2"))
     iam.tag_role(RoleName=ROLE, Tags=[{"Key": "team", "Value": "other"}, {"Key": "more", "Value": "x"}])
@@ -263,7 +263,7 @@ def tampered(life: Life) -> None:
 
 
 def at_rest(life: Life) -> None:
-    """Lambda has carried out the last update."""
+    """Wait until Lambda has carried out the last update."""
     functions.until(
         lambda: (
             life.aws("lambda").get_function(FunctionName=NAME)["Configuration"].get("LastUpdateStatus", "Successful")
@@ -285,13 +285,13 @@ def rolled_back(life: Life, spec: dict[str, Any]) -> None:
 
 
 def removed_by_hand(life: Life) -> None:
-    """What others delete."""
+    """External deletions."""
     events, rule = life.aws("events"), f"{NAME}-parameters"
     events.remove_targets(Rule=rule, Ids=["function"])
 
 
 def strangers_policies(life: Life) -> None:
-    """Policies that others give to our role."""
+    """Policies that others add to our role."""
     iam = life.aws("iam")
     policy = iam.create_policy(PolicyName=f"theirs-{life.harness.number}", PolicyDocument=DENY)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy)
@@ -307,7 +307,7 @@ def api_id(life: Life) -> str:
 
 
 def event_queue_life(life: Life) -> None:
-    """The queue and rules of events: made, changed by others, read and removed."""
+    """The event queue and rules: created, changed externally, read and removed."""
     cluster = f"sim{life.harness.number}"
     sqs, events = (life.harness.session.client(name, REGION) for name in ("sqs", "events"))
     rules, queue = event_rules(cluster), f"dynconfig-{cluster}-events"

@@ -1,4 +1,4 @@
-"""What a misled operator, or whoever has stolen its credentials, tries beyond what it is for; the printed policy denies it."""
+"""What a misled operator, or stolen credentials of it, might try; the printed policy denies it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -61,14 +61,12 @@ EVERYTHING_KNOWN = {**OWNER, **GIVEN, **BOUND, **PASSED}
 @pytest.mark.parametrize(
     "resource", [OPERATOR, ADMIN, NAMED_ALIKE, role("service-role/dynconfig-x"), role("dynconfig-evil/x")]
 )
-def test_the_operators_own_role_and_roles_outside_the_path_are_out_of_reach(
-    resource: str, action: str, boundary: str
-) -> None:
+def test_operators_own_role_and_roles_outside_the_path_are_denied(resource: str, action: str, boundary: str) -> None:
     assert decided(action, resource, EVERYTHING_KNOWN, boundary=boundary) is not Decision.ALLOWED
 
 
 @pytest.mark.parametrize("action", WRITES_OF_ROLES)
-def test_the_operators_own_role_is_denied_also_below_the_path(action: str) -> None:
+def test_operators_own_role_is_denied_also_below_the_path(action: str) -> None:
     own = role("dynconfig/operator")
     assert decided(action, own, EVERYTHING_KNOWN, operator_role=own) is Decision.EXPLICIT_DENY
 
@@ -100,7 +98,7 @@ UNOWNED: Tries = [
 @pytest.mark.parametrize(("action", "resource", "context"), UNOWNED)
 @pytest.mark.parametrize("tags", [{}, THEIRS])
 @pytest.mark.parametrize("boundary", ["", BOUNDARY])
-def test_nothing_without_our_owner_tag_is_changed_and_nothing_is_created_without_it(
+def test_writes_and_creations_without_our_owner_tag_are_denied(
     action: str, resource: str, context: Mapping[str, Any], tags: Mapping[str, Any], boundary: str
 ) -> None:
     assert decided(action, resource, {**context, **tags}, boundary=boundary) is Decision.IMPLICIT_DENY
@@ -108,7 +106,7 @@ def test_nothing_without_our_owner_tag_is_changed_and_nothing_is_created_without
 
 @pytest.mark.parametrize(("action", "resource", "context"), UNOWNED)
 @pytest.mark.parametrize("boundary", ["", BOUNDARY])
-def test_the_same_with_the_owner_tag_is_what_the_operator_is_for(
+def test_writes_and_creations_with_our_owner_tag_are_allowed(
     action: str, resource: str, context: Mapping[str, Any], boundary: str
 ) -> None:
     about = {**context, **OWNER, **GIVEN}
@@ -127,7 +125,7 @@ UNBOUNDED: Tries = [
 
 
 @pytest.mark.parametrize(("action", "resource", "context"), UNBOUNDED)
-def test_no_role_outside_the_boundary_is_made_or_changed(
+def test_role_without_the_boundary_cannot_be_created_or_changed(
     action: str, resource: str, context: Mapping[str, Any]
 ) -> None:
     assert decided(action, resource, context, boundary=BOUNDARY) is Decision.IMPLICIT_DENY
@@ -143,14 +141,14 @@ def test_no_role_outside_the_boundary_is_made_or_changed(
         *((f"iam:{action}", BOUNDARY) for action in ("DeletePolicy", "DeletePolicyVersion")),
     ],
 )
-def test_the_boundary_is_neither_taken_off_nor_changed_whatever_else_is_attached(action: str, resource: str) -> None:
+def test_boundary_cannot_be_removed_or_changed_with_any_other_policy(action: str, resource: str) -> None:
     administrator = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     policies = [administrator, operator_policy(allowed(boundary=BOUNDARY))]
     assert decide(policies, Request(action, resource, {**OWNER, **BOUND})) is Decision.EXPLICIT_DENY
 
 
 @pytest.mark.parametrize("action", ["iam:PutRolePolicy", "iam:DeleteRolePolicy"])
-def test_with_a_boundary_roles_that_are_attached_to_have_to_be_within_it(action: str) -> None:
+def test_attached_roles_must_have_the_boundary(action: str) -> None:
     about: dict[str, Any] = {"attached_roles": ["team-*"], "boundary": BOUNDARY}
     assert decided(action, role("team-a"), {}, **about) is Decision.IMPLICIT_DENY
     assert decided(action, role("team-a"), BOUND, **about) is Decision.ALLOWED
@@ -196,19 +194,17 @@ ELSEWHERE: Tries = [
 
 @pytest.mark.parametrize("boundary", ["", BOUNDARY])
 @pytest.mark.parametrize(("action", "resource", "context"), ELSEWHERE)
-def test_what_belongs_to_others_is_out_of_reach(
-    action: str, resource: str, context: Mapping[str, Any], boundary: str
-) -> None:
+def test_foreign_resources_are_denied(action: str, resource: str, context: Mapping[str, Any], boundary: str) -> None:
     assert decided(action, resource, context, boundary=boundary) is Decision.IMPLICIT_DENY
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "cn-north-1"])
-def test_other_regions_are_out_of_reach(region: str) -> None:
+def test_other_regions_are_denied(region: str) -> None:
     for resource, action in ((FUNCTION, "lambda:GetFunction"), (INSIDE, "ssm:PutParameter"), (RULE, "events:PutRule")):
         assert decided(action, resource.replace(REGION, region), EVERYTHING_KNOWN) is Decision.IMPLICIT_DENY
 
 
-def test_parts_of_any_api_are_written_only_where_that_was_asked_for() -> None:
+def test_parts_of_foreign_apis_are_written_only_if_requested() -> None:
     for verb, part in (("POST", "routes"), ("PATCH", "integrations/i"), ("DELETE", "stages/s")):
         assert decided(f"apigateway:{verb}", f"{API}/{part}", {}) is Decision.IMPLICIT_DENY
         assert decided(f"apigateway:{verb}", f"{API}/{part}", {}, untagged_api_parts=True) is Decision.ALLOWED

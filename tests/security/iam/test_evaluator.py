@@ -1,4 +1,4 @@
-"""The evaluator against what the IAM User Guide says of each rule.
+"""The evaluator against the rules in the IAM User Guide.
 
 File names are those of https://docs.aws.amazon.com/IAM/latest/UserGuide/.
 """
@@ -27,7 +27,8 @@ ABOUT_ROLES = {"Action": "iam:*", "Resource": ROLE}
 @pytest.mark.parametrize(
     ("policies", "expected"),
     [
-        # reference_policies_evaluation-logic_policy-eval-denyallow.html: default, allow, explicit deny, across policies.
+        # reference_policies_evaluation-logic_policy-eval-denyallow.html: default, allow, explicit deny, across
+        # policies.
         ([[]], IMPLICIT),
         ([[EVERYTHING]], ALLOWED),
         ([[EVERYTHING, deny(**ABOUT_ROLES)]], EXPLICIT),
@@ -48,7 +49,7 @@ def test_effects(policies: list[list[dict[str, Any]]], expected: Decision) -> No
 @pytest.mark.parametrize(
     ("pattern", "action", "expected"),
     [
-        # reference_policies_elements_action.html: wildcards, and no difference by case.
+        # reference_policies_elements_action.html: wildcards, case-insensitive.
         ("iam:*AccessKey*", "iam:CreateAccessKey", True),
         ("iam:*AccessKey*", "iam:ListAccessKeys", True),
         ("IAM:getrole", "iam:GetRole", True),
@@ -65,7 +66,8 @@ def test_actions(pattern: str, action: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("pattern", "arn", "expected"),
     [
-        # reference_policies_elements_resource.html: wildcards in a segment span slashes, and never colons before the last.
+        # reference_policies_elements_resource.html: wildcards in a segment span slashes, and never colons before the
+        # last.
         ("arn:aws:iam::123456789012:user/Development/*", "arn:aws:iam::123456789012:user/Development/product_1234/a", True),
         ("arn:aws:s3:::amzn-s3-demo-bucket/*/test/*", "arn:aws:s3:::amzn-s3-demo-bucket/1/2/test/3/object.jpg", True),
         ("arn:aws:s3:::amzn-s3-demo-bucket/*/test/*", "arn:aws:s3:::amzn-s3-demo-bucket/1/2/3.jpg", False),
@@ -96,7 +98,7 @@ ANY, ALL = "ForAnyValue:StringLike", "ForAllValues:StringLike"
         ({"StringEquals": {"k": "a"}, "StringLike": {"l": "b*"}}, {"k": "a", "l": "c"}, False),
         ({"StringNotEquals": {"k": ["a", "b"]}}, {"k": "b"}, False),
         ({"StringNotEquals": {"k": ["a", "b"]}}, {"k": "c"}, True),
-        # reference_policies_elements_condition.html: names of keys are the same in any case, values are not.
+        # reference_policies_elements_condition.html: key names are case-insensitive, values are not.
         ({"StringEquals": {"aws:ResourceTag/Team": "a"}}, {"aws:resourcetag/team": "a"}, True),
         ({"StringEquals": {"k": "A"}}, {"k": "a"}, False),
         ({"StringEqualsIgnoreCase": {"k": "A"}}, {"k": "a"}, True),
@@ -105,7 +107,7 @@ ANY, ALL = "ForAnyValue:StringLike", "ForAllValues:StringLike"
         ({"StringLike": {"k": "a?c/*"}}, {"k": "abc/d/e"}, True),
         ({"StringLike": {"k": "*/*/*/*"}}, {"k": "cluster/ns/name"}, False),
         ({"StringLike": {"k": "*/*/*/*"}}, {"k": "cluster/ns/name/uid"}, True),
-        # Of a key that is missing: met where the contrary is asked for, else not.
+        # A missing key: matches a negated operator, otherwise not.
         ({"StringEquals": {"k": "a"}}, {}, False),
         ({"StringNotEquals": {"k": "a"}}, {}, True),
         ({"StringNotLike": {"k": "a"}}, {}, True),
@@ -118,7 +120,7 @@ ANY, ALL = "ForAnyValue:StringLike", "ForAllValues:StringLike"
         ({"Null": {"k": True}}, {"k": "a"}, False),
         ({"Null": {"k": "false"}}, {"k": "a"}, True),
         ({"Null": {"k": "false"}}, {}, False),
-        # Arn: each of the six segments by itself; ArnEquals and ArnLike behave alike.
+        # Arn: each of the six segments separately; ArnEquals and ArnLike are equal.
         ({"ArnLike": {"k": "arn:aws:sns:*:123456789012:t*"}}, {"k": "arn:aws:sns:eu-west-1:123456789012:topic"}, True),
         ({"ArnEquals": {"k": "arn:aws:sns:*:123456789012:t*"}}, {"k": "arn:aws:sns:a:b:123456789012:t"}, False),
         ({"Bool": {"aws:SecureTransport": "true"}}, {"aws:SecureTransport": "true"}, True),
@@ -144,6 +146,6 @@ def test_conditions(condition: dict[str, Any], context: Context, expected: bool)
         ({"StringEquals": {"k": "a"}}, {"k": ("a", "b")}),
     ],
 )
-def test_what_is_not_known_is_an_error_and_no_answer(condition: dict[str, Any], context: Context) -> None:
+def test_unknown_element_is_an_error_and_not_a_decision(condition: dict[str, Any], context: Context) -> None:
     with pytest.raises(NotImplementedError):
         decide([{"Statement": [allow(Action="*", Resource="*", Condition=condition)]}], Request("x:Y", ROLE, context))

@@ -1,4 +1,4 @@
-"""Each call of the full example, and each attack, against the printed policy: allowed exactly where it should be."""
+"""Each call of the full example, and each attack, against the printed policy: allowed exactly if intended."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 
 
 def recorded(harness: AwsHarness, boundary: str) -> tuple[list[Request], str]:
-    """What was asked for, and the key that was used."""
+    """The authorization request, and the key that was used."""
     destinations(harness)
     present = Present(harness.lab.endpoint)
     recorder, life = Recorder(present), Life(harness, present, boundary)
@@ -61,7 +61,7 @@ def test_every_call_of_the_example_is_allowed_and_every_action_is_needed(harness
     assert unneeded == []
 
 
-def test_an_addition_to_a_function_of_others_is_allowed_where_roles_of_such_functions_are_named(
+def test_attach_to_a_foreign_function_is_allowed_if_its_role_is_configured(
     harness: AwsHarness,
 ) -> None:
     attachment.prepare(harness)

@@ -1,6 +1,6 @@
-"""Imported by Python before the operator: all libraries log all they can, and the file system is read-only.
+"""Imported by Python before the operator: all libraries log at the lowest level, and the file system is read-only.
 
-What would write is refused as a read-only root file system refuses it, and named on standard error.
+Writes are rejected as by a read-only root file system, and reported on standard error.
 """
 
 import errno
