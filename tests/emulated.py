@@ -1,4 +1,4 @@
-"""The emulated AWS in the process of the tests."""
+"""The in-process emulated AWS of the tests."""
 
 import threading
 import time

@@ -67,7 +67,7 @@ def made(endpoint: str = "http://127.0.0.1:9", clock: Callable[[], float] = lamb
     ("config", "variables", "told"),
     [
         ("", {}, "neither environment nor profile nor instance"),
-        ("", {"AWS_PROFILE": "nobody"}, r"profile \(missing\) could not be found"),
+        ("", {"AWS_PROFILE": "missing"}, r"profile \(missing\) could not be found"),
         ("", {"AWS_ACCESS_KEY_ID": "x"}, "missing: AWS_SECRET_ACCESS_KEY"),
         ("[default\n", {}, "Unable to parse config file"),
         ("[default]\ncredential_process = /nowhere/tool\n", {}, "/nowhere/tool"),

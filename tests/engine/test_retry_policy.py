@@ -18,7 +18,7 @@ def unready() -> RoleNotReady:
 
 
 def waited(policy: RetryPolicy, seconds: float, declaration: Declaration | None = None) -> DynConfigError | None:
-    """What is said after a role was not ready for so long."""
+    """The message after a role was not ready for this long."""
     about = declaration or declared({})
     found: DynConfigError | None = None
     at = 0.0
@@ -28,7 +28,7 @@ def waited(policy: RetryPolicy, seconds: float, declaration: Declaration | None 
     return found
 
 
-def test_a_role_that_is_not_known_yet_is_asked_for_ever_less_often() -> None:
+def test_unpropagated_role_is_retried_with_backoff() -> None:
     policy, delays = RetryPolicy(ObjectState()), []
     for at in (0.0, 1.0, 10.0, 30.0, 100.0):
         error = policy.apply(declared({}), unready(), at)
@@ -40,7 +40,7 @@ def test_a_role_that_is_not_known_yet_is_asked_for_ever_less_often() -> None:
     assert delays[-1] == LONGEST_WAIT
 
 
-def test_what_a_role_may_not_do_after_minutes_is_no_delay_of_iam() -> None:
+def test_missing_permission_of_a_role_is_an_error_after_minutes() -> None:
     error = waited(RetryPolicy(ObjectState()), ROLE_SECONDS + 20)
     assert isinstance(error, Refused)
     assert str(error).startswith(WORDS)
@@ -48,21 +48,21 @@ def test_what_a_role_may_not_do_after_minutes_is_no_delay_of_iam() -> None:
 
 
 @pytest.mark.parametrize("between", [None, Conflict("busy")])
-def test_waiting_begins_anew_once_something_else_was_answered(between: DynConfigError | None) -> None:
+def test_backoff_is_reset_by_another_response(between: DynConfigError | None) -> None:
     policy = RetryPolicy(ObjectState())
     waited(policy, ROLE_SECONDS - 20)
     policy.apply(declared({}), between, ROLE_SECONDS)
     assert isinstance(policy.apply(declared({}), unready(), ROLE_SECONDS + 20), RoleNotReady)
 
 
-def test_an_edit_is_given_its_own_time() -> None:
+def test_edit_resets_the_backoff() -> None:
     policy = RetryPolicy(ObjectState())
     assert isinstance(waited(policy, ROLE_SECONDS + 20), Refused)
     edited = declared({}, generation=2)
     assert isinstance(policy.apply(edited, unready(), ROLE_SECONDS + 30), RoleNotReady)
 
 
-def test_what_aws_still_carries_out_is_looked_at_ever_less_often() -> None:
+def test_pending_write_is_polled_with_backoff() -> None:
     policy, delays = RetryPolicy(ObjectState()), []
     for _ in range(50):
         error = policy.apply(declared({}), Settling("Function f is being updated"), 0.0)

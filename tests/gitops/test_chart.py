@@ -1,4 +1,4 @@
-"""The Helm chart: with its own values it is manifests/install, and every value reaches the operator as what it says."""
+"""The Helm chart: with default values it equals manifests/install, and every value reaches the operator unchanged."""
 
 import subprocess
 from pathlib import Path
@@ -19,9 +19,9 @@ ACCOUNT = "dynconfig-operator"
 OF_HELM = ("app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "app.kubernetes.io/version", "helm.sh/chart")
 
 
-def test_without_values_it_is_what_kustomize_installs(render: Render, kustomize: Build) -> None:
+def test_default_values_equal_the_kustomize_installation(render: Render, kustomize: Build) -> None:
     charted = {_key(document): _without_helm(document) for document in rendered(render({}))}
-    # The chart makes the policy from its values; that of kustomize is written by hand, and no installation resets it.
+    # The chart builds the policy from its values; kustomize's is written by hand, and no installation resets it.
     (policy,) = (key for key in charted if "ConfigMap" in key)
     del charted[policy]
     installed = {_key(document): document for document in kustomize(INSTALL) if document["kind"] != "Namespace"}
@@ -30,7 +30,7 @@ def test_without_values_it_is_what_kustomize_installs(render: Render, kustomize:
         assert charted[key] == _without_labels(document), key
 
 
-def test_it_shares_the_crd_and_what_the_operator_may_do() -> None:
+def test_chart_shares_the_crd_and_the_rbac_rules() -> None:
     crd = ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml"
     assert (CHART / "files" / "crd.yaml").read_text() == crd.read_text(), "run `make chart`"
     for name in ("protection.yaml", "limits.yaml", "secrets.yaml"):
@@ -39,14 +39,14 @@ def test_it_shares_the_crd_and_what_the_operator_may_do() -> None:
         assert (CHART / "files" / name).read_text() == (INSTALL / name).read_text(), "run `make chart`"
 
 
-def test_its_version_is_that_of_the_project() -> None:
+def test_version_is_that_of_the_project() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     version = f'version = "{chart["version"]}"'
     assert version in (ROOT / "pyproject.toml").read_text()
     assert chart["appVersion"] == chart["version"]
 
 
-def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -> None:
+def test_every_value_is_parsed_by_the_operator_as_written(render: Render) -> None:
     values = {
         "region": "us-west-2",
         "allowedRegions": ["us-west-2", "us-east-1"],
@@ -86,12 +86,12 @@ def test_every_value_is_read_by_the_operator_as_it_was_written(render: Render) -
         metrics_port=9191,
         health_port=8181,
     )
-    # The format of the log is another one in a cluster already.
+    # In a cluster the log format has another default.
     unset = {name for name in Settings.model_fields if getattr(found, name) == getattr(Settings(), name)}
     assert unset == {"is_emulated", "log_format", "policy_file"}
 
 
-def test_the_policy_of_a_shared_cluster_is_read_as_it_was_written(render: Render, tmp_path: Path) -> None:
+def test_policy_of_a_shared_cluster_is_parsed_as_written(render: Render, tmp_path: Path) -> None:
     rule = {"namespaces": ["shop"], "paths": ["/{namespace}"], "resources": ["parameters", "attach"]}
     documents = rendered(render({"allow": [rule]}))
     (found,) = (item for item in documents if item["kind"] == "ConfigMap")
@@ -104,14 +104,14 @@ def test_the_policy_of_a_shared_cluster_is_read_as_it_was_written(render: Render
     assert _environment(deployment)["DYNCONFIG_POLICY"] == "/etc/dynconfig/policy.yaml"
 
 
-def test_a_cluster_of_one_team_has_no_policy(render: Render) -> None:
+def test_cluster_of_one_team_has_no_policy(render: Render) -> None:
     documents = rendered(render({"tenancy": "single"}))
     assert not [item for item in documents if item["kind"] == "ConfigMap"]
     assert Settings.from_environment(_environment(_deployment_in(documents))).tenancy is Tenancy.SINGLE
 
 
-def test_the_region_is_left_to_what_eks_sets_in_the_pod(render: Render, kustomize: Build) -> None:
-    # IRSA and Pod Identity set AWS_REGION and AWS_DEFAULT_REGION where the pod does not name them itself.
+def test_region_is_left_to_the_variables_of_eks(render: Render, kustomize: Build) -> None:
+    # IRSA and Pod Identity set AWS_REGION and AWS_DEFAULT_REGION unless the pod sets them itself.
     # https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
     for documents in (rendered(render({})), kustomize(INSTALL)):
         assert (
@@ -120,7 +120,7 @@ def test_the_region_is_left_to_what_eks_sets_in_the_pod(render: Render, kustomiz
         )
 
 
-def test_in_single_namespaces_it_may_read_only_there(render: Render) -> None:
+def test_operator_of_single_namespaces_may_read_only_there(render: Render) -> None:
     documents = rendered(render({"namespaces": ["shop", "cart"]}))
     bound = [(item["kind"], item["metadata"].get("namespace")) for item in _bindings(documents, "dynconfig-operator")]
     assert sorted(bound) == [("RoleBinding", "cart"), ("RoleBinding", "shop")]
@@ -128,7 +128,7 @@ def test_in_single_namespaces_it_may_read_only_there(render: Render) -> None:
     assert [item["kind"] for item in everywhere] == ["ClusterRoleBinding"]
 
 
-def test_a_role_of_aws_is_given_by_annotation(render: Render) -> None:
+def test_aws_role_is_set_by_annotation(render: Render) -> None:
     role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/dynconfig"}
     documents = rendered(render({"serviceAccount": {"name": "other", "annotations": role}}))
     (account,) = (item for item in documents if item["kind"] == "ServiceAccount")
@@ -138,7 +138,7 @@ def test_a_role_of_aws_is_given_by_annotation(render: Render) -> None:
     assert subjects == {"other"}
 
 
-def test_the_limits_of_the_operator_bound_the_account_that_it_has(render: Render) -> None:
+def test_operator_limits_apply_to_its_service_account(render: Render) -> None:
     documents = rendered(render({"serviceAccount": {"create": False, "name": "theirs"}}, "platform"))
     (policy,) = (
         item
@@ -152,14 +152,14 @@ def test_the_limits_of_the_operator_bound_the_account_that_it_has(render: Render
     assert binding["spec"]["validationActions"] == ["Deny"]
 
 
-def test_the_token_is_mounted_into_the_operators_pod_and_into_no_other_of_its_account(render: Render) -> None:
+def test_token_is_mounted_only_into_the_operators_pod(render: Render) -> None:
     documents = rendered(render({}))
     (account,) = (item for item in documents if item["kind"] == "ServiceAccount")
     assert account["automountServiceAccountToken"] is False
     assert _pod(_deployment_in(documents))["automountServiceAccountToken"] is True
 
 
-def test_the_network_policy_selects_the_pod_and_takes_more_rules(render: Render) -> None:
+def test_network_policy_selects_the_pod_and_accepts_more_rules(render: Render) -> None:
     proxy = {"ports": [{"port": 3128}]}
     documents = rendered(render({"networkPolicy": {"egress": [proxy]}, "metrics": {"port": 9191}}, "platform"))
     (policy,) = (item for item in documents if item["kind"] == "NetworkPolicy")
@@ -173,13 +173,13 @@ def test_the_network_policy_selects_the_pod_and_takes_more_rules(render: Render)
     assert "NetworkPolicy" not in {item["kind"] for item in rendered(render({"networkPolicy": {"enabled": False}}))}
 
 
-def test_an_account_that_exists_already_is_used(render: Render) -> None:
+def test_existing_service_account_is_used(render: Render) -> None:
     documents = rendered(render({"serviceAccount": {"create": False, "name": "theirs"}}))
     assert "ServiceAccount" not in {item["kind"] for item in documents}
     assert _pod(_deployment_in(documents))["serviceAccountName"] == "theirs"
 
 
-def test_image_size_and_place_are_as_asked(render: Render) -> None:
+def test_image_size_and_placement_are_configurable(render: Render) -> None:
     values = {
         "image": {"repository": "registry.example/dynconfig", "tag": "1.2.3", "pullPolicy": "Always"},
         "imagePullSecrets": [{"name": "pull"}],
@@ -205,7 +205,7 @@ def test_image_size_and_place_are_as_asked(render: Render) -> None:
     assert _environment(deployment)["AWS_ENDPOINT_URL"] == "http://aws:4566"
 
 
-def test_a_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
+def test_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
     documents = rendered(render({"metrics": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}}}))
     (monitor,) = (item for item in documents if item["kind"] == "PodMonitor")
     deployment = _deployment_in(documents)
@@ -218,7 +218,7 @@ def test_a_pod_monitor_finds_the_pods_and_their_port(render: Render) -> None:
     assert endpoint["port"] in {port["name"] for port in _pod(deployment)["containers"][0]["ports"]}
 
 
-def test_the_crd_and_what_protects_it_outlive_the_chart_and_can_be_left_out(render: Render) -> None:
+def test_crd_and_its_protection_outlive_the_chart_and_can_be_omitted(render: Render) -> None:
     kept = {
         _key(item)
         for item in rendered(render({}))
@@ -229,7 +229,7 @@ def test_the_crd_and_what_protects_it_outlive_the_chart_and_can_be_left_out(rend
     assert not kept & {_key(item) for item in rendered(render({"crd": {"install": False}}))}
 
 
-def test_policies_can_be_left_out_and_that_of_secrets_made_to_warn(render: Render) -> None:
+def test_policies_can_be_omitted_and_the_one_for_secrets_can_warn(render: Render) -> None:
     without = {item["kind"] for item in rendered(render({"crd": {"policies": False}}))}
     assert "CustomResourceDefinition" in without
     assert not any(kind.startswith("ValidatingAdmissionPolicy") for kind in without)
@@ -239,7 +239,7 @@ def test_policies_can_be_left_out_and_that_of_secrets_made_to_warn(render: Rende
     assert actions == {"keep": ["Deny"], "limit": ["Deny"], "dynconfig": ["Deny"], "secrets": ["Warn"]}
 
 
-def test_helm_finds_nothing_wrong_with_the_chart(helm: Path, tmp_path: Path) -> None:
+def test_helm_lint_reports_nothing(helm: Path, tmp_path: Path) -> None:
     result = subprocess.run(
         [str(helm), "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False, env=own(tmp_path)
     )
@@ -272,7 +272,7 @@ def _key(document: Document) -> tuple[str, str]:
 
 
 def _without_helm(document: Document) -> Document:
-    """The document without what every chart adds, and without what kustomize leaves to the API server."""
+    """The document without what every chart adds, and without the defaults that kustomize leaves to the API server."""
     metadata: dict[str, Any] = document["metadata"]
     assert metadata["labels"].keys() >= set(OF_HELM)
     if document["kind"] == "Deployment":

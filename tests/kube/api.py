@@ -27,7 +27,7 @@ class Api:
     headers: list[list[tuple[str, str]]] = field(default_factory=list)
 
     def kubeconfig(self, folder: Path, **user: Any) -> Path:
-        """A file that leads here."""
+        """A kubeconfig for this server."""
         return written(folder / "kubeconfig", self.url, user=user or {"token": "canary-token"})
 
 
@@ -44,7 +44,7 @@ def written(file: Path, server: str, *, context: str = "c", **sections: Any) -> 
 
 
 def status(code: int, message: str, **details: str) -> Answer:
-    """A refusal as Kubernetes words it."""
+    """An error response of Kubernetes."""
     body = {"kind": "Status", "metadata": {}, "message": message, "code": code, "details": details}
     return code, json.dumps(body).encode()
 
@@ -56,7 +56,7 @@ def listed(*documents: Any) -> Answer:
 
 @contextmanager
 def api(answer: Callable[[str], Answer], tls: ssl.SSLContext | None = None) -> Iterator[Api]:
-    """It, for as long as a `with` lasts."""
+    """Run the server within a `with` block."""
     found = Api(answer)
 
     class Handler(BaseHTTPRequestHandler):

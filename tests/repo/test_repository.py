@@ -1,4 +1,4 @@
-"""What the repository as a whole promises: generated files are current, examples hold, nothing local is in it."""
+"""Checks of the whole repository: generated files are current, examples are valid, nothing local is in it."""
 
 import ast
 import re
@@ -15,12 +15,12 @@ from dynconfig.settings import Settings
 from dynconfig.validation.declare import faults
 
 ROOT = Path(__file__).parents[2]
-# Folders in which people and machines keep their own.
+# Home folders of users and machines.
 HOMES = ("root", "Users", "work")
 CODE = [*ROOT.glob("operator/**/*.py"), *ROOT.glob("lab/**/*.py"), *ROOT.glob("benchmarks/**/*.py")]
 CODE += ROOT.glob("lambda_app/**/*.py")
 TESTS = [*ROOT.glob("tests/**/*.py")]
-# Names that Kubernetes and AWS have other words for: docs/decisions, CHANGELOG and this file may remember them.
+# Names with a standard term in Kubernetes or AWS: docs/decisions, CHANGELOG and this file may mention them.
 RETIRED = [
     "Addressees",
     "Agenda",
@@ -82,7 +82,7 @@ def title(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def test_the_crd_is_current() -> None:
+def test_crd_is_current() -> None:
     assert (ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml").read_text() == crd.text()
 
 
@@ -99,7 +99,7 @@ def test_every_manifest_is_yaml_with_a_kind() -> None:
             assert document["kind"], path
 
 
-def test_the_source_root_is_no_package() -> None:
+def test_source_root_is_not_a_package() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
@@ -151,7 +151,7 @@ def test_every_requirement_has_a_hash() -> None:
             assert "--hash=sha256:" in block, f"{path.name}: {block.splitlines()[0]}"
 
 
-def test_every_target_of_the_makefile_explains_itself() -> None:
+def test_every_target_of_the_makefile_has_a_description() -> None:
     text = (ROOT / "Makefile").read_text()
     internal = {"lab-binaries", "lab-tools"}
     targets = set(re.findall(r"^\.PHONY: ([a-z-]+)$", text, re.MULTILINE)) - internal
@@ -159,7 +159,7 @@ def test_every_target_of_the_makefile_explains_itself() -> None:
     assert targets == explained
 
 
-def test_the_settings_are_all_in_the_readme() -> None:
+def test_all_settings_are_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     aliases = [field.validation_alias for field in Settings.model_fields.values()]
     names = {alias.choices[0] if isinstance(alias, AliasChoices) else alias for alias in aliases}
@@ -174,7 +174,7 @@ def test_output_of_commands_in_the_readme_is_current(name: str) -> None:
     assert output in (ROOT / "README.md").read_text()
 
 
-def test_the_version_is_the_same_everywhere() -> None:
+def test_version_is_the_same_everywhere() -> None:
     version = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version
     assert f'__version__ = "{version[1]}"' in (ROOT / "operator" / "dynconfig" / "__init__.py").read_text()

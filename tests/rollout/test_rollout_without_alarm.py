@@ -1,4 +1,4 @@
-"""A rollout without alarms says that it cannot be rolled back automatically."""
+"""A rollout without alarms reports that automatic rollback is not possible."""
 
 from tests.rollout.rollout_harness import RolloutHarness
 from tests.rollout.test_rollback import BAKE, OLD, START
@@ -15,7 +15,7 @@ class Unwatched(RolloutHarness):
         self.engine = Engine(lambda _place: (self.versioned,), self._labels)
 
 
-def test_status_and_event_do_not_promise_what_no_alarm_can_keep() -> None:
+def test_status_and_event_promise_no_rollback_without_an_alarm() -> None:
     harness = Unwatched(values=OLD)
     harness.settle(START)
     assert (
@@ -23,7 +23,7 @@ def test_status_and_event_do_not_promise_what_no_alarm_can_keep() -> None:
         in (harness.status or {})["conditions"][0]["message"]
     )
     before = harness.status or {}
-    outcome = harness.look(START + BAKE)
+    outcome = harness.reconcile(START + BAKE)
     (note,) = (
         note
         for note in kube_events.events_of(outcome, PreviousStatus.of(before), START + BAKE)

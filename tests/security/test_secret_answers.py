@@ -1,4 +1,4 @@
-"""What whoever may write a DynamicConfig learns of the texts of Secrets: one bit for the whole object, and that seldom."""
+"""What a writer of a DynamicConfig learns about the texts of Secrets: one bit for the whole object, at a limited rate."""
 
 import asyncio
 import itertools
@@ -58,7 +58,7 @@ def read(source: Source) -> str | None:
 
 
 def told(parameters: Sequence[Item], rules: Sequence[str] = (), text: str = TEXT) -> str:
-    """What the operator reports; empty if nothing is wrong."""
+    """The operator's report; empty if nothing is wrong."""
     written = document({}, parameters=list(parameters), rules=[{"rule": rule, "message": "mine"} for rule in rules])
     texts = {PASSWORD: text, GUESS: "x"}
     try:
@@ -76,10 +76,10 @@ def told(parameters: Sequence[Item], rules: Sequence[str] = (), text: str = TEXT
 
 
 @pytest.mark.parametrize("name", UNMET)
-def test_an_answer_says_neither_which_check_nor_which_value(name: str) -> None:
+def test_error_names_neither_the_failed_check_nor_the_value(name: str) -> None:
     parameters, rules = UNMET[name]
     assert told(parameters, rules) == DOES_NOT_HOLD
-    # Who reads the Secret with his own rights learns all of it.
+    # A user who may get the Secret learns all of it.
     written = document({}, parameters=parameters, rules=[{"rule": rule, "message": "mine"} for rule in rules])
     (found,) = faults(written, read)
     assert found.startswith(("parameter password: the value", "spec.rules[0]"))
@@ -95,13 +95,13 @@ def test_many_checks_in_one_object_are_one_answer() -> None:
     assert answers == {DOES_NOT_HOLD}
 
 
-def test_aws_is_not_asked_for_more_than_one_answer_either() -> None:
+def test_aws_is_called_for_one_answer_at_most() -> None:
     two = [secret("a", allowedPattern="^(?=C)"), secret("b", allowedPattern="^(?=D)")]
     assert "parameter b: allowedPattern differs from that of another parameter with key password" in told(two)
     assert told([secret("a", allowedPattern="^(?=C)"), secret("b", allowedPattern="^(?=C)")]) == ""
 
 
-def test_what_is_wrong_without_the_secret_is_reported_in_full_and_alone() -> None:
+def test_errors_without_the_secret_are_reported_completely_and_alone() -> None:
     found = told([secret(schema={"pattern": "^D"}), {"name": "n", "value": "x", "schema": {"type": "integer"}}])
     assert found == "parameter n: the value is not of type integer"
     assert "mine" in told([secret(schema={"pattern": "^D"}), PLAIN], ["config.plain == 'x'"])
@@ -118,7 +118,7 @@ def test_what_is_wrong_without_the_secret_is_reported_in_full_and_alone() -> Non
         ("a{{b", {}, "contains {{"),
     ],
 )
-def test_what_ssm_takes_of_no_one_is_named(text: str, parameter: Item, fact: str) -> None:
+def test_errors_of_ssm_for_any_value_are_named(text: str, parameter: Item, fact: str) -> None:
     found = told([secret(**parameter)], text=text)
     assert fact in found
     assert str(len(text)) not in found or not text
@@ -128,7 +128,7 @@ def test_what_ssm_takes_of_no_one_is_named(text: str, parameter: Item, fact: str
     ("text", "fact"),
     [("a\n", "ends with a newline"), (" a", "begins or ends with white space"), ("a", ""), ("A", "")],
 )
-def test_white_space_is_reported_whatever_is_checked_and_letter_case_is_not(text: str, fact: str) -> None:
+def test_white_space_is_reported_in_any_case_but_letter_case_is_not(text: str, fact: str) -> None:
     for check in ({"enum": ["a"]}, {"pattern": "^z$"}, {"minLength": 8000}):
         found = told([secret(schema={**check, "maxLength": 8001}), secret("unchecked")], text=text)
         if found:
@@ -145,7 +145,7 @@ def asked(parameters: list[Item], rules: Sequence[str] = (), text: str = TEXT, g
     return question(parse_spec(written), known)
 
 
-def test_a_question_is_what_is_checked_and_not_the_text() -> None:
+def test_question_is_the_check_and_not_the_text() -> None:
     assert asked([secret(), PLAIN], ["config.plain == 'x'"]) is None
     checked = [secret(schema={"pattern": "^C"}), PLAIN]
     assert asked(checked) == asked(checked, text="other")
@@ -195,7 +195,7 @@ def answered(
     return count
 
 
-def test_a_namespace_gets_few_answers_at_once_and_one_in_ten_seconds_then() -> None:
+def test_namespace_gets_few_answers_at_once_and_then_one_in_ten_seconds() -> None:
     clock = Clock()
     budget = AnswerBudget(clock)
     numbers = itertools.count()
@@ -204,7 +204,7 @@ def test_a_namespace_gets_few_answers_at_once_and_one_in_ten_seconds_then() -> N
         return [str(next(numbers)) for _ in range(count)]
 
     assert answered(budget, fresh(100)) == AT_ONCE
-    # Neither another object nor one that is made anew gets more; another namespace does.
+    # Neither another object nor a recreated one gets more; another namespace does.
     assert answered(budget, fresh(1), uid="second") == 0
     budget.forget("evil", "evil")
     assert answered(budget, fresh(1)) == 0
@@ -216,27 +216,27 @@ def test_a_namespace_gets_few_answers_at_once_and_one_in_ten_seconds_then() -> N
     assert 3600 / INTERVAL - 1 <= total <= 3600 / INTERVAL + 1
 
 
-def test_what_was_answered_costs_nothing_again_and_two_of_a_kind_cost_one() -> None:
+def test_repeated_question_is_free_and_two_of_a_kind_count_once() -> None:
     budget = AnswerBudget(Clock())
     assert answered(budget, ["a"] * 100) == 100
     assert sum(answered(budget, ["a"], uid=str(number)) for number in range(100)) == 100
-    # Back and forth is a question each time, for the text may have changed in between.
+    # Each change back and forth is a question, since the text may have changed in between.
     assert answered(budget, ["b", "c"] * 4, uid="other") == 8
     assert answered(budget, ["d", "e", "f"], uid="other") == AT_ONCE - 9
 
 
-def test_a_restart_costs_nothing() -> None:
+def test_restart_does_not_use_the_budget() -> None:
     budget = AnswerBudget(Clock())
     for number in range(100):
         admit(budget, f"q{number}", str(number), was_answered=True)
-    # But the first look only: a ConfigMap may change without a new generation.
+    # Except at the first reconcile: a ConfigMap may change without a new generation.
     for number in range(AT_ONCE):
         admit(budget, f"r{number}", str(number), was_answered=True)
     with pytest.raises(SecretCheckDelayed):
         admit(budget, "r99", "99", was_answered=True)
 
 
-def test_those_who_wait_do_not_all_come_at_once() -> None:
+def test_waiting_objects_are_spread_over_time() -> None:
     budget, delays = AnswerBudget(Clock()), []
     answered(budget, [str(number) for number in range(AT_ONCE)])
     for number in range(5):
@@ -246,7 +246,7 @@ def test_those_who_wait_do_not_all_come_at_once() -> None:
     assert delays == [INTERVAL * number for number in range(1, 6)]
 
 
-def test_nothing_is_kept_of_what_is_gone() -> None:
+def test_state_of_deleted_objects_is_removed() -> None:
     clock = Clock()
     budget = AnswerBudget(clock)
     for number in range(50):
@@ -340,7 +340,7 @@ def test_all_results_about_a_secret_are_limited_together() -> None:
 
 
 def guarded(found: ControllerHarness) -> None:
-    """A server that has the Secret, which the attacker may not get."""
+    """A server with a Secret that the attacker may not get."""
 
     async def answer(request: web.Request) -> web.Response | None:
         if request.path.endswith("/secrets/db"):
@@ -350,7 +350,7 @@ def guarded(found: ControllerHarness) -> None:
     found.server.before = answer
 
 
-def test_a_controller_answers_an_attacker_seldom_and_all_others_at_once() -> None:
+def test_controller_answers_an_attacker_rarely_and_all_others_at_once() -> None:
     async def act() -> None:
         clock, seen = Clock(), list[str]()
         async with running_controller(clock=clock) as found:
@@ -383,7 +383,7 @@ def test_a_controller_answers_an_attacker_seldom_and_all_others_at_once() -> Non
             clock.now += INTERVAL + 1
             found.controller.requeue(KEY)
             await found.server.until(lambda: found.reason == "InvalidSpec")
-            # A look at the same is an answer that was given.
+            # A reconcile of the same object repeats a given answer.
             for _ in range(3):
                 found.controller.requeue(KEY)
         assert seen == ["InvalidSpec"] * AT_ONCE + ["SecretCheckDelayed"] * 2 * AT_ONCE
@@ -395,18 +395,18 @@ def _is_reported(found: ControllerHarness, generation: int) -> Callable[[], bool
     return lambda: found.status.get("observedGeneration") == generation
 
 
-def test_each_text_of_a_secret_that_a_rule_compares_with_another_is_a_question_of_its_own() -> None:
+def test_each_secret_text_compared_by_a_rule_is_a_separate_question() -> None:
     mine = {"name": "mine", "valueFrom": {"secretKeyRef": {"name": "mine", "key": "guess"}}}
     compared = document({}, parameters=[secret(), mine], rules=[{"rule": "config.password < config.mine"}])
     asked = {question(parse_spec(compared), {"password": TEXT, "mine": guess}) for guess in ("A", "B", "C")}
     assert len(asked) == 3
-    # A rotation of a Secret that is compared with none is answered without delay.
+    # A rotation of a Secret that no rule compares is answered without delay.
     alone = document({}, parameters=[secret(), mine], rules=[{"rule": "size(config.password) > 3"}])
     assert len({question(parse_spec(alone), {"password": text, "mine": text}) for text in ("A", "B", "C")}) == 1
 
 
 @pytest.mark.parametrize("given", [{"type": "integer"}, {"type": "number"}, {"type": "json"}])
-def test_the_type_of_a_plain_value_is_part_of_the_question(given: Item) -> None:
+def test_type_of_a_plain_value_is_part_of_the_question(given: Item) -> None:
     rule = [{"rule": "config.password > config.plain"}]
     asked = {
         question(parse_spec(document({}, parameters=[secret(), plain], rules=rule)), {"password": TEXT, "plain": "1"})
@@ -416,7 +416,7 @@ def test_the_type_of_a_plain_value_is_part_of_the_question(given: Item) -> None:
 
 
 def test_each_rule_asks_about_its_own_texts() -> None:
-    """Another Secret of one's own, whose two texts change places, is another question to each of two rules."""
+    """A Secret of the attacker whose two texts are swapped is another question to each of two rules."""
     mine = [{"name": n, "valueFrom": {"secretKeyRef": {"name": "mine", "key": n}}} for n in ("a", "b")]
     rules = [{"rule": "config.password < config.a"}, {"rule": "config.password != config.b || true"}]
     spec = parse_spec(document({}, parameters=[secret(), *mine], rules=rules))

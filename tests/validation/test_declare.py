@@ -1,4 +1,4 @@
-"""From an object and its Secrets to a declaration, checked as a whole."""
+"""From an object and its Secrets to a declaration, validated as a whole."""
 
 from typing import Any
 
@@ -31,13 +31,13 @@ def resolved(parameters: list[dict[str, Any]], texts: dict[Source, str] = TEXTS,
     return declare(written, owner=OWNER, default_region="eu-west-1", read=texts.get, **rules)
 
 
-def test_values_come_from_where_they_are_said_to() -> None:
+def test_values_come_from_their_declared_sources() -> None:
     password, host = resolved(REFERRING).parameters
     assert password.value == Secret("canary-4711")
     assert host.value == "db.internal"
 
 
-def test_the_text_of_a_secret_is_masked_whatever_type_it_is_declared_as() -> None:
+def test_text_of_a_secret_is_masked_in_every_parameter_type() -> None:
     reference = {"secretKeyRef": {"name": "db", "key": "password", "allowPlaintext": True}}
     declaration = resolved([{**REFERRING[0], "type": "String", "valueFrom": reference}])
     assert isinstance(declaration.parameters[0].value, Secret)
@@ -48,12 +48,12 @@ def test_all_sources_are_known_before_any_is_read() -> None:
     assert sources(parse_spec(document({}, parameters=REFERRING))) == (PASSWORD, HOST)
 
 
-def test_a_missing_source_is_named_and_may_still_come() -> None:
+def test_missing_source_is_named_and_retryable() -> None:
     with pytest.raises(SourceMissing, match=r"parameter password: key password of Secret db does not exist"):
         resolved(REFERRING, {HOST: "x"})
 
 
-def test_a_whole_object_that_is_missing_is_named_without_its_key() -> None:
+def test_missing_source_object_is_named_without_its_key() -> None:
     def read(source: Source) -> str | None:
         if source == PASSWORD:
             raise NoSource("Secret db does not exist")
@@ -68,42 +68,42 @@ def test_a_whole_object_that_is_missing_is_named_without_its_key() -> None:
     )
 
 
-def test_a_wrong_value_outweighs_a_missing_one_and_every_fault_is_told_at_once() -> None:
+def test_invalid_value_precedes_a_missing_one_and_every_error_is_reported() -> None:
     number = {"schema": {"type": "integer"}}
     wrong = [REFERRING[0], {"name": "a", "value": "x", **number}, {"name": "b", "value": "y", **number}]
     with pytest.raises(InvalidSpec, match=r"parameter a: .*not of type integer; parameter b: .*not of type integer"):
         resolved(wrong, {})
 
 
-def test_a_wrong_secret_is_told_without_its_text() -> None:
+def test_invalid_secret_is_reported_without_its_text() -> None:
     with pytest.raises(InvalidSpec) as refused:
         resolved([{**REFERRING[0], "schema": {"type": "integer"}}])
     assert "parameter password: the value is not of type integer" in str(refused.value)
     assert "canary" not in str(refused.value)
 
 
-def test_ten_faults_are_told_and_the_rest_counted() -> None:
+def test_ten_errors_are_reported_and_the_rest_counted() -> None:
     wrong = [{"name": f"p{n}", "value": "x", "schema": {"type": "integer"}} for n in range(13)]
     with pytest.raises(InvalidSpec, match=r"; and 3 more$"):
         resolved(wrong)
 
 
-def test_a_field_is_named_by_the_parameter_it_belongs_to() -> None:
+def test_field_is_reported_with_its_parameter() -> None:
     with pytest.raises(InvalidSpec, match=r"spec\.parameters\[port\]\.tier: "):
         resolved([{"name": "port", "value": "1", "tier": "Golden"}])
 
 
-def test_a_broken_pattern_is_told_with_its_field() -> None:
+def test_invalid_pattern_is_reported_with_its_field() -> None:
     with pytest.raises(InvalidSpec, match=r"parameter p: schema\.pattern is not a valid regular expression"):
         resolved([{"name": "p", "value": "1", "schema": {"pattern": "("}}])
 
 
-def test_a_broken_json_schema_is_told_though_its_value_is_missing() -> None:
+def test_invalid_json_schema_is_reported_even_if_its_value_is_missing() -> None:
     with pytest.raises(InvalidSpec, match=r"parameter password: schema\.jsonSchema: type: 'no' is not valid"):
         resolved([{**REFERRING[0], "schema": {"type": "json", "jsonSchema": {"type": "no"}}}], {})
 
 
-def test_a_secret_that_breaks_its_json_schema_is_told_without_its_text() -> None:
+def test_secret_that_violates_its_json_schema_is_reported_without_its_text() -> None:
     schema = {"type": "json", "jsonSchema": {"additionalProperties": {"type": "integer"}}}
     with pytest.raises(InvalidSpec) as refused:
         resolved([{**REFERRING[0], "schema": schema}], {PASSWORD: '{"canary-key": "canary-4711"}'})
@@ -117,9 +117,9 @@ def slow(count: int) -> list[dict[str, Any]]:
     return [{"name": f"p{n}", "value": "1", "schema": schema} for n in range(count)]
 
 
-def test_many_slow_schemas_cost_no_more_time_than_an_object_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_slow_schemas_take_no_longer_than_the_limit_of_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_schema, "SECONDS", 0.02)
-    faults(document({}, parameters=slow(1)), TEXTS.get)  # imports what checks schemas
+    faults(document({}, parameters=slow(1)), TEXTS.get)  # imports the schema validator
     monkeypatch.setattr(checking, "SECONDS", 0.1)
     with pytest.raises(InvalidSpec) as refused:
         resolved([*slow(99), {"name": "last", "value": "x", "schema": {"type": "integer"}}])
@@ -134,7 +134,7 @@ def test_many_slow_schemas_cost_no_more_time_than_an_object_has(monkeypatch: pyt
     assert "parameter last" not in str(refused.value)
 
 
-def test_no_rule_is_evaluated_with_values_that_were_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_are_not_evaluated_with_unchecked_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_schema, "SECONDS", 0.02)
     monkeypatch.setattr(checking, "SECONDS", 0.001)
     last = {"name": "last", "value": "x", "schema": {"type": "integer"}}
@@ -142,7 +142,7 @@ def test_no_rule_is_evaluated_with_values_that_were_not_checked(monkeypatch: pyt
     assert [text.partition(":")[0] for text in told] == ["parameter last", "parameter p0"]
 
 
-def test_rules_are_told_beside_the_faults_of_values() -> None:
+def test_rules_are_reported_beside_errors_of_values() -> None:
     wrong: list[dict[str, Any]] = [
         {"name": "a", "value": "x", "schema": {"type": "integer"}},
         {"name": "b", "value": "y"},
@@ -151,13 +151,13 @@ def test_rules_are_told_beside_the_faults_of_values() -> None:
         resolved(wrong, rules=[{"rule": "config.b == 'c'", "message": "b is c"}])
 
 
-def test_a_rule_over_a_source_that_is_not_there_waits_with_it() -> None:
+def test_rule_over_a_missing_source_is_retryable() -> None:
     with pytest.raises(SourceMissing, match="parameter password"):
         resolved(REFERRING, {HOST: "db"}, rules=[{"rule": "config.password != config.host"}])
     assert resolved(REFERRING, rules=[{"rule": "config.password != config.host"}])
 
 
-def test_a_rule_over_a_secret_is_told_without_its_text() -> None:
+def test_rule_over_a_secret_is_reported_without_its_text() -> None:
     rules = [{"rule": "config.password > 1"}, {"rule": "config.password == ''"}, {"rule": "int(config.password) > 0"}]
     with pytest.raises(InvalidSpec) as refused:
         resolved(REFERRING, rules=rules)
@@ -168,7 +168,7 @@ def test_a_rule_over_a_secret_is_told_without_its_text() -> None:
 @pytest.mark.parametrize(
     ("allowed", "is_allowed"), [((), True), (("/app",), True), (("/ap",), False), (("/x", "/app/"), True)]
 )
-def test_a_namespace_keeps_to_its_paths(allowed: tuple[str, ...], is_allowed: bool) -> None:
+def test_namespace_is_limited_to_its_paths(allowed: tuple[str, ...], is_allowed: bool) -> None:
     if is_allowed:
         assert resolved([], tenant=Tenant(OWNER.namespace, paths=allowed)).path == "/app"
     else:
@@ -176,15 +176,15 @@ def test_a_namespace_keeps_to_its_paths(allowed: tuple[str, ...], is_allowed: bo
             resolved([], tenant=Tenant(OWNER.namespace, paths=allowed))
 
 
-def test_a_region_that_aws_does_not_have_is_refused() -> None:
+def test_unknown_region_is_rejected() -> None:
     with pytest.raises(InvalidSpec, match=r"spec\.region: zz-nowhere-1 is not an AWS region"):
         resolved([], region="zz-nowhere-1", is_region=lambda _region: False)
-    # What the operator was set up with is nobody's invention.
+    # A configured region of the operator is always accepted.
     assert resolved([], region="eu-west-1", is_region=lambda _region: False).place.region == "eu-west-1"
     assert resolved([], region="us-east-1", is_region=lambda region: region == "us-east-1").place.region == "us-east-1"
 
 
-def test_tags_of_the_parameter_win_over_those_of_the_object() -> None:
+def test_tags_of_the_parameter_override_those_of_the_object() -> None:
     parameter = {"name": "p", "value": "1", "tags": {"team": "own"}}
     assert resolved([parameter], tags={"team": "all", "harness": "dev"}).parameters[0].tags == (
         ("harness", "dev"),
@@ -202,30 +202,30 @@ def test_tags_of_the_parameter_win_over_those_of_the_object() -> None:
         ({"dynconfig.dev/reconcile-requested-at": "x" * 300}, {"lastHandledReconcileAt": "x" * 256}, False),
     ],
 )
-def test_a_fresh_look_is_had_once_for_each_request(
+def test_manual_request_is_handled_once(
     annotations: dict[str, str], status: dict[str, str], is_requested: bool
 ) -> None:
     assert resolved([], annotations=annotations, status=status).requested is is_requested
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "²", "9" * 5000])
-def test_an_approval_that_is_no_number_approves_nothing(text: str) -> None:
+def test_invalid_approval_approves_nothing(text: str) -> None:
     assert resolved([], annotations={"dynconfig.dev/approve-generation": text}).approved_generation is None
 
 
-def test_an_object_without_the_finalizer_is_untouched() -> None:
+def test_object_without_the_finalizer_has_never_been_written() -> None:
     assert resolved([], finalizers=[]).never_written
     assert not resolved([]).never_written
 
 
-def test_an_object_that_lost_its_finalizer_is_not_taken_for_untouched() -> None:
+def test_object_that_lost_its_finalizer_counts_as_written() -> None:
     seen = {"observedGeneration": 1, "lastObservedTime": "2027-01-15T08:00:00Z"}
     assert not resolved([], finalizers=[], status=seen).never_written
     refused = {"observedGeneration": 1, "conditions": []}
     assert resolved([], finalizers=[], status=refused).never_written
 
 
-def test_an_object_that_goes_needs_not_be_valid_any_more() -> None:
+def test_deleted_object_need_not_be_valid() -> None:
     broken = document({"a": "1"}, region=None, resyncInterval="never", status={"parameters": []})
     declaration = declare_deletion(broken, owner=OWNER, default_region="eu-west-1")
     assert declaration.deleting
@@ -233,7 +233,7 @@ def test_an_object_that_goes_needs_not_be_valid_any_more() -> None:
     assert declaration.known == ("/app/a",)
 
 
-def test_a_region_that_the_operators_administrator_does_not_list_is_refused() -> None:
+def test_region_not_listed_by_the_administrator_is_rejected() -> None:
     allowed = ("eu-west-1", "us-east-1")
     with pytest.raises(
         InvalidSpec, match=r"spec\.region: us-west-2 is not allowed here; allowed regions: eu-west-1, us-east-1"
@@ -248,7 +248,7 @@ def test_a_region_that_the_operators_administrator_does_not_list_is_refused() ->
 THERE = {"observedGeneration": 1, "region": "us-east-1", "parameters": [{"name": "/app/a", "version": 1}]}
 
 
-def test_an_object_that_names_no_region_stays_where_it_is() -> None:
+def test_object_without_a_region_stays_in_its_region() -> None:
     with pytest.raises(
         InvalidSpec,
         match=r"spec\.region is not set .*resources of this object are in us-east-1.*region back to us-east-1",
@@ -258,25 +258,25 @@ def test_an_object_that_names_no_region_stays_where_it_is() -> None:
     assert declare_deletion(going, owner=OWNER, default_region="eu-west-1").place.region == "us-east-1"
 
 
-def test_an_object_of_which_nothing_is_anywhere_may_begin_elsewhere() -> None:
+def test_object_without_aws_resources_may_use_another_region() -> None:
     nothing_there = {**THERE, "parameters": []}
     assert resolved([], status=nothing_there).place.region == "eu-west-1"
     going = document({}, status=nothing_there)
     assert declare_deletion(going, owner=OWNER, default_region="eu-west-1").place.region == "eu-west-1"
 
 
-def test_what_is_known_is_what_is_declared_and_what_was_reported() -> None:
+def test_known_resources_are_declared_and_reported_ones() -> None:
     status = {"observedGeneration": 1, "parameters": [{"name": "/app/old", "version": 3}]}
     declaration = resolved([{"name": "new", "value": "1"}], status=status)
     assert declaration.known == ("/app/new", "/app/old")
 
 
 @pytest.mark.parametrize("status", [None, {}, {"conditions": []}, {"observedGeneration": -1}])
-def test_without_a_report_nothing_was_applied(status: dict[str, Any] | None) -> None:
+def test_nothing_was_applied_without_a_status(status: dict[str, Any] | None) -> None:
     assert PreviousStatus.of(status).or_none is None
 
 
-def test_a_report_tells_versions_and_drift() -> None:
+def test_status_contains_versions_and_drift() -> None:
     status = {
         "observedGeneration": 2,
         "appliedGeneration": 1,
@@ -288,13 +288,13 @@ def test_a_report_tells_versions_and_drift() -> None:
     assert applied.drift == {("Parameter /app/a", "value"): Brief("1", "2")}
 
 
-def test_faults_lists_what_can_be_known_of_a_file() -> None:
+def test_errors_of_a_file_are_found_without_a_cluster() -> None:
     wrong = document({}, parameters=[{"name": "a", "value": "x", "schema": {"type": "integer"}}, REFERRING[0]])
     assert faults(wrong, lambda _source: None) == ("parameter a: the value is not of type integer",)
     assert faults({"spec": {"path": "nope"}}, lambda _source: None)[0].startswith("spec.path: ")
 
 
-def test_a_topic_of_another_region_is_refused_also_where_the_region_is_the_operators() -> None:
+def test_topic_of_another_region_is_rejected_also_for_the_operators_region() -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:ops"
     with pytest.raises(InvalidSpec, match=r"spec\.alarms\.notify: topic arn:aws:sns:us-east-1.* is not in eu-west-1"):
         resolved([], alarms={"defaults": False, "notify": [topic]})
