@@ -16,7 +16,7 @@ from dynconfig.validation.tenancy import NOWHERE, describe_paths, is_path_allowe
         ("/anything", ("/",), True),
     ],
 )
-def test_a_path_is_allowed_with_all_below_it(path: str, allowed: tuple[str, ...], answer: bool) -> None:
+def test_path_includes_everything_below(path: str, allowed: tuple[str, ...], answer: bool) -> None:
     assert is_path_allowed(path, allowed) is answer
 
 
