@@ -43,10 +43,10 @@ def idle(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
         calls = stack.calls()
     polls = calls.pop("sqs.ReceiveMessage", 0)
     looks = OBJECTS * MINUTES * 60 / INTERVAL
-    told = ", ".join(f"{name} {times}" for name, times in calls.items())
+    breakdown = ", ".join(f"{name} {times}" for name, times in calls.items())
     about = f"{OBJECTS} objects of {load.PARAMETERS} parameters for {MINUTES} minutes, resync shortened to {INTERVAL} s"
     yield Figure(
-        "AWS calls of nothing happening, for each object and resync", sum(calls.values()) / looks, 1.3, "", told
+        "AWS calls of nothing happening, for each object and resync", sum(calls.values()) / looks, 1.3, "", breakdown
     )
     yield Figure("Polls of the queue a minute while nothing happens", polls / MINUTES, 4, "", about)
 

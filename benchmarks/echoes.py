@@ -27,9 +27,9 @@ def echoes(console: Console, _wanted: argparse.Namespace) -> Iterator[Figure]:
         calls = _calls(found)
     with console.status("  measuring: the same, without the matching"), stack(console, {"PYTHONPATH": path}) as found:
         without = _calls(found)
-    told = "; without the matching of own writes: ".join(map(_told, (calls, without)))
+    breakdown = "; without the matching of own writes: ".join(map(_told, (calls, without)))
     text = f"AWS calls for each of {PARAMETERS} edited parameters, events included"
-    yield Figure(text, sum(calls.values()) / PARAMETERS, LIMIT, "", told)
+    yield Figure(text, sum(calls.values()) / PARAMETERS, LIMIT, "", breakdown)
 
 
 def _calls(found: Stack) -> dict[str, int]:

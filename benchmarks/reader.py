@@ -80,8 +80,8 @@ def _reconcile(stack: Stack, http: httpx2.Client) -> Figure:
     stack.lab.reset_calls()
     _wait(lambda: _document(http)["status"]["lastObservedTime"] != seen)
     calls = {name: times for name, times in stack.calls().items() if not name.startswith("sqs.")}
-    told = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
-    return Figure("AWS calls of a resync of the full example, in sync", sum(calls.values()), 15, "", told)
+    breakdown = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
+    return Figure("AWS calls of a resync of the full example, in sync", sum(calls.values()), 15, "", breakdown)
 
 
 def _spared(stack: Stack) -> Figure:

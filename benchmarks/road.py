@@ -102,8 +102,10 @@ def _resync(stack: Stack, http: httpx2.Client, watch: load.Watch) -> Figure:
     load.reconcile_now(http, wanted, "benchmark")
     watch.handled(wanted, "benchmark")
     calls = _without_queue(stack)
-    told = ", ".join(f"{name} {times}" for name, times in calls.items())
-    return Figure(f"AWS calls of a resync of {OBJECTS * load.PARAMETERS} parameters", sum(calls.values()), 60, "", told)
+    breakdown = ", ".join(f"{name} {times}" for name, times in calls.items())
+    return Figure(
+        f"AWS calls of a resync of {OBJECTS * load.PARAMETERS} parameters", sum(calls.values()), 60, "", breakdown
+    )
 
 
 def _without_queue(stack: Stack) -> dict[str, int]:

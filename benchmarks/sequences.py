@@ -23,7 +23,7 @@ def sequences(console: Console, wanted: argparse.Namespace) -> Iterator[Figure]:
             result = play(found, seed)
             writes, deaths = writes + result.writes, deaths + result.lives - 1
             if result.faults or wanted.seed is not None:
-                progress.console.print(result.told(), markup=False)
+                progress.console.print(result.described(), markup=False)
             if result.faults:
                 failed.append(result)
             progress.advance(task)

@@ -158,8 +158,8 @@ def _function(demo: DemoConsole) -> None:
     demo.command("aws", "lambda", "invoke", "--function-name", FUNCTION, "--payload", json.dumps({"show": names}))
     answer = demo.call(*names)
     for name in names:
-        told = answer["values"].get(name) or answer["errors"][name]
-        demo.echo(f"{name:<20} {told}", "" if name in answer["values"] else "dim")
+        outcome = answer["values"].get(name) or answer["errors"][name]
+        demo.echo(f"{name:<20} {outcome}", "" if name in answer["values"] else "dim")
     demo.stack.lab.reset_calls()
     for _ in range(CALLS):
         demo.call()

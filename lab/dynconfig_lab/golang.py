@@ -47,11 +47,11 @@ class Module:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        told = {}
+        variables = {}
         if self.version_package:
             major, minor, _ = self.version.removeprefix("v").split(".", 2)
-            told = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
-        values = "".join(f" -X {self.version_package}.{name}={value}" for name, value in told.items())
+            variables = {"gitVersion": self.version, "gitMajor": major, "gitMinor": minor}
+        values = "".join(f" -X {self.version_package}.{name}={value}" for name, value in variables.items())
         return ("-mod=readonly", "-modcacherw", "-trimpath", "-buildvcs=false", f"-ldflags=-s -w{values}")
 
     @property

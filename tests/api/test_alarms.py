@@ -81,7 +81,7 @@ def test_valid_extended_statistics(statistic: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"periodSeconds": 45}, "periodSeconds must be 10, 20, 30 or a multiple of 60"),
         ({"periodSeconds": 90}, "periodSeconds must be 10, 20, 30 or a multiple of 60"),
@@ -116,8 +116,8 @@ def test_valid_extended_statistics(statistic: str) -> None:
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_invalid_alarm_is_rejected_with_its_field(changes: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_invalid_alarm_is_rejected_with_its_field(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         alarm(**changes)
 
 
@@ -136,7 +136,7 @@ def test_limits_are_inclusive(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("alarms", "more", "told"),
+    ("alarms", "more", "message"),
     [
         ({}, {"function": None}, "alarms.defaults requires function"),
         ({"defaults": False, "custom": [{"name": "Errors"}]}, {"function": None}, "alarms.defaults requires function"),
@@ -154,9 +154,9 @@ def test_limits_are_inclusive(changes: dict[str, Any]) -> None:
     ],
 )
 def test_alarms_that_contradict_other_fields_are_rejected(
-    alarms: dict[str, Any], more: dict[str, Any], told: str
+    alarms: dict[str, Any], more: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=message):
         spec(alarms, **more)
 
 

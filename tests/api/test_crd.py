@@ -114,12 +114,12 @@ def test_printer_columns() -> None:
 
 def test_message_explains_fields_of_another_field_manager() -> None:
     parameter = ROOT["properties"]["spec"]["properties"]["parameters"]["items"]
-    (told,) = [
+    (rule_message,) = [
         rule["message"]
         for rule in parameter["x-kubernetes-validations"]
         if rule["message"].startswith("exactly one of value and valueFrom must be set")
     ]
     for words in ("another field manager", "--show-managed-fields", "dynconfig plan -f", "kubectl replace -f"):
-        assert words in told
+        assert words in rule_message
     # https://kubernetes.io/docs/reference/kubernetes-api/extend-resources/custom-resource-definition-v1/
-    assert len(told) <= 2048
+    assert len(rule_message) <= 2048

@@ -48,8 +48,8 @@ def wrong(function: dict[str, Any]) -> tuple[str, ...]:
     ],
 )
 def test_invalid_function_is_rejected_with_its_field(function: dict[str, Any], field: str) -> None:
-    (told,) = wrong(function)
-    assert told.startswith(f"{field}: ")
+    (rejection,) = wrong(function)
+    assert rejection.startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,10 @@ def test_invalid_function_is_rejected_with_its_field(function: dict[str, Any], f
     ],
 )
 def test_reserved_and_invalid_environment_names_are_rejected(name: str) -> None:
-    (told,) = wrong({"environment": {"LOG_LEVEL": "debug", name: "1"}})
+    (rejection,) = wrong({"environment": {"LOG_LEVEL": "debug", name: "1"}})
     assert re.match(
-        rf"spec\.function\.environment\.{name}: is (reserved, because|not a valid name: use at least two letters)", told
+        rf"spec\.function\.environment\.{name}: is (reserved, because|not a valid name: use at least two letters)",
+        rejection,
     )
 
 
@@ -86,8 +87,8 @@ def test_reserved_and_invalid_environment_names_are_rejected(name: str) -> None:
     ],
 )
 def test_fields_that_require_managed_are_rejected_for_attach(function: dict[str, Any], message: str) -> None:
-    (told,) = wrong(function)
-    assert message in told
+    (rejection,) = wrong(function)
+    assert message in rejection
 
 
 @pytest.mark.parametrize(
@@ -99,8 +100,8 @@ def test_fields_that_require_managed_are_rejected_for_attach(function: dict[str,
     ],
 )
 def test_on_failure_only_accepts_destinations_of_the_role(arn: str) -> None:
-    (told,) = wrong({"onFailure": arn})
-    assert "onFailure must be the ARN of an SQS queue, an SNS topic, a function or an event bus" in told
+    (rejection,) = wrong({"onFailure": arn})
+    assert "onFailure must be the ARN of an SQS queue, an SNS topic, a function or an event bus" in rejection
 
 
 @pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-iso-b", "aws-eusc"])

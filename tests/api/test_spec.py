@@ -39,7 +39,7 @@ def test_legal_paths(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "error"),
     [
         ("myapp", "pattern"),
         ("/", "at least 2"),
@@ -51,8 +51,8 @@ def test_legal_paths(path: str) -> None:
         ("/" + "x" * 400, "at most 400"),
     ],
 )
-def test_invalid_paths_are_rejected_with_the_rule(path: str, told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_invalid_paths_are_rejected_with_the_rule(path: str, error: str) -> None:
+    with pytest.raises(ValidationError, match=error):
         spec(path=path)
 
 
@@ -70,7 +70,7 @@ def test_levels_count_from_the_root() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parameter", "told"),
+    ("parameter", "error"),
     [
         ({}, "exactly one of value and valueFrom"),
         ({"value": "1", "valueFrom": SECRET}, "exactly one of value and valueFrom"),
@@ -105,13 +105,13 @@ def test_levels_count_from_the_root() -> None:
         ({"value": "1", "ttlSeconds": -1}, "greater than or equal to 0"),
     ],
 )
-def test_contradictory_fields_of_a_parameter_are_rejected_with_the_rule(parameter: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_contradictory_fields_of_a_parameter_are_rejected_with_the_rule(parameter: dict[str, Any], error: str) -> None:
+    with pytest.raises(ValidationError, match=error):
         spec(parameter)
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "error"),
     [
         ({"cache": {"ttlSeconds": 301}}, "less than or equal to 300"),
         ({"cache": {"size": 1001}}, "less than or equal to 1000"),
@@ -126,8 +126,8 @@ def test_contradictory_fields_of_a_parameter_are_rejected_with_the_rule(paramete
         ({"rules": [{"rule": "true"}] * 65}, "at most 64"),
     ],
 )
-def test_fields_out_of_range_are_rejected_with_the_rule(more: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_fields_out_of_range_are_rejected_with_the_rule(more: dict[str, Any], error: str) -> None:
+    with pytest.raises(ValidationError, match=error):
         spec(**more)
 
 

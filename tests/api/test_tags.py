@@ -26,7 +26,7 @@ def test_valid_tags_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tags", "told"),
+    ("tags", "message"),
     [
         ({"a&b": "1"}, "tag keys must have 1 to 128 letters"),
         ({"a\nb": "1"}, "tag keys must have 1 to 128 letters"),
@@ -40,10 +40,10 @@ def test_valid_tags_are_accepted() -> None:
         ({"Dynconfig.dev/Owner": "me"}, "reserved"),
     ],
 )
-def test_invalid_tags_are_rejected_on_objects_and_parameters(tags: dict[str, str], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_invalid_tags_are_rejected_on_objects_and_parameters(tags: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         tagged(tags)
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=message):
         tagged({}, tags)
 
 

@@ -64,7 +64,7 @@ def made(endpoint: str = "http://127.0.0.1:9", clock: Callable[[], float] = lamb
 
 
 @pytest.mark.parametrize(
-    ("config", "variables", "told"),
+    ("config", "variables", "message"),
     [
         ("", {}, "neither environment nor profile nor instance"),
         ("", {"AWS_PROFILE": "missing"}, r"profile \(missing\) could not be found"),
@@ -89,10 +89,10 @@ def made(endpoint: str = "http://127.0.0.1:9", clock: Callable[[], float] = lamb
     ],
 )
 def test_missing_credentials_are_reported(
-    environment: Environment, config: str, variables: dict[str, str], told: str
+    environment: Environment, config: str, variables: dict[str, str], message: str
 ) -> None:
     environment(config, **variables)
-    with pytest.raises(CredentialsMissing, match=told) as missing:
+    with pytest.raises(CredentialsMissing, match=message) as missing:
         call(made())
     assert "canary-secret" not in str(missing.value)
 

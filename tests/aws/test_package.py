@@ -22,10 +22,10 @@ def names(declared: str = "") -> list[str]:
 
 def test_bytes_are_equal_in_another_process_time_zone_and_year() -> None:
     environment = {**os.environ, "TZ": "Pacific/Auckland", "PYTHONHASHSEED": "7"}
-    told = subprocess.run(
+    printed = subprocess.run(
         [sys.executable, "-c", _PRINT], capture_output=True, text=True, check=True, env=environment
     ).stdout
-    assert told.strip() == package("x").sha256
+    assert printed.strip() == package("x").sha256
 
 
 def test_hash_equals_the_one_of_lambda() -> None:

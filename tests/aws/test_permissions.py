@@ -223,7 +223,7 @@ def length(policy: dict[str, Any]) -> int:
     return len("".join(json.dumps(policy).split()))
 
 
-def test_the_policy_fits_a_managed_policy() -> None:
+def test_policy_fits_a_managed_policy() -> None:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     about: Any = {"paths": [f"/path-{number}" for number in range(8)], "operator_role": OPERATOR}
     found = operator_policy(Allowed(account=ACCOUNT, region=REGION, **about))
@@ -231,7 +231,7 @@ def test_the_policy_fits_a_managed_policy() -> None:
     assert advice(found) == ""
 
 
-def test_with_a_boundary_keys_and_many_paths_two_policies_fit_which_are_the_whole_together() -> None:
+def test_two_policies_fit_with_a_boundary_keys_and_many_paths() -> None:
     paths, names = [f"/path-{number}" for number in range(20)], ["dynconfig-*", "shop-*"]
     about: Any = {"paths": paths, "functions": names, "keys": [KEY], "boundary": KEY, "attached_roles": ["shop-*"]}
     allowed = Allowed(account=ACCOUNT, region=REGION, operator_role=OPERATOR, **about)
@@ -244,7 +244,7 @@ def test_with_a_boundary_keys_and_many_paths_two_policies_fit_which_are_the_whol
 
 
 @pytest.mark.parametrize("part", list(Part))
-def test_the_policies_in_the_manifests_are_the_generated_ones(part: Part) -> None:
+def test_policies_in_the_manifests_are_the_generated_ones(part: Part) -> None:
     asked = ["iam", "--path", "/myapp", "--function", "dynconfig-*", "--function", "myapp-*", "--key", KEY]
     asked += ["--account", ACCOUNT, "--region", REGION, "--operator-role", OPERATOR, "--boundary", BOUNDARY]
     asked += ["--part", part.value]
@@ -270,7 +270,7 @@ def test_patterns_of_names_are_checked(more: list[str], words: str) -> None:
     assert words in str(answer.exception or " ".join(answer.stderr.split()))
 
 
-def test_the_command_prints_what_was_asked_for() -> None:
+def test_command_prints_the_requested_policy() -> None:
     boundary, own = "arn:aws:iam::123456789012:policy/b", "arn:aws:lambda:us-east-1:123456789012:layer:l:1"
     asked = [
         "iam",
@@ -298,5 +298,5 @@ def test_the_command_prints_what_was_asked_for() -> None:
     only = ["iam", "--path", "/a", "--parameters-only", "--account", ACCOUNT, "--region", REGION]
     without = {"Parameters", "Metadata", "Events", "EventRules"}
     for more, sids in (([], without), (["--alarms"], without | {"Metrics", "New", "Own"})):
-        told = json.loads(CliRunner().invoke(application(asked), [*only, *more]).stdout)
-        assert {item["Sid"] for item in told["Statement"]} == sids
+        policy_document = json.loads(CliRunner().invoke(application(asked), [*only, *more]).stdout)
+        assert {item["Sid"] for item in policy_document["Statement"]} == sids

@@ -1,4 +1,4 @@
-"""The budget of calls: what a bucket lets through, and how it reacts when AWS refuses."""
+"""The rate limit of calls: what a token bucket allows, and its reaction to throttling by AWS."""
 
 import re
 import threading
@@ -22,7 +22,7 @@ GROUPS = (Group("put", ("ssm.PutParameter",), 2.0), Group("get", ("ssm.GetParame
 
 
 class Time:
-    """A clock that only waiting sets forward."""
+    """A clock that only waiting advances."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -51,7 +51,7 @@ def starts(bucket: Bucket, count: int, now: float) -> list[float]:
 
 
 @given(rate=st.floats(0.5, 50), count=st.integers(2, 200))
-def test_no_second_ever_sees_more_calls_than_the_burst_and_the_rate(rate: float, count: int) -> None:
+def test_no_second_has_more_calls_than_the_burst_and_the_rate(rate: float, count: int) -> None:
     found = starts(Bucket(rate), count, 0.0)
     for index, first in enumerate(found):
         within = sum(first <= at < first + 1.0 - 1e-6 for at in found[index:])
@@ -59,12 +59,12 @@ def test_no_second_ever_sees_more_calls_than_the_burst_and_the_rate(rate: float,
 
 
 @given(rate=st.floats(0.5, 50))
-def test_calls_that_wait_are_spaced_by_the_rate(rate: float) -> None:
+def test_waiting_calls_are_spaced_by_the_rate(rate: float) -> None:
     found = starts(Bucket(rate, tokens=0.0), 20, 0.0)
     assert all(later - earlier == pytest.approx(1 / rate) for earlier, later in pairwise(found))
 
 
-def test_operations_of_one_group_share_a_budget_and_regions_do_not() -> None:
+def test_operations_of_one_group_share_a_limit_and_regions_do_not() -> None:
     time = Time()
     shared = quota(time)
     for _ in range(12):
@@ -77,7 +77,7 @@ def test_operations_of_one_group_share_a_budget_and_regions_do_not() -> None:
     assert time.waited > waited
 
 
-def test_a_turn_that_is_far_away_gives_the_thread_back_with_the_delay() -> None:
+def test_distant_turn_releases_the_thread_with_the_delay() -> None:
     time = Time()
     slow = Quota(time, time.pause, groups=(Group("put", ("ssm.PutParameter",), 0.2),))
     slow.acquire("r", "ssm.PutParameter")
@@ -86,7 +86,7 @@ def test_a_turn_that_is_far_away_gives_the_thread_back_with_the_delay() -> None:
     assert refused.value.delay == pytest.approx(5.0)
 
 
-def test_a_refusal_halves_the_rate_once_a_second() -> None:
+def test_throttling_halves_the_rate_once_a_second() -> None:
     bucket = Bucket(8.0)
     for _ in range(5):
         bucket.throttled(10.0)
@@ -95,14 +95,14 @@ def test_a_refusal_halves_the_rate_once_a_second() -> None:
     assert bucket.rate == 2.0
 
 
-def test_the_rate_never_falls_to_a_standstill() -> None:
+def test_rate_never_falls_to_zero() -> None:
     bucket = Bucket(8.0)
     for second in range(100):
         bucket.throttled(second * 2.0)
     assert bucket.rate == SLOWEST_RATE
 
 
-def test_the_rate_grows_back_to_the_limit_and_no_further() -> None:
+def test_rate_recovers_to_the_limit_and_no_further() -> None:
     bucket = Bucket(8.0)
     bucket.throttled(0.0)
     for second in range(1, 40):
@@ -110,7 +110,7 @@ def test_the_rate_grows_back_to_the_limit_and_no_further() -> None:
     assert bucket.rate == 8.0
 
 
-def test_an_emulator_is_not_limited_until_it_refuses() -> None:
+def test_emulator_is_not_limited_until_it_throttles() -> None:
     time = Time()
     free = quota(time, is_limited=False)
     for _ in range(100):
@@ -123,7 +123,7 @@ def test_an_emulator_is_not_limited_until_it_refuses() -> None:
 
 
 @pytest.mark.parametrize("name", ["put", "ssm.PutParameter"])
-def test_an_override_by_group_or_operation_replaces_the_limit(name: str) -> None:
+def test_override_by_group_or_operation_replaces_the_limit(name: str) -> None:
     time = Time()
     fast = quota(time, overrides={name: 1000.0})
     for _ in range(500):
@@ -131,7 +131,7 @@ def test_an_override_by_group_or_operation_replaces_the_limit(name: str) -> None
     assert time.waited < 1.0
 
 
-def test_many_threads_never_take_the_same_token() -> None:
+def test_threads_never_take_the_same_token() -> None:
     time, lock = Time(), threading.Lock()
     taken: list[float] = []
 
@@ -166,14 +166,14 @@ def limited(service: str) -> set[str]:
     return {name for group in AWS_GROUPS for name in group.operations if name.startswith(f"{service}.")}
 
 
-def test_every_call_of_lambda_keeps_a_quota() -> None:
-    # Asked by AWS on behalf of other calls.
+def test_every_call_of_lambda_has_a_quota() -> None:
+    # Made by AWS on behalf of other calls.
     called = actions(*ALL, service="lambda") - {"lambda:ListTags"}
     calls = {action.replace(":", ".") for action in called}
     assert calls == limited("lambda")
 
 
-def test_every_call_of_api_gateway_keeps_a_quota() -> None:
+def test_every_call_of_api_gateway_has_a_quota() -> None:
     names = {name.removeprefix("apigatewayv2.") for name in limited("apigatewayv2")}
     methods = {xform_name(name) for name in get_session().get_service_model("apigatewayv2").operation_names}
     code = (Path(http_api.__file__)).read_text()

@@ -1,4 +1,4 @@
-"""The regions that AWS has."""
+"""The regions of AWS."""
 
 import pytest
 
@@ -11,5 +11,5 @@ def test_regions_of_all_partitions_are_known(region: str) -> None:
 
 
 @pytest.mark.parametrize("region", ["", "eu-west-99", "zz-nowhere-1", "fips-us-gov-west-1", "aws-global"])
-def test_what_is_no_region_is_not(region: str) -> None:
+def test_invalid_region_is_unknown(region: str) -> None:
     assert region not in regions()

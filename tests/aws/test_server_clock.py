@@ -1,4 +1,4 @@
-"""AWS's clock is read from its answers, whatever the clock of this machine says."""
+"""AWS's clock is read from its responses, whatever this machine's clock shows."""
 
 from email.utils import formatdate
 
@@ -11,11 +11,11 @@ from dynconfig.aws.server_clock import ServerClock
 NOON = 1_800_000_000.0
 
 
-def test_until_aws_has_answered_the_own_clock_counts() -> None:
+def test_own_clock_is_used_until_aws_has_responded() -> None:
     assert ServerClock(lambda: 5.0).now(NOON) == NOON
 
 
-def test_it_goes_on_from_the_last_answer() -> None:
+def test_time_continues_from_the_last_response() -> None:
     times = [100.0]
     clock = ServerClock(lambda: times[0])
     clock.answered(formatdate(NOON, usegmt=True))
@@ -24,14 +24,14 @@ def test_it_goes_on_from_the_last_answer() -> None:
 
 
 @pytest.mark.parametrize(("later", "shown"), [(10.0, 10.0), (-5.0, 0.0), (-31.0, -31.0), (7200.0, 7200.0)])
-def test_an_answer_that_was_late_sets_no_clock_back_and_another_clock_does(later: float, shown: float) -> None:
+def test_late_response_does_not_set_the_clock_back_and_another_clock_does(later: float, shown: float) -> None:
     clock = ServerClock(lambda: 0.0)
     clock.answered(formatdate(NOON, usegmt=True))
     clock.answered(formatdate(NOON + later, usegmt=True))
     assert clock.now(0.0) == NOON + shown
 
 
-def test_what_is_no_date_is_passed_over() -> None:
+def test_invalid_date_is_ignored() -> None:
     clock = ServerClock(lambda: 0.0)
     clock.answered("")
     clock.answered("soon")
@@ -39,7 +39,7 @@ def test_what_is_no_date_is_passed_over() -> None:
 
 
 @pytest.mark.lab
-def test_every_answer_of_aws_sets_it() -> None:
+def test_every_response_of_aws_sets_the_clock() -> None:
     with emulated_aws() as lab:
         session = unlimited(lab, lambda *_: None)
         assert session.server_clock.now(0.0) == 0.0

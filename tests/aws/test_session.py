@@ -1,4 +1,4 @@
-"""Clients: every call keeps the quota, is counted, fails in our words, and shows no secret."""
+"""Clients: every call is rate-limited and counted, has our errors, and shows no secret."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def session(lab: AwsLab, counted: Counted) -> Session:
     return Session(Quota(lambda: 0.0, lambda _: None, is_limited=False), count, endpoint=lab.endpoint, pool=2)
 
 
-def test_a_call_is_counted_with_its_outcome(session: Session, counted: Counted) -> None:
+def test_call_is_counted_with_its_outcome(session: Session, counted: Counted) -> None:
     ssm = session.client("ssm", "eu-west-1")
     ssm.put_parameter(Name="/session/a", Value="1", Type="String")
     with pytest.raises(errors.NotFound):
@@ -48,13 +48,13 @@ def test_every_page_is_counted(session: Session, counted: Counted) -> None:
     assert counted == [("ssm", "GetParametersByPath", "OK")] * 2
 
 
-def test_a_refused_page_fails_in_our_words(lab: AwsLab, session: Session) -> None:
+def test_failed_page_raises_our_error(lab: AwsLab, session: Session) -> None:
     lab.faults(Faults(errors={"ssm.DescribeParameters": Injected("AccessDeniedException", "not you")}))
     with pytest.raises(errors.AccessDenied, match="not you"):
         list(session.client("ssm", "eu-west-1").get_paginator("describe_parameters").paginate())
 
 
-def test_a_secret_in_a_refusal_of_aws_is_masked(session: Session) -> None:
+def test_secret_in_an_aws_error_is_masked(session: Session) -> None:
     request = {"Name": "/session/secret", "Type": "SecureString", "AllowedPattern": "^x$"}
     with pytest.raises(errors.Refused) as refused:
         session.client("ssm", "eu-west-1").put_parameter(**request, Value=Secret("canary-text").reveal())
@@ -62,20 +62,20 @@ def test_a_secret_in_a_refusal_of_aws_is_masked(session: Session) -> None:
     assert refused.value.__cause__ is None
 
 
-def test_arguments_that_botocore_refuses_are_a_bug_that_shows_no_value(session: Session) -> None:
+def test_arguments_rejected_by_botocore_are_a_bug_without_values(session: Session) -> None:
     with pytest.raises(TypeError) as bug:
         session.client("ssm", "eu-west-1").put_parameter(Name="/session/x", Value="canary-text", Type=5)
     assert "canary-text" not in str(bug.value)
 
 
-def test_aws_that_is_gone_is_told_as_such(lab: AwsLab, session: Session, counted: Counted) -> None:
+def test_unavailable_aws_is_reported(lab: AwsLab, session: Session, counted: Counted) -> None:
     lab.faults(Faults(down=True))
     with pytest.raises(errors.Unavailable, match="AWS is unavailable"):
         session.client("ssm", "eu-west-1").get_parameter(Name="/session/a")
     assert counted[-1][2] != "OK"
 
 
-def test_a_port_where_nobody_listens_is_told_as_such(session: Session) -> None:
+def test_port_without_a_listener_is_reported(session: Session) -> None:
     gone = Session(Quota(lambda: 0.0, lambda _: None), lambda *_: None, endpoint="http://127.0.0.1:9", pool=1)
     with pytest.raises(errors.Unavailable, match="AWS is unavailable"):
         gone.client("ssm", "eu-west-1").get_parameter(Name="/session/a")
@@ -93,6 +93,6 @@ def test_throttling_slows_the_next_calls_of_that_operation(lab: AwsLab, counted:
     assert waits
 
 
-def test_one_client_serves_all_who_ask_for_the_same_place(session: Session) -> None:
+def test_one_client_is_shared_for_each_region_and_service(session: Session) -> None:
     assert session.client("ssm", "eu-west-1") is session.client("ssm", "eu-west-1")
     assert session.client("ssm", "eu-west-1") is not session.client("ssm", "us-east-1")

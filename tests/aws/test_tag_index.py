@@ -1,4 +1,4 @@
-"""The index of owned parameters: one read for all, and one owner alone where there are many."""
+"""The index of owned parameters: one read for all, or of one owner in a large account."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ MINE = Owner("cluster", "shop", "myapp", "uid-1")
 
 
 class Tagging:
-    """AWS's answer to GetResources, as data, and what was asked."""
+    """AWS's response to GetResources as data, and the recorded requests."""
 
     def __init__(self, tags: dict[str, dict[str, str]], before_name: str = "arn:aws:ssm:eu-west-1:1:parameter") -> None:
         self.tags = tags
@@ -52,21 +52,21 @@ def index(tags: dict[str, dict[str, str]]) -> tuple[ParameterTagIndex, Tagging, 
     return ParameterTagIndex(tagging, time), tagging, time  # type: ignore[arg-type]
 
 
-def test_it_knows_what_an_owner_has_and_all_tags_of_it() -> None:
+def test_index_has_the_parameters_of_an_owner_with_all_tags() -> None:
     found, _tagging, _time = index(owned(2))
     found.refresh(MINE, bypass_cache=False)
     assert found.owned(MINE.tag) == ("/myapp/0", "/myapp/1")
     assert found.tags("/myapp/0") == (("dynconfig.dev/owner", MINE.tag), ("team", "b"))
 
 
-def test_other_clusters_are_left_out() -> None:
+def test_other_clusters_are_excluded() -> None:
     stranger = Owner("elsewhere", "shop", "theirs", "uid-2")
     found, _tagging, _time = index(owned(1) | owned(1, stranger))
     found.refresh(MINE, bypass_cache=False)
     assert found.tags("/theirs/0") is None
 
 
-def test_it_is_read_once_for_all_and_again_when_it_is_old() -> None:
+def test_index_is_read_once_for_all_and_again_when_expired() -> None:
     found, tagging, time = index(owned(2))
     for _ in range(5):
         found.refresh(MINE, bypass_cache=False)
@@ -76,7 +76,7 @@ def test_it_is_read_once_for_all_and_again_when_it_is_old() -> None:
     assert len(tagging.asked) == 2
 
 
-def test_a_close_look_at_few_reads_all_and_serves_the_next_seconds() -> None:
+def test_fresh_read_of_a_small_index_reads_all_and_is_cached_for_seconds() -> None:
     found, tagging, time = index(owned(2))
     found.refresh(MINE, bypass_cache=False)
     time.now += tag_index.CLOSELY_SECONDS + 1
@@ -85,7 +85,7 @@ def test_a_close_look_at_few_reads_all_and_serves_the_next_seconds() -> None:
     assert [request["TagFilters"] for request in tagging.asked] == [[{"Key": "dynconfig.dev/owner"}]] * 2
 
 
-def test_a_close_look_at_one_of_many_asks_for_its_own_tag() -> None:
+def test_fresh_read_of_a_large_index_filters_by_owner() -> None:
     other = Owner("cluster", "shop", "other", "uid-3")
     found, tagging, time = index(owned(2) | owned(tag_index.FEW, other))
     found.refresh(MINE, bypass_cache=False)
@@ -99,7 +99,7 @@ def test_a_close_look_at_one_of_many_asks_for_its_own_tag() -> None:
     assert len(found.owned(other.tag)) == tag_index.FEW
 
 
-def test_alarms_have_an_index_of_their_own_by_name_whatever_is_in_it() -> None:
+def test_alarms_have_their_own_index_by_name() -> None:
     tags = {"dynconfig.dev/owner": MINE.tag}
     tagging = Tagging({"dynconfig-shop-myapp/Errors": tags}, "arn:aws:cloudwatch:eu-west-1:1:alarm:")
     alarms = AlarmTagIndex(tagging, Time())  # type: ignore[arg-type]  # it answers as AWS does

@@ -12,7 +12,7 @@ def answer(path: str) -> Answer:
     return status(404, "not found", name="myapp") if path.endswith("/myapp") else listed()
 
 
-def told(folder: Path, *arguments: str) -> str:
+def stderr_of(folder: Path, *arguments: str) -> str:
     with api(answer) as server:
         result = dynconfig(*arguments, KUBECONFIG=str(server.kubeconfig(folder)), AWS_REGION="eu-west-1")
     assert result.code == 1, result.text
@@ -30,7 +30,7 @@ def told(folder: Path, *arguments: str) -> str:
 def test_empty_list_names_the_searched_namespace(
     tmp_path: Path, command: tuple[str, ...], flags: tuple[str, ...], where: str
 ) -> None:
-    assert f"no DynamicConfigs found {where}" in told(tmp_path, *command, *flags)
+    assert f"no DynamicConfigs found {where}" in stderr_of(tmp_path, *command, *flags)
 
 
 @pytest.mark.parametrize("command", ["status", "drift", "history", "plan", "render"])
@@ -45,5 +45,5 @@ def test_empty_list_names_the_searched_namespace(
 def test_missing_object_is_reported_with_a_hint(
     tmp_path: Path, command: str, words: tuple[str, ...], where: str, hint: str
 ) -> None:
-    said = told(tmp_path, command, *words)
+    said = stderr_of(tmp_path, command, *words)
     assert said == f"error: DynamicConfig {where} not found; {hint}"

@@ -159,33 +159,33 @@ def test_invalid_field_is_named_as_in_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("validate", "-f", "none.yaml"), "none.yaml: cannot read file"),
         (("plan", "-f", "none.yaml", "--offline"), "error: none.yaml: cannot read file"),
     ],
     ids=["validate", "plan"],
 )
-def test_failure_is_reported_without_a_traceback(arguments: tuple[str, ...], told: str) -> None:
+def test_failure_is_reported_without_a_traceback(arguments: tuple[str, ...], message: str) -> None:
     result = process(*arguments, AWS_REGION="eu-west-1")
     assert result.returncode == 1
-    assert result.stderr.startswith(told)
+    assert result.stderr.startswith(message)
     assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (b"\x8e\xff\x00", "-: cannot read file: 'utf-8' codec can't decode"),
         (None, "-: cannot read file: standard input is closed"),
     ],
     ids=["no text", "closed"],
 )
-def test_unreadable_standard_input_is_an_error(given: bytes | None, told: str) -> None:
+def test_unreadable_standard_input_is_an_error(given: bytes | None, message: str) -> None:
     command = f"exec '{sys.executable}' -m dynconfig validate -f - {'<&-' if given is None else ''}"
     result = subprocess.run(["/bin/sh", "-c", command], input=given, capture_output=True, check=False)
     assert result.returncode == 1
-    assert result.stderr.decode().startswith(told)
+    assert result.stderr.decode().startswith(message)
     assert b"Traceback" not in result.stderr
 
 
@@ -233,7 +233,7 @@ def test_policy_is_limited_to_the_given_paths() -> None:
 
 
 @pytest.mark.parametrize(
-    ("paths", "told"),
+    ("paths", "message"),
     [
         (1, ""),
         (
@@ -243,13 +243,13 @@ def test_policy_is_limited_to_the_given_paths() -> None:
         (60, "characters, and a managed policy takes 6,144, an inline policy of a role 10,240: print two, with --part"),
     ],
 )
-def test_policy_too_long_for_iam_is_reported_with_what_to_do(paths: int, told: str) -> None:
+def test_policy_too_long_for_iam_is_reported_with_what_to_do(paths: int, message: str) -> None:
     asked = [word for number in range(paths) for word in ("--path", f"/team-{number}/config")]
     result = dynconfig("iam", *asked, *PLACE, "--key", "arn:aws:kms:eu-west-1:123456789012:key/k")
     assert (result.code, len(json.loads(result.out))) == (0, 2)
     warnings = [line for line in result.err.splitlines() if "without --boundary" not in line]
-    assert bool(told) is bool(warnings)
-    assert told in result.err
+    assert bool(message) is bool(warnings)
+    assert message in result.err
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def test_words_have_the_types_of_kubectl(tmp_path: Path) -> None:
         f"apiVersion: v1\nkind: Words\nmetadata: {{name: a}}\nspec:\n  words:\n{words}  y: a\n  0o7: b\n  3: c\n"
     )
     command = (str(kubectl), "label", "--local", "-f", str(file), "a=b", "-o", "json")
-    told = subprocess.run(command, capture_output=True, text=True, check=True, env={"KUBECONFIG": "/dev/null"})
-    spec, document = json.loads(told.stdout)["spec"], read(file.read_text())
+    completed = subprocess.run(command, capture_output=True, text=True, check=True, env={"KUBECONFIG": "/dev/null"})
+    spec, document = json.loads(completed.stdout)["spec"], read(file.read_text())
     assert isinstance(document, dict)
     ours, theirs = document["spec"].pop("words"), spec.pop("words")
     pairs = zip(WORDS, ours[::2], theirs[::2], strict=True)

@@ -18,7 +18,7 @@ def live(parameter: dict[str, Any], *managers: tuple[str, str]) -> dict[str, Any
     return {"metadata": {"managedFields": entries}, "spec": {"parameters": [parameter]}}
 
 
-def told(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+def warnings_of(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
     return list(owned_elsewhere({"spec": {"parameters": [wanted]}}, found))
 
 
@@ -31,19 +31,19 @@ def told(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
     ],
 )
 def test_field_of_another_manager_is_reported(managers: tuple[tuple[str, str], ...]) -> None:
-    (text,) = told(SECRET, live(PLAIN, *managers))
+    (text,) = warnings_of(SECRET, live(PLAIN, *managers))
     assert text.startswith("parameter a: value is owned by ")
     assert all(name in text for name, _ in managers)
-    (text,) = told(PLAIN, live(SECRET, *managers))
+    (text,) = warnings_of(PLAIN, live(SECRET, *managers))
     assert text.startswith("parameter a: valueFrom is owned by ")
 
 
 @pytest.mark.parametrize("manager", [("argocd-controller", "Apply"), ("kubectl-client-side-apply", "Update")])
 def test_field_of_the_only_applier_is_not_reported(manager: tuple[str, str]) -> None:
-    assert told(SECRET, live(PLAIN, manager)) == []
+    assert warnings_of(SECRET, live(PLAIN, manager)) == []
 
 
 def test_unchanged_source_is_not_reported() -> None:
-    assert told(PLAIN, live(PLAIN, ("kubectl-edit", "Update"))) == []
-    assert told(SECRET, {"metadata": {}, "spec": {}}) == []
+    assert warnings_of(PLAIN, live(PLAIN, ("kubectl-edit", "Update"))) == []
+    assert warnings_of(SECRET, {"metadata": {}, "spec": {}}) == []
     assert list(owned_elsewhere({"spec": None}, {"metadata": {}})) == []

@@ -101,7 +101,7 @@ LONG = "x" * 500
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "shown"),
     [
         (f"{LONG}1", f"{LONG}2", ["x1 ", "x2"]),
         (
@@ -112,11 +112,11 @@ LONG = "x" * 500
         (f"{LONG}\none\nend\n", f"{LONG}\ntwo\nend\n", ["- one", "+ two"]),
     ],
 )
-def test_difference_inside_a_long_value_is_shown(harness: CliHarness, old: str, new: str, told: list[str]) -> None:
+def test_difference_inside_a_long_value_is_shown(harness: CliHarness, old: str, new: str, shown: list[str]) -> None:
     harness.applied({"name": "long", "value": old})
     harness.manifest({"name": "long", "value": new})
     result = harness.dynconfig("plan", "-f", "myapp.yaml", COLUMNS="80")
-    for text in told:
+    for text in shown:
         assert text in result.out
     (change,) = json.loads(harness.dynconfig("plan", "-f", "myapp.yaml", "-o", "json").out)[0]["changes"]
     assert (change["differences"][0]["observed"], change["differences"][0]["declared"]) == (old, new)
@@ -286,9 +286,9 @@ def test_status_of_an_older_operator_shows_no_secret(harness: CliHarness) -> Non
     known = ClusterState(OWNER.cluster, {**before, "metadata": metadata, "status": status}, lambda _source: None)
     planned = planner.planned(manifests.configs[0], manifests, known)
     assert isinstance(planned, Planned)
-    told = str(list(lines(planned.plan)))
-    assert f"value: {MASK} → {MASK}" in told
-    assert PASSWORD not in told
+    shown = str(list(lines(planned.plan)))
+    assert f"value: {MASK} → {MASK}" in shown
+    assert PASSWORD not in shown
 
 
 def test_value_that_aws_does_not_decrypt_is_not_compared(harness: CliHarness) -> None:

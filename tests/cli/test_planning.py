@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.engine.fake_kind import OWNER, document, nothing
-from tests.engine.test_assessment import SCENES, reported_drift, rollback, told
+from tests.engine.test_assessment import SCENES, reported_drift, rollback, steps_of
 from tests.rollout.rollout_harness import RolloutHarness
 from tests.rollout.test_rollback import CHANGE
 
@@ -48,7 +48,7 @@ def test_plan_equals_what_the_operator_then_does(harness: Callable[[], tuple[Rol
     rolled_back = found.declaration.rolled_back
     lines = list(describe.lines(found.plan, rolled_back=rolled_back))
     outcome = rollout.reconcile(now)
-    assert told(found.assessment) == told(outcome)
+    assert steps_of(found.assessment) == steps_of(outcome)
     assert [text for sign, text in lines if sign == "."] == [
         *(f"not corrected (driftPolicy: Report): {step.resource.title}" for step in outcome.plan.reported),
         *(_waiting(step.resource.title, rolled_back=rolled_back) for step in outcome.plan.waiting),

@@ -82,15 +82,15 @@ def test_invalid_timeout_is_rejected(timeout: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "told"),
+    ("seen", "failure"),
     [
         ((), NOTHING),
         (("shop/myapp", "shop/left"), "shop/left was deleted while it was being watched"),
         (("shop/myapp", "shop/cart"), "shop/cart is not Ready after 3s: Applying: Written 2 of 7"),
     ],
 )
-def test_timed_out_watch_is_not_a_success(seen: tuple[str, ...], told: str) -> None:
-    with pytest.raises(Failed, match=told):
+def test_timed_out_watch_is_not_a_success(seen: tuple[str, ...], failure: str) -> None:
+    with pytest.raises(Failed, match=failure):
         status.verdict({name: ROWS[name] for name in seen}, "3s", NOTHING)
 
 

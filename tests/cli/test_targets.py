@@ -83,7 +83,7 @@ def test_waiting_for_aws_can_be_interrupted(manifest: Path, command: str) -> Non
         with process, silent.accept()[0]:
             began = time.monotonic()
             process.send_signal(signal.SIGINT)
-            _, told = process.communicate(timeout=60)
+            _, stderr_bytes = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert told == b""
+    assert stderr_bytes == b""
     assert time.monotonic() - began < 10

@@ -73,7 +73,7 @@ def test_no_error_hides_another() -> None:
         "{name: a, value: 'x', schema: {type: integer}}", "{name: b, value: 1}", "{name: b, value: '1'}"
     )
     text += "  function: {triggers: {schedule: 'rate(5 weeks)'}}\n  deletionPolicy: Never\n"
-    told = validated(text.replace("/x", "/aws/x")).err
+    output = validated(text.replace("/x", "/aws/x")).err
     for words in (
         "a: the value is not of type integer",
         "put it in quotes",
@@ -82,7 +82,7 @@ def test_no_error_hides_another() -> None:
         "Delete or Retain",
         "AWS reserves",
     ):
-        assert words in told
+        assert words in output
 
 
 def test_size_limits_of_client_side_apply_warn_and_those_of_etcd_fail() -> None:
@@ -134,7 +134,7 @@ def test_folder_without_kustomization_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "output"),
     [
         (["{name: a/token, value: t} # dynconfig: allow-plaintext", "{name: b/token, value: t}"], ["b/token"]),
         (["name: a/token # dynconfig: allow-plaintext\n      value: t", "name: b/token\n      value: t"], ["b/token"]),
@@ -145,9 +145,9 @@ def test_folder_without_kustomization_is_named(tmp_path: Path) -> None:
         (["name: a/token\n      value: t", "name: b/token\n      value: t #dynconfig:allow-plaintext"], ["a/token"]),
     ],
 )
-def test_comment_on_a_line_of_the_parameter_allows_plaintext(lines: list[str], told: list[str]) -> None:
+def test_comment_on_a_line_of_the_parameter_allows_plaintext(lines: list[str], output: list[str]) -> None:
     found = [line for line in validated(of_parameters(*lines)).err.splitlines() if "plaintext secret" in line]
-    assert [line.split("parameter ")[1].split(":")[0] for line in found] == told
+    assert [line.split("parameter ")[1].split(":")[0] for line in found] == output
 
 
 def test_many_warnings_are_summarised_except_in_json() -> None:

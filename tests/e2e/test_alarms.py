@@ -154,7 +154,7 @@ def test_drift_alarm_fires_on_drift_and_returns_to_ok(world: World) -> None:
     assert world.condition("reported")[0] == "True"
     world.put_by_hand("a", "1")
     world.reconcile_now("reported")
-    world.wait("the alarm returns to OK", lambda: points(world, f"{world.namespace}/told")[-1] == 0, 30)
+    world.wait("the alarm returns to OK", lambda: points(world, f"{world.namespace}/reported")[-1] == 0, 30)
 
 
 def state_of(world: World, alarm: str) -> str:

@@ -52,9 +52,9 @@ def test_environment_is_planned_and_applied_and_then_has_no_difference(
 
 
 def test_plan_of_several_environments_prints_all_and_fails_if_one_is_invalid(shop: Stack) -> None:
-    told = plan(shop, "dev", "no-such", "prod")
-    assert told.returncode == 1
-    assert [line for line in told.stdout.splitlines() if line.startswith("# ")] == ["# dev", "# no-such", "# prod"]
+    shown = plan(shop, "dev", "no-such", "prod")
+    assert shown.returncode == 1
+    assert [line for line in shown.stdout.splitlines() if line.startswith("# ")] == ["# dev", "# no-such", "# prod"]
 
 
 @pytest.mark.parametrize(

@@ -134,9 +134,9 @@ def test_unavailable_configuration_is_an_error_and_counted_in_the_metric(world: 
     world.wait_ready(reader.name)
     world.ssm.delete_parameter(Name=f"{world.path}/api/timeout")
     answer = reader.aws.invoke(FunctionName=reader.function, Payload=b"{}")
-    told = json.loads(answer["Payload"].read())
+    payload = json.loads(answer["Payload"].read())
     assert answer["FunctionError"] == "Unhandled"
-    assert f"{world.path}/api/timeout" in told["errorMessage"]
+    assert f"{world.path}/api/timeout" in payload["errorMessage"]
     assert [line for line in reader.logs() if '"ConfigurationErrors": 1' in line or '"ConfigurationErrors":1' in line]
 
 

@@ -77,7 +77,7 @@ SCENES: list[Callable[[], tuple[RolloutHarness, float]]] = [
 ]
 
 
-def told(found: Assessment | Outcome) -> list[str]:
+def steps_of(found: Assessment | Outcome) -> list[str]:
     steps = found.writes if isinstance(found, Assessment) else found.applied
     return [f"{type(step.change).__name__} {step.resource.title}" for step in steps]
 
@@ -90,7 +90,7 @@ def test_assessment_equals_what_is_applied(scene: Callable[[], tuple[RolloutHarn
     found = harness.engine.assess(harness.declaration(), now)
     assert harness.versioned.writes == []
     outcome = harness.reconcile(now)
-    assert told(found) == told(outcome)
+    assert steps_of(found) == steps_of(outcome)
     assert [found.plan.reported, found.plan.waiting, found.drift] == [
         outcome.plan.reported,
         outcome.plan.waiting,
@@ -126,6 +126,6 @@ def test_rollback_is_assessed_as_the_stable_values() -> None:
     harness, now = rollback()
     found = harness.engine.assess(harness.declaration(), now)
     assert found.declaration.rolled_back
-    assert told(found) == ["Update Thing /app/a", "Update Thing /app/b"]
+    assert steps_of(found) == ["Update Thing /app/a", "Update Thing /app/b"]
     assert found.rejection is not None
     assert harness.versioned.labelled == {("/app/a", "stable"): 1, ("/app/b", "stable"): 1}

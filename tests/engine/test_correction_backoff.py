@@ -35,8 +35,8 @@ class Fight:
             values or VALUES, status=self.status or None, resyncInterval="10m", generation=generation, **about
         )
         outcome = self.engine.run(declaration, now=self.now)
-        told = kube_events.events_of(outcome, PreviousStatus.of(self.status), self.now)
-        self.notes += [note.message for note in told if note.reason == "ReconcileLoop"]
+        events = kube_events.events_of(outcome, PreviousStatus.of(self.status), self.now)
+        self.notes += [note.message for note in events if note.reason == "ReconcileLoop"]
         self.status = report.status(outcome, PreviousStatus.of(self.status), self.now, None)
         return outcome
 

@@ -12,7 +12,7 @@ TAGS = {f"tag-{number}": "x" for number in range(30)}
 MORE = {f"more-{number}": "x" for number in range(30)}
 
 
-def told(**spec: Any) -> tuple[str, ...]:
+def errors(**spec: Any) -> tuple[str, ...]:
     return faults({"metadata": {}, "spec": {"path": "/myapp/config", **spec}}, lambda _source: None)
 
 
@@ -35,12 +35,12 @@ def told(**spec: Any) -> tuple[str, ...]:
     ],
 )
 def test_invalid_field_is_the_only_error(spec: dict[str, Any], field: str) -> None:
-    (only,) = told(**spec)
+    (only,) = errors(**spec)
     assert only.startswith(field)
 
 
 def test_rules_over_valid_fields_are_checked() -> None:
-    found = told(
+    found = errors(
         function={"memoryMiB": 1},
         region="us-east-1",
         alarms={"notify": [TOPIC]},
@@ -55,7 +55,7 @@ def test_rules_over_valid_fields_are_checked() -> None:
 
 
 def test_key_is_reported_as_in_the_document() -> None:
-    assert told(tags={"a" * 129: "x"}) == (f"spec.tags.{'a' * 129}: must not have more than 128 characters",)
-    (odd,) = told(function={"environment": {"[key]": "x"}})
+    assert errors(tags={"a" * 129: "x"}) == (f"spec.tags.{'a' * 129}: must not have more than 128 characters",)
+    (odd,) = errors(function={"environment": {"[key]": "x"}})
     assert odd.startswith("spec.function.environment.[key]: is not a valid name")
-    assert told(tags={"[key]": 5})[0] == "spec.tags.[key]: must be a string: put it in quotes"
+    assert errors(tags={"[key]": 5})[0] == "spec.tags.[key]: must be a string: put it in quotes"

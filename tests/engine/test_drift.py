@@ -37,25 +37,27 @@ def sirens(count: int) -> list[tuple[Resource, Resource]]:
     return [(Siren(name=f"s{number}", level=2), Siren(name=f"s{number}", level=1)) for number in range(count)]
 
 
-def told(outcome: Outcome, now: str = NOW, previous: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def entries(outcome: Outcome, now: str = NOW, previous: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     found = drift.drift_entries(outcome, PreviousStatus.of(previous), now)
     return [item.model_dump(mode="json", by_alias=True, exclude_none=True) for item in found]
 
 
 def test_author_comes_from_the_event_if_aws_stores_none() -> None:
-    (found,) = told(drifted(*sirens(1), changed={"s0": JANE}))
+    (found,) = entries(drifted(*sirens(1), changed={"s0": JANE}))
     assert found["lastModifiedBy"] == JANE
-    assert "lastModifiedBy" not in told(drifted(*sirens(1), changed={"s0": ""}))[0]
-    assert "lastModifiedBy" not in told(drifted(*sirens(1)))[0]
+    assert "lastModifiedBy" not in entries(drifted(*sirens(1), changed={"s0": ""}))[0]
+    assert "lastModifiedBy" not in entries(drifted(*sirens(1)))[0]
 
 
 def test_author_stored_by_aws_takes_precedence() -> None:
     pair = (Thing(name="t", modified_by="arn:aws:iam::1:user/joe"), Thing(name="t"))
-    assert told(drifted(pair, changed={"t": JANE}))[0]["lastModifiedBy"] == "arn:aws:iam::1:user/joe"
+    assert entries(drifted(pair, changed={"t": JANE}))[0]["lastModifiedBy"] == "arn:aws:iam::1:user/joe"
 
 
 def test_long_author_is_shortened() -> None:
-    assert told(drifted(*sirens(1), changed={"s0": JANE + "x" * 600}))[0]["lastModifiedBy"] == (JANE + "x" * 600)[:512]
+    assert (
+        entries(drifted(*sirens(1), changed={"s0": JANE + "x" * 600}))[0]["lastModifiedBy"] == (JANE + "x" * 600)[:512]
+    )
 
 
 def test_event_names_the_author() -> None:
@@ -65,9 +67,9 @@ def test_event_names_the_author() -> None:
 
 def test_drift_is_new_once_and_keeps_its_time() -> None:
     outcome = drifted(*sirens(2))
-    before = {"drift": told(drifted(*sirens(1)))}
+    before = {"drift": entries(drifted(*sirens(1)))}
     assert [step.resource.name for step, _ in drift.new(outcome, PreviousStatus.of(before))] == ["s1"]
-    later = told(outcome, "2027-01-15T09:00:00Z", before)
+    later = entries(outcome, "2027-01-15T09:00:00Z", before)
     assert [item["since"] for item in later] == [NOW, "2027-01-15T09:00:00Z"]
     assert drift.new(outcome, PreviousStatus.of({"drift": later})) == []
 

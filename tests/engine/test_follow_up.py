@@ -63,6 +63,6 @@ def test_follow_up_that_fails_is_reported_beside_what_was_created() -> None:
     derived = DerivedKinds(cords=Short())
     outcome = derived.engine().run(declared(VALUES, **RED))
     assert isinstance(outcome.error, NotPossible)
-    told = status_of(outcome)["conditions"][0]
-    assert (told["status"], told["reason"]) == ("False", "NotPossible")
+    condition = status_of(outcome)["conditions"][0]
+    assert (condition["status"], condition["reason"]) == ("False", "NotPossible")
     assert len(outcome.applied) == 3

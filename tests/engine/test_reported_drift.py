@@ -49,9 +49,9 @@ def test_edit_of_one_parameter_does_not_correct_reported_drift_of_another() -> N
     edited = declared({"a": "1", "b": "2"}, **REPORT, status=status, generation=2)
     outcome = fake.engine().run(edited)
     assert fake.values == {"/app/a": "by hand", "/app/b": "2"}
-    told = status_of(outcome, status)
-    assert [(item["resource"], item["declared"]) for item in told["drift"]] == [("Thing /app/a", "1")]
-    assert (told["appliedGeneration"], told["conditions"][0]["reason"]) == (2, "DriftReported")
+    new_status = status_of(outcome, status)
+    assert [(item["resource"], item["declared"]) for item in new_status["drift"]] == [("Thing /app/a", "1")]
+    assert (new_status["appliedGeneration"], new_status["conditions"][0]["reason"]) == (2, "DriftReported")
 
 
 def test_edit_of_a_drifted_parameter_is_applied() -> None:

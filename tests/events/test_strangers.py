@@ -64,6 +64,6 @@ def test_non_aws_response_is_retryable_and_reported(
     with proxy(status, page) as endpoint:
         quota = Quota(lambda: 0.0, lambda _: None, is_limited=False)
         client = Session(quota, lambda *_: None, endpoint=endpoint, pool=1).client(service, "eu-west-1")
-        with pytest.raises(Unavailable, match="check for a proxy, a firewall or a VPC endpoint") as told:
+        with pytest.raises(Unavailable, match="check for a proxy, a firewall or a VPC endpoint") as error:
             CALLS[service](client)
-    assert "canary-page" not in str(told.value)
+    assert "canary-page" not in str(error.value)

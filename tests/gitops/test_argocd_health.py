@@ -60,4 +60,4 @@ def test_lua_of_the_tests_has_only_what_argocd_provides(call: str) -> None:
 
 
 def _health_of(kind: type[errors.DynConfigError]) -> str:
-    return str(lua.run(HEALTH, objects.failing(kind("told")))["status"])
+    return str(lua.run(HEALTH, objects.failing(kind("message")))["status"])

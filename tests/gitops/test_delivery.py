@@ -30,9 +30,12 @@ def test_pipelines_use_existing_dynconfig_options() -> None:
     called = [call for _, text in ALL for call in re.findall(r"^\s*dynconfig ([a-z]+)(.*)$", text, re.MULTILINE)]
     assert {name for name, _ in called} == {"validate", "plan", "status"}
     for name, rest in called:
-        told = _told(sys.executable, "-m", "dynconfig", name, "--help")
+        help_text = _told(sys.executable, "-m", "dynconfig", name, "--help")
         assert re.findall(r"(?<= )-{1,2}[a-z-]+", rest)
-        assert all(re.search(rf"{option}\b", told) for option in re.findall(r"(?<= )-{1,2}[a-z-]+", rest)), (name, rest)
+        assert all(re.search(rf"{option}\b", help_text) for option in re.findall(r"(?<= )-{1,2}[a-z-]+", rest)), (
+            name,
+            rest,
+        )
 
 
 @pytest.mark.tools
@@ -40,8 +43,8 @@ def test_pipelines_use_existing_kubectl_options(kubectl: Path) -> None:
     called = [call for _, text in ALL for call in re.findall(r"kubectl (?:-n \S+ )?([a-z]+)(.*)$", text, re.MULTILINE)]
     assert {name for name, _ in called} == {"kustomize", "get", "version"}
     for name, rest in called:
-        told = _told(str(kubectl), name, "--help")
-        assert all(f"{option}=" in told for option in re.findall(r"--[a-z-]+", rest)), (name, rest)
+        help_text = _told(str(kubectl), name, "--help")
+        assert all(f"{option}=" in help_text for option in re.findall(r"--[a-z-]+", rest)), (name, rest)
 
 
 def test_every_called_script_exists_and_gets_environments() -> None:

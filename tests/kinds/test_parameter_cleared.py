@@ -19,7 +19,7 @@ def spec(**more: Any) -> dict[str, Any]:
 
 
 def full() -> dict[str, Any]:
-    return spec(policies=[POLICY], description="told", allowedPattern="^.$")
+    return spec(policies=[POLICY], description="described", allowedPattern="^.$")
 
 
 def test_policies_are_removed_with_an_empty_policy(harness: AwsHarness) -> None:
@@ -39,7 +39,7 @@ def test_policies_are_removed_with_an_empty_policy(harness: AwsHarness) -> None:
 @pytest.mark.parametrize(
     ("member", "field", "value"),
     [
-        ("Description", "description", "told"),
+        ("Description", "description", "described"),
         ("AllowedPattern", "allowed_pattern", "^.$"),
         ("Policies", "policies", [{"PolicyText": "{}", "PolicyType": "Expiration", "PolicyStatus": "Pending"}]),
     ],

@@ -48,13 +48,13 @@ def test_lines_and_summary_of_a_plan() -> None:
     fake = FakeKind()
     fake.engine().run(declared({"a": "1", "b": "2", "c": "3"}))
     found = assessed(fake, {"a": "9", "b": "2", "d": "4"}, generation=2)
-    told = list(describe.lines(found.plan))
-    assert [(sign, text) for sign, text in told if sign != " "] == [
+    described = list(describe.lines(found.plan))
+    assert [(sign, text) for sign, text in described if sign != " "] == [
         ("~", "update Thing /app/a"),
         ("+", "create Thing /app/d"),
         ("-", "delete Thing /app/c"),
     ]
-    assert any("value" in text and "9" in text for sign, text in told if sign == " ")
+    assert any("value" in text and "9" in text for sign, text in described if sign == " ")
     assert describe.summary(found) == "Plan: 1 to create, 1 to update, 1 to delete; 3 resources declared."
     nothing = assessed(FakeKind(), {})
     assert describe.summary(nothing) == "No changes: nothing is declared."

@@ -276,8 +276,8 @@ def test_kill_at_any_step_ends_in_one_complete_revision(step: str, survived: int
     harness.settle(at + 60)
     harness.settle(at + 60 + 2 * BAKE)
     assert harness.shown in (OLD, NEW)
-    told = {"RolledBack": OLD, "InSync": NEW}
-    assert harness.shown == told[harness.ready[1]]
+    expected = {"RolledBack": OLD, "InSync": NEW}
+    assert harness.shown == expected[harness.ready[1]]
 
 
 def test_each_revision_lists_its_changes() -> None:

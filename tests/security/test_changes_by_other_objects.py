@@ -120,8 +120,8 @@ def test_foreign_write_during_an_own_write_is_one_unmatched_event(ours: int, the
     for _ in range(ours):
         with echoes.writing("eu-west-1", PUT, ["/shop/a"]):
             pass
-    told = Signal("eu-west-1", AT, PUT, parameters=("/shop/a",))
-    news = [not echoes.is_echo(told) for _ in range(ours + theirs)]
+    event_of_write = Signal("eu-west-1", AT, PUT, parameters=("/shop/a",))
+    news = [not echoes.is_echo(event_of_write) for _ in range(ours + theirs)]
     assert news.count(True) == theirs
 
 

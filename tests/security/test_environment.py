@@ -51,14 +51,14 @@ def document(environment: dict[str, str], **function: Any) -> dict[str, Any]:
     return {"metadata": metadata, "spec": {"path": "/shop", "function": {"environment": environment, **function}}}
 
 
-def told(environment: dict[str, str], **function: Any) -> tuple[str, ...]:
+def faults_of(environment: dict[str, str], **function: Any) -> tuple[str, ...]:
     return faults(document(environment, **function), lambda _source: None)
 
 
 @pytest.mark.parametrize("name", [*SHELL, *GLIBC, *TRUST, *CODE])
 def test_variable_that_changes_code_or_trust_is_rejected_in_any_case(name: str) -> None:
     for written in {name, name.lower(), name.upper()}:
-        (fault,) = told({written: "x"})
+        (fault,) = faults_of({written: "x"})
         assert fault.startswith(f"spec.function.environment.{written}: is ")
         # Lambda accepts no name with a leading underscore.
         assert ("change what code the function runs or whom it trusts" in fault) is not written.startswith("_")
@@ -77,7 +77,7 @@ def test_every_variable_that_python_itself_reads_is_rejected() -> None:
     "name", ["LOG_LEVEL", "MY_PATH", "STAGE", "FEATURES", "PROXY_HOST", "ENVIRONMENT", "HOMEPAGE", "TZ"]
 )
 def test_other_variables_are_accepted(name: str) -> None:
-    assert told({name: "x"}) == ()
+    assert faults_of({name: "x"}) == ()
 
 
 def test_list_has_no_entry_covered_by_another() -> None:
@@ -86,7 +86,7 @@ def test_list_has_no_entry_covered_by_another() -> None:
 
 
 def test_attached_function_gets_no_variable_of_the_declaration() -> None:
-    (fault,) = told({"BROWSER": "sh"}, mode="Attach", name="theirs")
+    (fault,) = faults_of({"BROWSER": "sh"}, mode="Attach", name="theirs")
     assert "environment" in fault
 
 

@@ -37,16 +37,16 @@ def upgraded(cluster: Cluster) -> Cluster:
 
 @pytest.mark.parametrize("name", ["PYTHONWARNINGS", "BROWSER", "https_proxy", "LD_PRELOAD", "Ssl_Cert_File", "PATH"])
 def test_reserved_variable_is_denied_at_admission(upgraded: Cluster, name: str) -> None:
-    told = upgraded.refused("apply", "--dry-run=server", "-f", "-", stdin=manifest("new", **{name: "x"}))
-    assert "spec.function.environment: Invalid value: names in environment" in told
+    error = upgraded.refused("apply", "--dry-run=server", "-f", "-", stdin=manifest("new", **{name: "x"}))
+    assert "spec.function.environment: Invalid value: names in environment" in error
 
 
 def test_existing_object_keeps_its_status_and_can_be_edited_elsewhere_and_deleted(upgraded: Cluster) -> None:
     patch(upgraded, {"status": {"observedGeneration": 1}}, "--subresource=status")
     patch(upgraded, {"metadata": {"annotations": {names.RECONCILE_REQUESTED_AT: "now"}}})
     patch(upgraded, {"spec": {"tags": {"team": "shop"}}})
-    told = patch(upgraded, {"spec": {"function": {"environment": {"LOG_LEVEL": "DEBUG"}}}}, refused=True)
-    assert "names in environment" in told
+    error = patch(upgraded, {"spec": {"function": {"environment": {"LOG_LEVEL": "DEBUG"}}}}, refused=True)
+    assert "names in environment" in error
     upgraded.kubectl("delete", "dcfg", "old", "--wait=false")
     patch(upgraded, {"metadata": {"finalizers": None}})
     assert wait_until(lambda: not upgraded.has("dcfg", "old"), 30)

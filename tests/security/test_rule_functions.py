@@ -31,7 +31,7 @@ def faults(rules: list[str], *values: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "message"),
     [
         (rf"{MANY}.exists(x, config.a.matches('[\\pL]{{200}}' + config.a))", "calls matches with a computed pattern"),
         ("matches(config.a, config.a)", "calls matches with a computed pattern"),
@@ -48,10 +48,10 @@ def faults(rules: list[str], *values: str) -> str:
         ("has(google.protobuf.Any{type_url: config.a}.value)", "calls Any{}"),
     ],
 )
-def test_harmful_call_is_rejected_by_name(rule: str, told: str) -> None:
+def test_harmful_call_is_rejected_by_name(rule: str, message: str) -> None:
     said = faults([rule], "aaaa")
     assert said.startswith("spec.rules[0]: ")
-    assert told in said
+    assert message in said
 
 
 def names_in_the_library() -> set[str]:
@@ -138,9 +138,9 @@ def test_no_pattern_is_compiled_after_the_time_limit_of_the_object(field: str) -
     found = findings(document, lambda source: None)
     # All of them together take 4 s and more.
     assert thread_time() - begun < 2 * SECONDS
-    told = (
+    message = (
         "was not evaluated, and neither are the following rules"
         if field == "rules"
         else "not checked, and neither are the following parameters"
     )
-    assert any(told in str(fault) for fault in found.faults)
+    assert any(message in str(fault) for fault in found.faults)

@@ -102,9 +102,9 @@ def guarded(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def test_user_without_access_to_a_secret_cannot_refer_to_it(guarded: Cluster) -> None:
-    told = denied(guarded, WRITER, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
-    assert "takes or took a value from Secret theirs, which writer may not get in namespace default" in told
-    assert "ask for a role that may get it" in told
+    error = denied(guarded, WRITER, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
+    assert "takes or took a value from Secret theirs, which writer may not get in namespace default" in error
+    assert "ask for a role that may get it" in error
     for how in (("apply", "--server-side"), ("apply",)):
         denied(guarded, WRITER, *how, "-f", "-", stdin=config("a", [taken("p", "theirs")]))
     denied(guarded, NAMED, "create", "-f", "-", stdin=config("a", [taken("p", "mine"), taken("q", "theirs")]))
@@ -125,8 +125,8 @@ def test_user_with_access_to_the_secrets_can_refer_to_one_and_to_twenty(
 def test_last_of_twenty_is_checked_like_the_first(guarded: Cluster) -> None:
     for place in (0, 10, 19):
         secrets = (*MANY[:place], "theirs", *MANY[place + 1 :])
-        told = denied(guarded, NAMED, "create", "-f", "-", stdin=config("a", from_all(secrets)))
-        assert "Secret theirs" in told
+        error = denied(guarded, NAMED, "create", "-f", "-", stdin=config("a", from_all(secrets)))
+        assert "Secret theirs" in error
 
 
 def test_more_than_twenty_require_access_to_all_secrets(guarded: Cluster) -> None:
@@ -244,8 +244,8 @@ def test_secret_values_in_aws_are_given_to_no_one_else(guarded: Cluster) -> None
     for parameters in (own, [{"name": "p", "value": "guess"}, before[1]], before[1:]):
         mores: list[dict[str, Any]] = [{}, {"suspend": True}]
         for more in mores:
-            told = denied(guarded, NAMED, "replace", "-f", "-", stdin=config("a", parameters, **more))
-            assert "Secret theirs" in told
+            error = denied(guarded, NAMED, "replace", "-f", "-", stdin=config("a", parameters, **more))
+            assert "Secret theirs" in error
     # Another object may declare the same name, and adopt what this one leaves.
     assert "Secret theirs" in denied(guarded, NAMED, "delete", "dcfg", "a", "-n", "default")
     as_user(guarded, EDITOR, "replace", "-f", "-", stdin=config("a", own))
@@ -258,8 +258,8 @@ def test_longest_compared_lists_stay_within_the_cost_budget(guarded: Cluster) ->
     most = [taken(f"p{number}", f"{long}{number}", description="d" * 900) for number in range(316)]
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", most))
     edited = [*most[1:], {"name": "r", "value": "1"}, taken("q", "mine")]
-    told = denied(guarded, NAMED, "replace", "-f", "-", stdin=config("a", edited))
-    assert f"Secret {long}0" in told
+    error = denied(guarded, NAMED, "replace", "-f", "-", stdin=config("a", edited))
+    assert f"Secret {long}0" in error
     as_user(guarded, WRITER, "replace", "-f", "-", stdin=config("a", [*most, {"name": "r", "value": "1"}]))
 
 
@@ -312,9 +312,9 @@ def test_metadata_that_causes_deletion_needs_the_same_access_as_deletion(guarded
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("bare", [taken("p", "theirs")]))
     as_user(guarded, WRITER, "create", "-f", "-", stdin=config("plain", [{"name": "p", "value": "1"}]))
     for user in (WRITER, NAMED):
-        told = denied(guarded, user, *patched({"ownerReferences": OWNERS[:1]}, "bare"))
-        assert "Secret theirs" in told
-        assert "leave metadata.ownerReferences, the finalizer" in told
+        error = denied(guarded, user, *patched({"ownerReferences": OWNERS[:1]}, "bare"))
+        assert "Secret theirs" in error
+        assert "leave metadata.ownerReferences, the finalizer" in error
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")], kept))
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("b", from_all(MANY), kept))
     for metadata in (*LETS_GO, {"ownerReferences": kept["ownerReferences"][:1]}):

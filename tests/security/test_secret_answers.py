@@ -57,7 +57,7 @@ def read(source: Source) -> str | None:
     return {PASSWORD: TEXT, GUESS: "x"}.get(source)
 
 
-def told(parameters: Sequence[Item], rules: Sequence[str] = (), text: str = TEXT) -> str:
+def report_of(parameters: Sequence[Item], rules: Sequence[str] = (), text: str = TEXT) -> str:
     """The operator's report; empty if nothing is wrong."""
     written = document({}, parameters=list(parameters), rules=[{"rule": rule, "message": "mine"} for rule in rules])
     texts = {PASSWORD: text, GUESS: "x"}
@@ -78,7 +78,7 @@ def told(parameters: Sequence[Item], rules: Sequence[str] = (), text: str = TEXT
 @pytest.mark.parametrize("name", UNMET)
 def test_error_names_neither_the_failed_check_nor_the_value(name: str) -> None:
     parameters, rules = UNMET[name]
-    assert told(parameters, rules) == DOES_NOT_HOLD
+    assert report_of(parameters, rules) == DOES_NOT_HOLD
     # A user who may get the Secret learns all of it.
     written = document({}, parameters=parameters, rules=[{"rule": rule, "message": "mine"} for rule in rules])
     (found,) = faults(written, read)
@@ -91,22 +91,22 @@ def test_many_checks_in_one_object_are_one_answer() -> None:
     for first in "ABCDEFG":
         checks = [secret(f"p{number}", schema={"pattern": f"^{letter}"}) for number, letter in enumerate("ABCDEF")]
         rules = [f"config.p0.startsWith('{letter}')" for letter in "ABCDEF"]
-        answers.add(told([*checks, PLAIN], rules, first))
+        answers.add(report_of([*checks, PLAIN], rules, first))
     assert answers == {DOES_NOT_HOLD}
 
 
 def test_aws_is_called_for_one_answer_at_most() -> None:
     two = [secret("a", allowedPattern="^(?=C)"), secret("b", allowedPattern="^(?=D)")]
-    assert "parameter b: allowedPattern differs from that of another parameter with key password" in told(two)
-    assert told([secret("a", allowedPattern="^(?=C)"), secret("b", allowedPattern="^(?=C)")]) == ""
+    assert "parameter b: allowedPattern differs from that of another parameter with key password" in report_of(two)
+    assert report_of([secret("a", allowedPattern="^(?=C)"), secret("b", allowedPattern="^(?=C)")]) == ""
 
 
 def test_errors_without_the_secret_are_reported_completely_and_alone() -> None:
-    found = told([secret(schema={"pattern": "^D"}), {"name": "n", "value": "x", "schema": {"type": "integer"}}])
+    found = report_of([secret(schema={"pattern": "^D"}), {"name": "n", "value": "x", "schema": {"type": "integer"}}])
     assert found == "parameter n: the value is not of type integer"
-    assert "mine" in told([secret(schema={"pattern": "^D"}), PLAIN], ["config.plain == 'x'"])
-    assert "is not a valid regular expression" in told([secret(schema={"pattern": "("})])
-    assert "references parameter nothing" in told([secret()], ["config.password == config.nothing"])
+    assert "mine" in report_of([secret(schema={"pattern": "^D"}), PLAIN], ["config.plain == 'x'"])
+    assert "is not a valid regular expression" in report_of([secret(schema={"pattern": "("})])
+    assert "references parameter nothing" in report_of([secret()], ["config.password == config.nothing"])
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_errors_without_the_secret_are_reported_completely_and_alone() -> None:
     ],
 )
 def test_errors_of_ssm_for_any_value_are_named(text: str, parameter: Item, fact: str) -> None:
-    found = told([secret(**parameter)], text=text)
+    found = report_of([secret(**parameter)], text=text)
     assert fact in found
     assert str(len(text)) not in found or not text
 
@@ -130,7 +130,7 @@ def test_errors_of_ssm_for_any_value_are_named(text: str, parameter: Item, fact:
 )
 def test_white_space_is_reported_in_any_case_but_letter_case_is_not(text: str, fact: str) -> None:
     for check in ({"enum": ["a"]}, {"pattern": "^z$"}, {"minLength": 8000}):
-        found = told([secret(schema={**check, "maxLength": 8001}), secret("unchecked")], text=text)
+        found = report_of([secret(schema={**check, "maxLength": 8001}), secret("unchecked")], text=text)
         if found:
             assert found == DOES_NOT_HOLD + (f"; parameter password: the value {fact}" if fact else "")
 

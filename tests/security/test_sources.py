@@ -48,7 +48,7 @@ def refused(size: int, tier: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("size", "tier", "told"),
+    ("size", "tier", "message"),
     [
         (8192, "Advanced", ""),
         (8193, "Advanced", "has 8193 bytes, more than the 8192"),
@@ -57,10 +57,10 @@ def refused(size: int, tier: str) -> str:
         (5000, "Standard", "set tier: Advanced"),
     ],
 )
-def test_size_is_reported_exactly_without_decoding(size: int, tier: str, told: str) -> None:
+def test_size_is_reported_exactly_without_decoding(size: int, tier: str, message: str) -> None:
     found = refused(size, tier)
-    assert told in found
-    assert bool(found) == bool(told)
+    assert message in found
+    assert bool(found) == bool(message)
 
 
 def test_large_binary_value_is_rejected_for_its_size() -> None:

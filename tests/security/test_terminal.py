@@ -94,7 +94,7 @@ def test_common_aliases_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("clusters: [" + "[]," * 7_000_000 + "]", "is larger than 8 MiB"),
         ("clusters: [" + "[]," * 2_000_000 + "]", "has more than 100,000 nodes"),
@@ -108,9 +108,9 @@ def test_common_aliases_are_accepted() -> None:
     ids=["20 MB", "parts", "aliases", "deep"],
 )
 def test_kubeconfig_is_parsed_with_limits(
-    text: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config").write_text(text)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    with pytest.raises(kubeconfig.BadKubeconfig, match=told):
+    with pytest.raises(kubeconfig.BadKubeconfig, match=expected):
         kubeconfig.current()

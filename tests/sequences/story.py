@@ -27,7 +27,7 @@ class Result:
     writes: int = 0
     lives: int = 0
 
-    def told(self) -> str:
+    def described(self) -> str:
         """All details that a developer needs to analyse it."""
         return "\n".join([f"seed {self.seed}", *self.steps, "", *self.faults])
 
@@ -69,10 +69,10 @@ class Story:
     # --- acts
 
     def _step(self) -> None:
-        told = self._acts.draw()
-        if told is None:
+        described = self._acts.draw()
+        if described is None:
             return
-        self.result.steps.append(f"t={self.world.loop.time():.0f} {told}")
+        self.result.steps.append(f"t={self.world.loop.time():.0f} {described}")
         self.ghost.note(wishes(self.world.cluster).values())
         if self._dice.random() < 0.6:
             self._rest()
@@ -92,7 +92,7 @@ class Story:
     def _collect(self) -> None:
         self.result.faults += self._monitor.faults
         self._monitor.faults.clear()
-        self.result.faults += [f"a bug in the operator: {told}" for told in self.world.ground.journal.bugs]
+        self.result.faults += [f"a bug in the operator: {described}" for described in self.world.ground.journal.bugs]
         self.world.ground.journal.bugs.clear()
 
     def _described(self) -> str:

@@ -20,7 +20,7 @@ def shared() -> Iterator[Ground]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_aws_equals_the_model_after_a_random_sequence(shared: Ground, seed: int) -> None:
     result = play(shared, seed)
-    assert result.faults == [], result.told()
+    assert result.faults == [], result.described()
 
 
 def test_sequence_is_replayed_by_its_seed(shared: Ground) -> None:

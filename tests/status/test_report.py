@@ -132,10 +132,10 @@ def test_corrected_drift_is_in_events_and_not_in_status() -> None:
     fake, before = drifting()
     outcome = fake.engine().run(declared(VALUES, status=before))
     assert conditions(status_of(outcome, before)) == {"Ready": ("True", "InSync")}
-    told = {note.reason: note for note in kube_events.events_of(outcome, PreviousStatus.of(before), NOW)}
-    assert set(told) == {"DriftFound", "DriftCorrected"}
-    assert told["DriftFound"].type == "Warning"
-    assert "/app/a" in told["DriftCorrected"].message
+    events = {note.reason: note for note in kube_events.events_of(outcome, PreviousStatus.of(before), NOW)}
+    assert set(events) == {"DriftFound", "DriftCorrected"}
+    assert events["DriftFound"].type == "Warning"
+    assert "/app/a" in events["DriftCorrected"].message
 
 
 def test_persistent_drift_is_reported_once_by_event() -> None:
@@ -150,8 +150,8 @@ def test_persistent_drift_is_reported_once_by_event() -> None:
 def test_terminal_error_is_reported_once_by_event_and_transient_ones_never() -> None:
     error = Refused("no")
     assert [note.reason for note in kube_events.error_events(error, PreviousStatus())] == ["Refused"]
-    told = report.failure(error, 1, PreviousStatus(), NOW, None)
-    assert kube_events.error_events(error, PreviousStatus.of(told)) == ()
+    events = report.failure(error, 1, PreviousStatus(), NOW, None)
+    assert kube_events.error_events(error, PreviousStatus.of(events)) == ()
     assert kube_events.error_events(Throttled("slow"), PreviousStatus()) == ()
 
 

@@ -64,9 +64,9 @@ def test_error_names_the_command_that_resolves_it(
     installed: World, before: dict[str, object], path: str, value: object, after: dict[str, object]
 ) -> None:
     edited = {"op": "replace", "path": path, "value": value}
-    told = moved(installed, manifest(installed, **before), edited, manifest(installed, **after))
-    assert "another field manager owns the other" in told
-    assert "kubectl replace -f FILE" in told
+    output = moved(installed, manifest(installed, **before), edited, manifest(installed, **after))
+    assert "another field manager owns the other" in output
+    assert "kubectl replace -f FILE" in output
     installed.stack.kubectl("replace", "-f", "-", stdin=manifest(installed, **after))
     installed.stack.kubectl(*GITOPS, stdin=manifest(installed, **after))
     field = path.rpartition("/")[2]
@@ -79,5 +79,5 @@ def test_plan_names_the_manager(installed: World) -> None:
     installed.edit("managed", {"spec": {"parameters": [{"name": "a", "value": "2"}]}})
     file = installed.stack.folder / "managed.json"
     file.write_text(manifest(installed, parameters=[{"name": "a", "valueFrom": FROM}]))
-    told = installed.stack.dynconfig("plan", "-f", str(file))
-    assert "warning: parameter a: value is owned by " in told, told
+    output = installed.stack.dynconfig("plan", "-f", str(file))
+    assert "warning: parameter a: value is owned by " in output, output

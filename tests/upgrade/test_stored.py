@@ -151,8 +151,8 @@ def test_value_that_violates_a_new_rule_stays_and_other_fields_can_be_edited(upg
     assert patch(upgraded, item, edited)["spec"]["parameters"][2]["value"] == "5433"
     place = ("-n", "default", "plaintext")
     changed = json.dumps({"spec": {"parameters": [{**host, "description": "x"}, hosts, port]}})
-    told = upgraded.refused("patch", "dcfg", *place, "--type=merge", "-p", changed)
-    assert "set valueFrom.secretKeyRef.allowPlaintext: true" in told
+    error = upgraded.refused("patch", "dcfg", *place, "--type=merge", "-p", changed)
+    assert "set valueFrom.secretKeyRef.allowPlaintext: true" in error
 
 
 @every

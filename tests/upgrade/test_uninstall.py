@@ -94,9 +94,9 @@ def test_uninstall_releases_everything(world: World, is_running: bool) -> None:
     world.declare("paused", world.spec(suspend=True))
     if not is_running:
         world.stack.operator.signal("operator", signal.SIGKILL)
-    told = world.stack.dynconfig("uninstall", "--keep-aws", "--yes")
-    assert f"= keep Parameter {world.path}/a" in told
-    assert "All objects are released. To remove the operator and the CRD:" in told, told
+    output = world.stack.dynconfig("uninstall", "--keep-aws", "--yes")
+    assert f"= keep Parameter {world.path}/a" in output
+    assert "All objects are released. To remove the operator and the CRD:" in output, output
     assert json.loads(world.stack.kubectl("get", "dcfg", "-A", "-o", "json"))["items"] == []
     assert world.names() == ["a", "b"]
     assert owners(world) == {"a": [], "b": []}
@@ -113,12 +113,12 @@ def test_parameters_written_during_uninstall_are_released_too(installed: World) 
     world.stack.lab.faults(Faults(latency_ms=200))
     world.declare("busy", world.spec(*({"name": f"p{number}", "value": "1"} for number in range(COUNT))))
     world.wait("the first are written", lambda: len(world.names()) > 1)
-    told = world.stack.dynconfig("uninstall", "--keep-aws", "--yes")
+    output = world.stack.dynconfig("uninstall", "--keep-aws", "--yes")
     # It finishes the writes that it has started.
     world.stack.operator.signal("operator", signal.SIGTERM)
     world.wait("the operator has ended", lambda: not is_alive(pid(world.stack)))
     world.stack.lab.faults(Faults())
-    assert "busy: released" in told, told
+    assert "busy: released" in output, output
     assert json.loads(world.stack.kubectl("get", "dcfg", "-A", "-o", "json"))["items"] == []
     assert 1 < len(world.names()) <= COUNT
     assert {name: tags for name, tags in owners(world).items() if tags} == {}

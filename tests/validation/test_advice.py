@@ -17,8 +17,10 @@ def advised(today: date = TODAY, parameters: tuple[dict[str, Any], ...] = (), **
 
 
 def test_rollout_without_alarms_warns() -> None:
-    (told,) = advised(rollout={})
-    assert told == "spec.rollout: no alarm watches this object, so changes are never rolled back; declare spec.alarms"
+    (warnings,) = advised(rollout={})
+    assert (
+        warnings == "spec.rollout: no alarm watches this object, so changes are never rolled back; declare spec.alarms"
+    )
     custom = {"name": "Orders", "metric": "Failed", "namespace": "Shop", "statistic": "Sum", "threshold": 5}
     alarm = {**custom, "comparison": "GreaterThanThreshold"}
     assert advised(rollout={}, alarms={"defaults": False, "custom": [alarm]}) == []
@@ -56,11 +58,11 @@ def test_rollout_without_alarms_warns() -> None:
     ],
 )
 def test_plaintext_value_with_a_secret_name_warns(name: str, sounds: bool) -> None:
-    told = advised(parameters=({"name": name, "value": "1"},))
-    assert bool(told) == sounds
-    if told:
-        assert f"parameter {name}: looks like a plaintext secret" in told[0]
-        assert "valueFrom.secretKeyRef" in told[0]
+    warnings = advised(parameters=({"name": name, "value": "1"},))
+    assert bool(warnings) == sounds
+    if warnings:
+        assert f"parameter {name}: looks like a plaintext secret" in warnings[0]
+        assert "valueFrom.secretKeyRef" in warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -78,9 +80,9 @@ def test_plaintext_value_with_a_secret_name_warns(name: str, sounds: bool) -> No
 )
 @pytest.mark.parametrize("kind", ["String", "StringList"])
 def test_plaintext_credentials_warn_regardless_of_name(value: str, kind: str, *, is_secret: bool) -> None:
-    told = advised(parameters=({"name": "dsn", "value": value, "type": kind},))
-    assert bool(told) == is_secret
-    assert "p4ss" not in "".join(told)
+    warnings = advised(parameters=({"name": "dsn", "value": value, "type": kind},))
+    assert bool(warnings) == is_secret
+    assert "p4ss" not in "".join(warnings)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +96,8 @@ def test_plaintext_credentials_warn_regardless_of_name(value: str, kind: str, *,
     ],
 )
 def test_unpaired_surrogate_in_json_warns(value: str, *, is_half: bool) -> None:
-    told = advised(parameters=({"name": "j", "value": value, "schema": {"type": "json"}},))
-    assert bool(told) == is_half
+    warnings = advised(parameters=({"name": "j", "value": value, "schema": {"type": "json"}},))
+    assert bool(warnings) == is_half
 
 
 @pytest.mark.parametrize(
@@ -123,13 +125,13 @@ def test_deprecated_runtime_warns_with_the_newest_one() -> None:
     old = {"runtime": "python3.11"}
     assert advised(function=old) == []
     assert advised(RUNTIME_ENDS["python3.11"], function=old) == []
-    (told,) = advised(date(2027, 7, 1), function=old)
-    assert told == ("spec.function.runtime: python3.11 was deprecated by Lambda on 2027-06-30; set python3.14")
+    (warnings,) = advised(date(2027, 7, 1), function=old)
+    assert warnings == ("spec.function.runtime: python3.11 was deprecated by Lambda on 2027-06-30; set python3.14")
 
 
 def test_operator_upgrade_is_advised_if_all_runtimes_are_deprecated() -> None:
-    (told,) = advised(date(2040, 1, 1), function={})
-    assert "upgrade to an operator version" in told
+    (warnings,) = advised(date(2040, 1, 1), function={})
+    assert "upgrade to an operator version" in warnings
 
 
 def test_attached_function_does_not_warn_about_its_runtime() -> None:

@@ -138,8 +138,8 @@ def test_rules_are_not_evaluated_with_unchecked_values(monkeypatch: pytest.Monke
     monkeypatch.setattr(json_schema, "SECONDS", 0.02)
     monkeypatch.setattr(checking, "SECONDS", 0.001)
     last = {"name": "last", "value": "x", "schema": {"type": "integer"}}
-    told = faults(document({}, parameters=[*slow(1), last], rules=[{"rule": "config.last > 1"}]), TEXTS.get)
-    assert [text.partition(":")[0] for text in told] == ["parameter last", "parameter p0"]
+    error = faults(document({}, parameters=[*slow(1), last], rules=[{"rule": "config.last > 1"}]), TEXTS.get)
+    assert [text.partition(":")[0] for text in error] == ["parameter last", "parameter p0"]
 
 
 def test_rules_are_reported_beside_errors_of_values() -> None:

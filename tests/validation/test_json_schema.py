@@ -22,7 +22,7 @@ SLOW_TEXT = "a" * 64 + "!"
 
 
 @pytest.mark.parametrize(
-    ("schema", "value", "told"),
+    ("schema", "value", "message"),
     [
         (SERVER, {"host": "db", "port": 5432}, None),
         (SERVER, {"host": "db", "port": 70000}, "$.port: maximum 65535"),
@@ -48,10 +48,10 @@ SLOW_TEXT = "a" * 64 + "!"
         ({"pattern": r"^\p{L}+$"}, "été", None),
     ],
 )
-def test_error_has_path_and_rule(schema: dict[str, Any], value: object, told: str | None) -> None:
+def test_error_has_path_and_rule(schema: dict[str, Any], value: object, message: str | None) -> None:
     assert schema_fault(schema) is None
     found = fault(schema, json.dumps(value))
-    assert found == (f"does not match jsonSchema: {told}" if told else None)
+    assert found == (f"does not match jsonSchema: {message}" if message else None)
     assert "canary" not in (found or "")
 
 
@@ -61,7 +61,7 @@ def test_three_errors_are_listed_and_the_rest_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "told"),
+    ("schema", "message"),
     [
         ({"type": "objekt"}, "type: 'objekt' is not valid"),
         ({"properties": {"port": {"minimum": "1"}}}, "properties.port.minimum: '1' is not of type 'number'"),
@@ -84,8 +84,8 @@ def test_three_errors_are_listed_and_the_rest_counted() -> None:
         ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "cannot be combined"),
     ],
 )
-def test_invalid_schema_is_rejected_with_field_and_reason(schema: dict[str, Any], told: str) -> None:
-    assert told in (schema_fault(schema) or "")
+def test_invalid_schema_is_rejected_with_field_and_reason(schema: dict[str, Any], message: str) -> None:
+    assert message in (schema_fault(schema) or "")
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_invalid_schema_is_rejected_with_field_and_reason(schema: dict[str, Any]
 )
 @pytest.mark.parametrize("keyword", ["$ref", "$dynamicRef"])
 def test_reference_must_refer_to_a_subschema(keyword: str, target: str, beside: dict[str, Any]) -> None:
-    told = f"items: {keyword} {target} does not refer to a schema in this one; move its target to $defs"
-    assert schema_fault({**beside, "items": {keyword: target}}) == told
+    message = f"items: {keyword} {target} does not refer to a schema in this one; move its target to $defs"
+    assert schema_fault({**beside, "items": {keyword: target}}) == message
 
 
 @pytest.mark.parametrize(

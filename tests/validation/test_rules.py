@@ -79,7 +79,7 @@ def test_rules_that_hold(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "expected"),
     [
         ("config['db/pool'] > config['db/max']", "failed: config['db/pool'] > config['db/max']"),
         ("config['db/pol'] > 1", "references parameter db/pol, which is not declared"),
@@ -103,9 +103,9 @@ def test_rules_that_hold(rule: str) -> None:
         ("[1].all(config, config > 0)", "declares a variable config"),
     ],
 )
-def test_failed_rules_are_reported_without_values(rule: str, told: str) -> None:
+def test_failed_rules_are_reported_without_values(rule: str, expected: str) -> None:
     (found,) = checked(rule)
-    assert told in found.fault
+    assert expected in found.fault
     assert "llo" not in found.fault
 
 
@@ -115,7 +115,7 @@ def test_rule_is_reported_with_its_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         (("integer", "9223372036854775808"), "parameter big has an integer of more than 64 bits"),
         (("json", '{"a": [9223372036854775808]}'), "parameter big has an integer of more than 64 bits"),
@@ -126,8 +126,8 @@ def test_rule_is_reported_with_its_message() -> None:
         (("string", "x\0y"), "parameter big has a NUL character"),
     ],
 )
-def test_unsupported_value_is_reported_if_a_rule_reads_it(value: tuple[str, str], told: str) -> None:
-    assert told in (fault("config.big == config.big", big=value) or "")
+def test_unsupported_value_is_reported_if_a_rule_reads_it(value: tuple[str, str], expected: str) -> None:
+    assert expected in (fault("config.big == config.big", big=value) or "")
     assert fault("config.on", big=value) is None
 
 

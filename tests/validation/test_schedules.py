@@ -32,7 +32,7 @@ def test_documented_expressions_are_valid(expression: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"),
+    ("expression", "message"),
     [
         ("0 8 * * *", "six fields"),
         ("cron(0 8 * * *)", "has 5 fields"),
@@ -57,14 +57,14 @@ def test_documented_expressions_are_valid(expression: str) -> None:
         ("at(2026-02-03T08:00:00Z)", "is not a valid time"),
     ],
 )
-def test_invalid_expressions_are_rejected(expression: str, told: str) -> None:
-    assert told in (schedules.fault(expression) or "")
+def test_invalid_expressions_are_rejected(expression: str, message: str) -> None:
+    assert message in (schedules.fault(expression) or "")
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"), [("rate(1 hours)", "rate(1 hour)"), ("rate(5 minute)", "rate(5 minutes)")]
+    ("expression", "message"), [("rate(1 hours)", "rate(1 hour)"), ("rate(5 minute)", "rate(5 minutes)")]
 )
-def test_rate_with_the_wrong_plural_warns(expression: str, told: str) -> None:
+def test_rate_with_the_wrong_plural_warns(expression: str, message: str) -> None:
     assert schedules.fault(expression) is None
-    assert told in (schedules.advice(expression) or "")
+    assert message in (schedules.advice(expression) or "")
     assert schedules.advice("rate(5 minutes)") is None

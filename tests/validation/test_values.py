@@ -45,7 +45,7 @@ def test_types(form: str, good: list[str], bad: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "value", "told"),
+    ("schema", "value", "message"),
     [
         ({"type": "integer", "minimum": 1}, "0", "below the minimum 1"),
         ({"type": "number", "maximum": 0.5}, "0.6", "above the maximum 0.5"),
@@ -55,8 +55,8 @@ def test_types(form: str, good: list[str], bad: list[str]) -> None:
         ({"maxLength": 3}, "abcd", "more than 3"),
     ],
 )
-def test_violated_limit_is_named(schema: dict[str, Any], value: str, told: str) -> None:
-    assert told in (fault(value, schema) or "")
+def test_violated_limit_is_named(schema: dict[str, Any], value: str, message: str) -> None:
+    assert message in (fault(value, schema) or "")
 
 
 @pytest.mark.parametrize("pattern", ["^[a-z]+$", "^(a$|b$)", r"^\w+$", "^[]$a]+$", "^[[:alpha:]$]+$"])
@@ -80,7 +80,7 @@ def test_escaped_dollar_is_not_an_anchor(pattern: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "form", "told"),
+    ("value", "form", "message"),
     [
         ("5432\n", {"type": "integer"}, "ends with a newline"),
         ("db.example.internal\n", {"type": "host"}, "printf"),
@@ -91,9 +91,9 @@ def test_escaped_dollar_is_not_an_anchor(pattern: str, value: str) -> None:
         ("a\n", {"pattern": "^[a-z]+$"}, "ends with a newline"),
     ],
 )
-def test_invisible_differences_are_hinted(value: str, form: dict[str, Any], told: str) -> None:
+def test_invisible_differences_are_hinted(value: str, form: dict[str, Any], message: str) -> None:
     found = fault(value, form) or ""
-    assert told in found
+    assert message in found
     assert len(value) < 3 or value.strip() not in found
 
 
@@ -102,7 +102,7 @@ def test_other_errors_have_no_hint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "tier", "told"),
+    ("size", "tier", "message"),
     [
         (4096, "Standard", None),
         (4097, "Standard", "set tier: Advanced"),
@@ -112,9 +112,9 @@ def test_other_errors_have_no_hint() -> None:
         (8192, "Intelligent-Tiering", None),
     ],
 )
-def test_sizes_are_bytes_and_belong_to_the_tier(size: int, tier: str, told: str | None) -> None:
+def test_sizes_are_bytes_and_belong_to_the_tier(size: int, tier: str, message: str | None) -> None:
     found = fault("ü" * (size // 2) + "x" * (size % 2), None, tier=tier)
-    assert found is None if told is None else told in (found or "")
+    assert found is None if message is None else message in (found or "")
 
 
 def test_string_list_has_no_empty_item() -> None:

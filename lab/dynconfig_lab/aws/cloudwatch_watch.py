@@ -129,11 +129,11 @@ class Watch:
         """The child alarms in ALARM, in the format of StateReasonData."""
         known = alarms_of(parent.region)
         firing = [known[name] for name in parent.children if name in known and known[name].state.value == "ALARM"]
-        told = [
+        children_in_alarm = [
             {"arn": alarm.alarm_arn, "state": {"value": "ALARM", "timestamp": alarm.state.to_json()["timestamp"]}}
             for alarm in firing
         ]
-        return json.dumps({"triggeringAlarms": told}, separators=(",", ":"))
+        return json.dumps({"triggeringAlarms": children_in_alarm}, separators=(",", ":"))
 
     def _on_change(self, alarm: Alarm, previous: State) -> None:
         cloudwatch_history.state_changed(alarm, previous)

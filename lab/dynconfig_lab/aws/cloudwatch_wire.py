@@ -56,12 +56,12 @@ class Wire:
         """An error response; its code is also sent in a header, since the other protocols name some errors differently."""
         if self.name == "query":
             return Answer.of_query_error(error)
-        told = Answer.of_error(error)
+        answer_of_error = Answer.of_error(error)
         code = (("x-amzn-query-error", f"{error.code};{'Receiver' if error.status >= 500 else 'Sender'}"),)
         if self.name == "cbor":
             body = cbor.encode({"__type": error.code, "message": error.message})
-            return replace(told, headers=_CBOR_HEADERS + code, body=body)
-        return replace(told, headers=told.headers + code)
+            return replace(answer_of_error, headers=_CBOR_HEADERS + code, body=body)
+        return replace(answer_of_error, headers=answer_of_error.headers + code)
 
 
 _CBOR_HEADERS = (("Content-Type", cbor.CONTENT_TYPE), ("smithy-protocol", "rpc-v2-cbor"))

@@ -84,8 +84,8 @@ class EventsControl:
             raise _invalid("entries", f"Member must have length less than or equal to {MOST_IN_A_CALL}")
         if sum(map(_size, entries)) > LARGEST_CALL:
             raise AwsError("ValidationException", "Total size of the entries in the request is over the limit.")
-        told = [self._put_entry(request, entry) for entry in entries]
-        return Answer.of({"FailedEntryCount": sum("ErrorCode" in entry for entry in told), "Entries": told})
+        results = [self._put_entry(request, entry) for entry in entries]
+        return Answer.of({"FailedEntryCount": sum("ErrorCode" in entry for entry in results), "Entries": results})
 
     def _put_entry(self, request: Request, entry: Document) -> Document:
         fault = _fault(entry)

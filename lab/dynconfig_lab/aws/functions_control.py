@@ -129,8 +129,8 @@ class FunctionsControl:
         before = functions_store.spec(region, about.name, self._known(region, about.name))
         answer = request.forward(document, path=path)
         if answer.is_success:
-            told = None if layers is None else tuple(layers)
-            self._states.updated(region, about.name, before, told, kept(document))
+            changed = None if layers is None else tuple(layers)
+            self._states.updated(region, about.name, before, changed, kept(document))
         return self._dressed(region, answer)
 
     def _update_code(self, request: Request, about: Named, path: str) -> Answer:
@@ -243,8 +243,8 @@ class FunctionsControl:
 
 def _with(answer: Answer, configuration: Document, architectures: list[str] | None) -> Answer:
     """Moto returns the previous architecture."""
-    told = {**configuration, **({"Architectures": architectures} if architectures else {})}
-    return Answer(answer.status, answer.headers, json.dumps(told).encode()) if answer.is_success else answer
+    changed = {**configuration, **({"Architectures": architectures} if architectures else {})}
+    return Answer(answer.status, answer.headers, json.dumps(changed).encode()) if answer.is_success else answer
 
 
 def _pass(_control: FunctionsControl, request: Request) -> Answer:

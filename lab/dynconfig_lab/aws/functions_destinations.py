@@ -26,8 +26,8 @@ def check_destinations(document: Mapping[str, Any], region: str, function: str) 
 
     Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaEventInvokeConfig.
     """
-    told = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
-    if not any(document.get(name) is not None for name in told):
+    fields = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+    if not any(document.get(name) is not None for name in fields):
         raise refused("You must specify at least one of error handling or destination setting.")
     for outcome in ("OnSuccess", "OnFailure"):
         arn = document.get("DestinationConfig", {}).get(outcome, {}).get("Destination", "")

@@ -128,17 +128,17 @@ class Layer:
 
     def _pass(self, environ: Environ, body: bytes) -> Answer:
         """Moto's response to the request with this body."""
-        told: list[tuple[str, list[tuple[str, str]]]] = []
+        started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
-            told.append((status, headers))
+            started.append((status, headers))
 
         inner = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
         try:
             content = b"".join(self._moto(inner, start_response))
         except NotImplementedError:
             raise AwsError("NotEmulated", "The lab does not emulate this call.") from None
-        status, headers = told[-1]
+        status, headers = started[-1]
         if status.startswith(("500", "404")) and b"<html" in content[:200].lower():
             raise AwsError("NotEmulated", "The lab does not emulate this call.")
         return Answer(status, tuple(headers), content)

@@ -42,8 +42,8 @@ def _operations(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
 def _pattern(path: str) -> str:
     """The regular expression of a path with placeholders; an ARN contains slashes."""
     parts = re.split(r"(\{[^}]+\})", path)
-    told = (_placeholder(part) if part.startswith("{") else re.escape(part) for part in parts)
-    return "".join(told) + "/?"
+    patterns = (_placeholder(part) if part.startswith("{") else re.escape(part) for part in parts)
+    return "".join(patterns) + "/?"
 
 
 def _placeholder(part: str) -> str:

@@ -141,11 +141,11 @@ class ParameterStore:
             return answer
         document = answer.document()
         stored = {item.version: item for item in ssm_backends[ACCOUNT][call.region]._parameters.get(name, [])}
-        told = [
+        described = [
             {**item, "Policies": ssm_describe.policies(stored[item["Version"]].policies or "")}
             for item in document["Parameters"]
         ]
-        return Answer.of({**document, "Parameters": told})
+        return Answer.of({**document, "Parameters": described})
 
     def describe(self, call: Call, request: Request, _forward: Forward) -> Answer:
         """DescribeParameters, which moto limits to ten per page and scans slowly."""
@@ -190,8 +190,8 @@ class ParameterStore:
         document = answer.document()
         for item in document.get("Parameters", []):
             _check_readable(_call.region, item, request)
-        told = [_described(item, request, item["Name"], "") for item in document.get("Parameters", [])]
-        return Answer.of({**document, "Parameters": told})
+        described = [_described(item, request, item["Name"], "") for item in document.get("Parameters", [])]
+        return Answer.of({**document, "Parameters": described})
 
     def _delete_expired(self) -> None:
         """Delete parameters whose Expiration has passed; AWS does so with a delay.

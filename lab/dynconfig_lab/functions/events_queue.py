@@ -147,8 +147,8 @@ def _configured(spec: FunctionSpec) -> tuple[int, dict[str, str]]:
     function = functions_store.stored(spec.region, spec.name)
     found = function.event_invoke_config[-1].config if function and function.event_invoke_config else {}
     destinations = found.get("DestinationConfig") or {}
-    told = {outcome: str(about.get("Destination") or "") for outcome, about in destinations.items()}
-    return int(found.get("MaximumRetryAttempts", RETRIES)), told
+    arns = {outcome: str(about.get("Destination") or "") for outcome, about in destinations.items()}
+    return int(found.get("MaximumRetryAttempts", RETRIES)), arns
 
 
 def _record(spec: FunctionSpec, payload: bytes, result: Result, attempts: int) -> dict[str, Any]:

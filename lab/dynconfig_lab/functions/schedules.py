@@ -127,10 +127,10 @@ def _input(region: str, schedule: Any, now: float) -> bytes:
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     """
     at, execution = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), str(uuid.uuid4())
-    told: str = schedule.target.get("Input") or ""
+    rendered: str = schedule.target.get("Input") or ""
     known = {"schedule-arn": schedule.arn, "scheduled-time": at, "execution-id": execution, "attempt-number": "1"}
     for name, value in known.items():
-        told = told.replace(f"<aws.scheduler.{name}>", value)
+        rendered = rendered.replace(f"<aws.scheduler.{name}>", value)
     event = {
         "version": "0",
         "id": execution,
@@ -142,4 +142,4 @@ def _input(region: str, schedule: Any, now: float) -> bytes:
         "resources": [schedule.arn],
         "detail": "{}",
     }
-    return (told or json.dumps(event)).encode()
+    return (rendered or json.dumps(event)).encode()

@@ -52,5 +52,5 @@ class Result:
     @classmethod
     def failed(cls, kind: str, message: str) -> "Result":
         """A failure in Lambda's words."""
-        told: dict[str, Any] = {"errorType": kind, "errorMessage": message}
-        return cls(json.dumps(told).encode(), "Unhandled")
+        document: dict[str, Any] = {"errorType": kind, "errorMessage": message}
+        return cls(json.dumps(document).encode(), "Unhandled")

@@ -33,8 +33,8 @@ def overrides(argocd: Path, home: Path, verb: str, obj: str, *arguments: str) ->
 
 @pytest.mark.parametrize("test", HEALTH, ids=lambda test: test["inputPath"])
 def test_health_matches_the_cases(test: dict[str, Any], argocd: Path, tmp_path: Path) -> None:
-    told = overrides(argocd, tmp_path, "health", test["inputPath"])
-    assert told.splitlines() == [
+    printed = overrides(argocd, tmp_path, "health", test["inputPath"])
+    assert printed.splitlines() == [
         f"STATUS: {test['healthStatus']['status']}",
         f"MESSAGE: {test['healthStatus']['message']}",
     ]
@@ -42,8 +42,8 @@ def test_health_matches_the_cases(test: dict[str, Any], argocd: Path, tmp_path: 
 
 @pytest.mark.parametrize("test", ACTIONS["discoveryTests"], ids=lambda test: test["inputPath"])
 def test_offered_actions_match_the_cases(test: dict[str, Any], argocd: Path, tmp_path: Path) -> None:
-    told = overrides(argocd, tmp_path, "list-actions", f"actions/{test['inputPath']}")
-    rows = {line.split()[0]: line.split()[1] for line in told.splitlines()[1:]}
+    printed = overrides(argocd, tmp_path, "list-actions", f"actions/{test['inputPath']}")
+    rows = {line.split()[0]: line.split()[1] for line in printed.splitlines()[1:]}
     assert rows == {item["name"]: str(item["disabled"]).lower() for item in test["result"]}
 
 
@@ -57,6 +57,6 @@ def test_offered_actions_match_the_cases(test: dict[str, Any], argocd: Path, tmp
 )
 def test_actions_change_the_object_as_in_the_cases(action: str, changed: str, argocd: Path, tmp_path: Path) -> None:
     (test,) = (item for item in ACTIONS["actionTests"] if item["action"] == action)
-    told = overrides(argocd, tmp_path, "run-action", f"actions/{test['inputPath']}", action)
-    added = [line for line in told.splitlines() if line.startswith((">", "+ "))]
-    assert [line for line in added if changed in line], told
+    printed = overrides(argocd, tmp_path, "run-action", f"actions/{test['inputPath']}", action)
+    added = [line for line in printed.splitlines() if line.startswith((">", "+ "))]
+    assert [line for line in added if changed in line], printed

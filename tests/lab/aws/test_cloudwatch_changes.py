@@ -215,9 +215,9 @@ def test_each_state_has_its_own_actions_and_none_while_disabled(watched: Watched
     watched.cloudwatch.enable_alarm_actions(AlarmNames=[name])
     watched.set(name, "INSUFFICIENT_DATA")
     watched.set(name, "OK")
-    told = [json.loads(sent["Message"]) for sent in queue.bodies(3)]
+    notifications = [json.loads(sent["Message"]) for sent in queue.bodies(3)]
     # A queue does not guarantee the order of messages.
-    assert sorted((message["AlarmName"], message["NewStateValue"]) for message in told) == sorted(
+    assert sorted((message["AlarmName"], message["NewStateValue"]) for message in notifications) == sorted(
         [(parent, "ALARM"), (parent, "ALARM"), (name, "OK")]
     )
 

@@ -93,9 +93,9 @@ def test_failing_evaluation_of_one_alarm_does_not_affect_others(
     finally:
         with LOCK:
             alarms_of("eu-west-1").pop("broken")
-    (told, *_) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert told.getMessage() == "The lab itself failed at the alarm broken"
-    assert told.exc_info, "with a traceback"
+    (logged, *_) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert logged.getMessage() == "The lab itself failed at the alarm broken"
+    assert logged.exc_info, "with a traceback"
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ def ask(request: pytest.FixtureRequest, lab: AwsLab, http: httpx2.Client) -> Any
         headers = {"Authorization": SIGNED, **{key: str(value) for key, value in asked["headers"].items()}}
         body = {"data": asked["body"]} if isinstance(asked["body"], dict) else {"content": asked["body"]}
         answer = http.post(lab.endpoint + asked["url_path"], headers=headers, **body)
-        told = {"headers": answer.headers, "status_code": answer.status_code, "body": answer.content}
-        parsed: dict[str, Any] = parser.parse(told, model.output_shape)
+        response = {"headers": answer.headers, "status_code": answer.status_code, "body": answer.content}
+        parsed: dict[str, Any] = parser.parse(response, model.output_shape)
         return parsed
 
     return call

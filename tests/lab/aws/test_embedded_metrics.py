@@ -18,8 +18,8 @@ def line(directive: dict[str, Any] | None = None, **members: Any) -> str:
 
 
 def datum(value: float, dimensions: dict[str, str], unit: str = "Count", name: str = "Reads") -> dict[str, Any]:
-    told = [{"Name": key, "Value": text} for key, text in dimensions.items()]
-    return {"MetricName": name, "Dimensions": told, "Value": value, "Unit": unit, "Timestamp": AT}
+    pairs = [{"Name": key, "Value": text} for key, text in dimensions.items()]
+    return {"MetricName": name, "Dimensions": pairs, "Value": value, "Unit": unit, "Timestamp": AT}
 
 
 @pytest.mark.parametrize(

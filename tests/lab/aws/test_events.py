@@ -60,9 +60,9 @@ def test_failing_rule_does_not_affect_events_of_other_rules(
     put(ssm, f"{path}/b")
     assert queue.changes(2) == [("Create", f"{path}/a"), ("Create", f"{path}/b")]
     broken.targets[:] = whole
-    told = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert [record.getMessage() for record in told] == [f"The lab itself failed at the rule {wires.rules[0]}"] * 2
-    assert all(record.exc_info for record in told), "with a traceback"
+    logged = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [record.getMessage() for record in logged] == [f"The lab itself failed at the rule {wires.rules[0]}"] * 2
+    assert all(record.exc_info for record in logged), "with a traceback"
 
 
 def test_many_writes_keep_their_order(ssm: Any, wires: Wires, path: str) -> None:

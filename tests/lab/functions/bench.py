@@ -85,8 +85,8 @@ class Bench:
 
     def invoke(self, name: str, payload: Any = None, **more: Any) -> Answer:
         """Invoke a function."""
-        told = {} if payload is None else {"Payload": json.dumps(payload)}
-        answer = self.aws("lambda").invoke(FunctionName=name, LogType="Tail", **told, **more)
+        given = {} if payload is None else {"Payload": json.dumps(payload)}
+        answer = self.aws("lambda").invoke(FunctionName=name, LogType="Tail", **given, **more)
         body = answer["Payload"].read()
         log = base64.b64decode(answer.get("LogResult", "")).decode()
         return Answer(answer["StatusCode"], json.loads(body) if body else None, answer.get("FunctionError", ""), log)

@@ -91,11 +91,11 @@ def test_success_has_a_destination(bench: Bench, aws: Callable[[str], Any], queu
 
 
 def test_function_can_be_the_destination(bench: Bench, aws: Callable[[str], Any]) -> None:
-    told, name = bench.function(LOGS_EVENT), bench.function(FAILING)
-    arn = aws("lambda").get_function_configuration(FunctionName=told)["FunctionArn"]
+    receiver, name = bench.function(LOGS_EVENT), bench.function(FAILING)
+    arn = aws("lambda").get_function_configuration(FunctionName=receiver)["FunctionArn"]
     send_to(aws, name, "OnFailure", arn, MaximumRetryAttempts=0)
     bench.invoke(name, {"id": "c"}, InvocationType="Event")
-    assert bench.said(told, '"requestPayload": {"id": "c"}')
+    assert bench.said(receiver, '"requestPayload": {"id": "c"}')
 
 
 def test_topic_can_be_the_destination(bench: Bench, aws: Callable[[str], Any], queue: Any) -> None:

@@ -46,9 +46,9 @@ class Site:
         found: dict[str, Any] = answer.json()
         return found
 
-    def answer(self, told: object) -> httpx2.Response:
+    def answer(self, reply: object) -> httpx2.Response:
         """The response for this result of the function."""
-        return self.ask(headers={"X-Answer": json.dumps(told)})
+        return self.ask(headers={"X-Answer": json.dumps(reply)})
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_text_is_unchanged_and_anything_else_is_base64(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "status", "kind", "body"),
+    ("reply", "status", "kind", "body"),
     [
         ({"colour": "red"}, 200, "application/json", '{"colour": "red"}'),
         (["a"], 200, "application/json", '["a"]'),
@@ -135,9 +135,9 @@ def test_text_is_unchanged_and_anything_else_is_base64(site: Site) -> None:
         ),
     ],
 )
-def test_result_of_the_function_is_returned(site: Site, told: object, status: int, kind: str, body: str) -> None:
+def test_result_of_the_function_is_returned(site: Site, reply: object, status: int, kind: str, body: str) -> None:
     site.route("$default")
-    answer = site.answer(told)
+    answer = site.answer(reply)
     assert (answer.status_code, answer.headers["content-type"], answer.text) == (status, kind, body)
 
 

@@ -94,9 +94,9 @@ def test_failing_schedule_does_not_affect_others(harness: ScheduleHarness, caplo
     stored = scheduler_backends[ACCOUNT]["eu-west-1"].schedule_groups["default"].schedules[broken]
     stored.schedule_expression_timezone = "Nowhere/Nothing"
     assert harness.after(130) == 1
-    told = [record for record in caplog.records if record.levelname == "ERROR" and broken in record.getMessage()]
-    assert told
-    assert all(record.exc_info for record in told), "with a traceback"
+    logged = [record for record in caplog.records if record.levelname == "ERROR" and broken in record.getMessage()]
+    assert logged
+    assert all(record.exc_info for record in logged), "with a traceback"
 
 
 def test_change_restarts_the_interval(harness: ScheduleHarness) -> None:
