@@ -205,10 +205,19 @@ def test_other_edits_are_allowed(before: dict[str, Any], after: dict[str, Any]) 
     assert list(refused_edits(spec(**before), spec(**after))) == []
 
 
-def test_every_transition_rule_has_a_local_check() -> None:
-    rules = [rule for model in Model.__subclasses__() for rule in model.rules if "oldSelf" in rule.cel]
-    assert len(rules) == 3
-    assert all(rule.allows is not None and rule.field for rule in rules)
+def test_every_rule_is_checked_locally_and_transitions_have_a_field() -> None:
+    rules = [rule for model in Model.__subclasses__() for rule in model.rules]
+    assert all(rule.cel or rule.holds for rule in rules)
+    assert [rule.field for rule in rules if rule.is_transition] == ["mode", "path", "region"]
+
+
+def test_rules_that_iterate_longer_than_the_library_allows_are_left_to_the_api_server() -> None:
+    tags = {f"key-{number}": "a" for number in range(12)}
+    parameters = [{"name": f"p{number}", "value": "1", "tags": tags} for number in range(1000)]
+    assert len(spec(parameters=parameters).parameters) == 1000
+    topic = "arn:aws:sns:us-east-1:123456789012:t"
+    with pytest.raises(ValidationError, match="region of this object"):
+        spec(parameters=parameters, region="eu-west-1", alarms={"defaults": False, "notify": [topic]})
 
 
 def models(model: type[Model] = DynamicConfigSpec) -> Iterator[type[Model]]:

@@ -298,15 +298,15 @@ def test_rule_over_an_invalid_value_is_unchecked() -> None:
 
 @pytest.mark.parametrize(
     ("more", "imported"),
-    [({}, "set()"), ({"rules": [{"rule": "config.a == '1'"}]}, "{'cel_expr_python'}")],
+    [({}, "set()"), ({"rules": [{"rule": "config.a == '1'"}]}, "{'dynconfig.validation.cel'}")],
     ids=["without rules", "with a rule"],
 )
-def test_cel_is_only_imported_for_objects_with_rules(more: dict[str, Any], imported: str) -> None:
+def test_evaluation_of_rules_is_only_imported_for_objects_with_rules(more: dict[str, Any], imported: str) -> None:
     document = {"spec": {"path": "/app", "parameters": [{"name": "a", "value": "1"}], **more}}
     code = (
         "import sys; from dynconfig.validation.declare import faults; "
         f"assert faults({document!r}, lambda source: None) == (); "
-        "print({'cel_expr_python', 'jsonschema'} & {*sys.modules})"
+        "print({'dynconfig.validation.cel', 'jsonschema'} & {*sys.modules})"
     )
     answer = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == imported

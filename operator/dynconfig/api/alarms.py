@@ -114,9 +114,6 @@ class AlarmSpec(Model):
         Rule(
             cel="!has(self.periodSeconds) || self.periodSeconds in [10, 20, 30] || self.periodSeconds % 60 == 0",
             message="periodSeconds must be 10, 20, 30 or a multiple of 60",
-            holds=lambda alarm: (
-                alarm.period_seconds is None or alarm.period_seconds in (10, 20, 30) or alarm.period_seconds % 60 == 0
-            ),
             field="periodSeconds",
         ),
         Rule(
@@ -125,16 +122,12 @@ class AlarmSpec(Model):
             f"{MOST_DEFAULT_PERIODS})) <= (has(self.periodSeconds) && self.periodSeconds >= {HOUR} ? {WEEK} : {DAY})",
             message="periodSeconds times evaluationPeriods must not exceed 86400 (one day), or 604800 (seven days) "
             "if periodSeconds is 3600 or more",
-            holds=lambda alarm: _span(alarm) <= (WEEK if (alarm.period_seconds or PERIOD) >= HOUR else DAY),
             field="evaluationPeriods",
         ),
         Rule(
             cel="!has(self.datapointsToAlarm) || "
             "(has(self.evaluationPeriods) && self.datapointsToAlarm <= self.evaluationPeriods)",
             message="datapointsToAlarm requires evaluationPeriods and must not exceed it",
-            holds=lambda alarm: (
-                alarm.datapoints_to_alarm is None or alarm.datapoints_to_alarm <= (alarm.evaluation_periods or 0)
-            ),
             field="datapointsToAlarm",
         ),
         Rule(
@@ -142,40 +135,27 @@ class AlarmSpec(Model):
             ": !(has(self.statistic) && has(self.extendedStatistic))",
             message="exactly one of statistic and extendedStatistic must be set",
             advice=HELD_ELSEWHERE,
-            holds=lambda alarm: (
-                (alarm.statistic is None) != (alarm.extended_statistic is None)
-                if alarm.metric
-                else alarm.statistic is None or alarm.extended_statistic is None
-            ),
         ),
         Rule(
             cel="has(self.metric) ? has(self.namespace) && has(self.threshold) && has(self.comparison) "
             f": self.name in {list(DEFAULT_NAMES)}",
             message="an alarm needs metric, namespace, threshold and comparison, unless its name is that of a default alarm: "
             f"{', '.join(DEFAULT_NAMES)}",
-            holds=lambda alarm: (
-                None not in (alarm.namespace, alarm.threshold, alarm.comparison)
-                if alarm.metric
-                else alarm.name in DEFAULT_NAMES
-            ),
         ),
         Rule(
             cel="has(self.metric) || "
             "!(has(self.namespace) || has(self.unit) || (has(self.dimensions) && size(self.dimensions) > 0))",
             message="namespace, dimensions and unit require metric; an overridden default alarm keeps its own",
-            holds=lambda alarm: bool(alarm.metric) or not (alarm.namespace or alarm.unit or alarm.dimensions),
         ),
         Rule(
             cel="!has(self.dimensions) || self.dimensions.all(name, size(name) >= 1 && size(name) <= 255 && "
             "!name.startsWith(':'))",
             message="dimension names must have 1 to 255 characters and must not begin with a colon",
-            holds=lambda alarm: all(name and not name.startswith(":") for name in alarm.dimensions),
             field="dimensions",
         ),
         Rule(
             cel=f"!(self.name in {[UNHEALTHY, DRIFT]})",
             message=f"name must not be {UNHEALTHY} or {DRIFT}, which are reserved for the composite alarm and the drift alarm",
-            holds=lambda alarm: alarm.name not in (UNHEALTHY, DRIFT),
             field="name",
         ),
     )
@@ -207,12 +187,10 @@ class AlarmsSpec(Model):
     rules: ClassVar[tuple[Rule, ...]] = (
         # The API server enforces both for a set and a list-map; these rules check files locally.
         Rule(
-            cel="",
             message="notify must not repeat a topic",
             holds=lambda alarms: len(set(alarms.notify)) == len(alarms.notify),
         ),
         Rule(
-            cel="",
             message="custom must not repeat a name",
             holds=lambda alarms: len({alarm.name for alarm in alarms.custom}) == len(alarms.custom),
         ),
@@ -230,17 +208,7 @@ class AlarmsSpec(Model):
         over, drift = (UNHEALTHY,) if self.all else (), (DRIFT,) if self.drift else ()
         return (*over, *(alarm.name for alarm in self.all), *drift)
 
-    @property
-    def needs_function(self) -> bool:
-        """Whether an alarm watches the function of this object."""
-        return any(alarm.is_default for alarm in self.all)
-
 
 def region_of(topic: str) -> str:
     """Return the region in the ARN of a topic."""
     return topic.split(":")[3]
-
-
-def _span(alarm: AlarmSpec) -> int:
-    periods = alarm.evaluation_periods or (PERIODS if alarm.metric else MOST_DEFAULT_PERIODS)
-    return (alarm.period_seconds or PERIOD) * periods

@@ -44,7 +44,6 @@ class LabelExpression(Model):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="",
             message="In and NotIn require at least one value; Exists and DoesNotExist take none",
             holds=lambda expression: bool(expression.values) == (expression.operator in (Operator.IN, Operator.NOT_IN)),
         ),
@@ -88,12 +87,10 @@ class AllowRule(Model):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="",
             message="a rule requires namespaces or namespaceSelector; namespaces: ['*'] selects all",
             holds=lambda rule: bool(rule.namespaces) or rule.namespace_selector is not None,
         ),
         Rule(
-            cel="",
             message="destinations and topics must be ARNs with a 12-digit account ID, for example "
             "arn:aws:sns:eu-west-1:123456789012:{namespace}_*",
             holds=lambda rule: all(_OF_AN_ACCOUNT.fullmatch(arn) for arn in (*rule.destinations, *rule.topics)),

@@ -1,11 +1,14 @@
 """The base class of all API models: strict fields, and rules enforced both here and in the API server."""
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
+
+from dynconfig.api import cel
 
 # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 HELD_ELSEWHERE = (
@@ -26,22 +29,30 @@ Flag = Annotated[bool, Strict()]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule over several fields, written twice: in CEL for the API server, in Python for local files.
+    """A rule over several fields, written in CEL for the API server and for local files.
 
-    `holds` is None for a transition rule (`oldSelf`); `allows` checks those, given the model before and after. `advice` is added
-    to the message in the CRD only, since it applies to objects in the cluster.
+    `holds` replaces it in local files if CEL cannot express it, or takes long: the library compiles a pattern on each call.
+    `advice` is added to the message in the CRD only, since it applies to objects in the cluster.
     """
 
-    cel: str
     message: str
+    cel: str = ""
     holds: Callable[[Any], bool] | None = None
     field: str = ""
     advice: str = ""
-    allows: Callable[[Any, Any], bool] | None = None
+
+    @property
+    def is_transition(self) -> bool:
+        """Whether the rule compares an object with what it was before an edit."""
+        return "oldSelf" in self.cel
 
 
 FIELDS_ALONE = {"rules": False}
 """Validation context that skips the rules."""
+
+
+FOR_RULES = {"rules": True}
+"""Serialization context of documents for rules, which do not read free-form fields; CEL supports no integers above 64 bits."""
 
 
 class Model(BaseModel):
@@ -86,14 +97,28 @@ class _Readable:
 
 def broken_rules(model: Model, unreadable: Collection[str] = ()) -> Iterator[str]:
     """Yield the messages of broken rules. A rule that needs an unreadable field is not evaluated."""
+    rules = [rule for rule in model.rules if not rule.is_transition]
+    aliases = [type(model).model_fields[name].alias for name in unreadable]
+    expressions = [
+        rule.cel for rule in rules if not rule.holds and not any(_reads(rule.cel, str(name)) for name in aliases)
+    ]
+    broken = cel.broken(expressions, document(model)) if expressions else ()
     readable = _Readable(model, unreadable) if unreadable else model
-    for rule in model.rules:
+    for rule in rules:
         try:
-            holds = rule.holds is None or rule.holds(readable)
+            if rule.cel in broken or not (rule.holds is None or rule.holds(readable)):
+                yield rule.message
         except _Unreadable:
             continue
-        if not holds:
-            yield rule.message
+
+
+def document(model: Model) -> dict[str, Any]:
+    """Return a model as the API server passes it to rules."""
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True, context=FOR_RULES)
+
+
+def _reads(expression: str, field: str) -> bool:
+    return re.search(rf"\bself\.{field}\b", expression) is not None
 
 
 def refused_edits(before: Model, after: Model, place: str = "spec") -> Iterator[str]:
@@ -101,9 +126,9 @@ def refused_edits(before: Model, after: Model, place: str = "spec") -> Iterator[
 
     https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#transition-rules
     """
-    for rule in after.rules:
-        if rule.allows is not None and not rule.allows(before, after):
-            yield f"{place}.{rule.field}: {rule.message}"
+    transitions = [rule for rule in after.rules if rule.is_transition]
+    broken = cel.broken((rule.cel for rule in transitions), document(after), document(before)) if transitions else ()
+    yield from (f"{place}.{rule.field}: {rule.message}" for rule in transitions if rule.cel in broken)
     for name, field in type(after).model_fields.items():
         old, new = getattr(before, name), getattr(after, name)
         if isinstance(old, Model) and isinstance(new, Model):

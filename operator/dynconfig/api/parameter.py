@@ -4,9 +4,9 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, WithJsonSchema
 
-from dynconfig.api.model import HELD_ELSEWHERE, Flag, Model, Number, Rule, WholeNumber
+from dynconfig.api.model import FOR_RULES, HELD_ELSEWHERE, Flag, Model, Number, Rule, WholeNumber
 from dynconfig.api.parameter_policy import ParameterPolicy, expiration, is_whole
 from dynconfig.api.tags import LEGAL_TAG_KEYS, NO_RESERVED_TAGS, Tags
 
@@ -100,7 +100,6 @@ class ValueFrom(Model):
             cel="has(self.secretKeyRef) != has(self.configMapKeyRef)",
             message="exactly one of secretKeyRef and configMapKeyRef must be set",
             advice=HELD_ELSEWHERE,
-            holds=lambda source: (source.secret_key_ref is None) != (source.config_map_key_ref is None),
         ),
     )
 
@@ -130,6 +129,7 @@ def _not_too_deep(schema: object) -> object:
 JsonSchema = Annotated[
     dict[str, JsonValue],
     BeforeValidator(_not_too_deep),
+    PlainSerializer(lambda schema, info: {} if info.context is FOR_RULES else schema),
     WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
 ]
 
@@ -158,30 +158,21 @@ class ValueSchema(Model):
         Rule(
             cel="(!has(self.minimum) && !has(self.maximum)) || self.type in ['integer', 'number']",
             message="minimum and maximum require type integer or number",
-            holds=lambda schema: schema.bounds == (None, None) or schema.type in ("integer", "number"),
         ),
         Rule(
             cel="!has(self.minimum) || !has(self.maximum) || self.minimum <= self.maximum",
             message="minimum must not exceed maximum",
-            holds=lambda schema: None in schema.bounds or schema.minimum <= schema.maximum,
         ),
         Rule(
             cel="!has(self.jsonSchema) || self.type == 'json'",
             message="jsonSchema requires type json",
-            holds=lambda schema: schema.json_schema is None or schema.type == "json",
         ),
         # CEL cannot compute the size of a field that preserves unknown fields.
         Rule(
-            cel="",
             message=f"jsonSchema must not exceed {MAX_JSON_SCHEMA} characters as compact JSON",
             holds=lambda schema: schema.json_schema is None or _size(schema.json_schema) <= MAX_JSON_SCHEMA,
         ),
     )
-
-    @property
-    def bounds(self) -> tuple[float | None, float | None]:
-        """Minimum and maximum."""
-        return self.minimum, self.maximum
 
 
 def _size(schema: dict[str, JsonValue]) -> int:
@@ -241,15 +232,11 @@ class ParameterSpec(Model):
             cel="has(self.value) != has(self.valueFrom)",
             message="exactly one of value and valueFrom must be set",
             advice=HELD_ELSEWHERE,
-            holds=lambda parameter: (parameter.value is None) != (parameter.value_from is None),
         ),
         Rule(
             cel="!has(self.type) || self.type != 'SecureString' || "
             "(has(self.valueFrom) && has(self.valueFrom.secretKeyRef))",
             message="a SecureString requires valueFrom.secretKeyRef, so that its value is neither in Git nor in this object",
-            holds=lambda parameter: (
-                parameter.type is not ParameterType.SECURE_STRING or parameter.secret_ref is not None
-            ),
         ),
         Rule(
             cel="!has(self.type) || self.type == 'SecureString' || !has(self.valueFrom) || "
@@ -257,34 +244,26 @@ class ParameterSpec(Model):
             "self.valueFrom.secretKeyRef.allowPlaintext)",
             message="type String and StringList store the value of the Secret in plaintext in AWS; remove type for a SecureString"
             " or set valueFrom.secretKeyRef.allowPlaintext: true",
-            holds=lambda parameter: not parameter.is_plaintext_secret or parameter.secret_ref.allow_plaintext is True,
         ),
         Rule(
             cel="!has(self.kmsKeyId) || (has(self.type) ? self.type == 'SecureString' : "
             "(has(self.valueFrom) && has(self.valueFrom.secretKeyRef)))",
             message="kmsKeyId requires type SecureString; remove it or set type: SecureString",
-            holds=lambda parameter: (
-                parameter.kms_key_id is None or parameter.resolved_type is ParameterType.SECURE_STRING
-            ),
         ),
         Rule(
             cel="!has(self.policies) || size(self.policies) == 0 || (has(self.tier) && self.tier != 'Standard')",
             message="policies require tier: Advanced or Intelligent-Tiering",
-            holds=lambda parameter: not parameter.policies or parameter.tier is not Tier.STANDARD,
         ),
         Rule(
-            cel="",
             message="policies must have at most one Expiration, and one if there is an ExpirationNotification",
             holds=lambda parameter: is_whole(parameter.policies),
         ),
         Rule(
             cel="!has(self.value) || !self.value.contains('{{')",
             message="value must not contain {{, which SSM reserves for references",
-            holds=lambda parameter: "{{" not in (parameter.value or ""),
         ),
         # The API server enforces this for a list-set.
         Rule(
-            cel="",
             message="ignore must not repeat a field",
             holds=lambda parameter: len(set(parameter.ignore)) == len(parameter.ignore),
         ),

@@ -39,18 +39,15 @@ class ParameterPolicy(Model):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="",
             message="attributes must be Timestamp for Expiration, Before and Unit for ExpirationNotification, and After and "
             "Unit for NoChangeNotification",
             holds=lambda policy: set(policy.attributes) == _ATTRIBUTES[policy.type],
         ),
         Rule(
-            cel="",
             message="Timestamp must be an ISO 8601 time with time zone, for example 2030-12-31T12:00:00.000Z",
             holds=lambda policy: "Timestamp" not in policy.attributes or policy.expires is not None,
         ),
         Rule(
-            cel="",
             message="Before and After must be positive whole numbers, and Unit must be Days or Hours",
             holds=lambda policy: _is_span(policy.attributes),
         ),

@@ -24,7 +24,6 @@ class RolloutSpec(Model):
             cel=f"!has(self.bakeTime) || (duration(self.bakeTime) >= duration('{SHORTEST_BAKE}s') && "
             "duration(self.bakeTime) <= duration('24h'))",
             message="bakeTime must be between 5s and 24h",
-            holds=lambda rollout: SHORTEST_BAKE <= rollout.bake_seconds <= LONGEST_BAKE,
             field="bakeTime",
         ),
     )

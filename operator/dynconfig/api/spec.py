@@ -1,12 +1,11 @@
 """The `spec` of a DynamicConfig."""
 
-import re
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from dynconfig.api.alarms import AlarmsSpec, region_of
+from dynconfig.api.alarms import AlarmsSpec
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.function import FunctionSpec
 from dynconfig.api.model import Flag, Model, Rule, WholeNumber
@@ -117,39 +116,31 @@ class DynamicConfigSpec(Model):
             cel="self.path == oldSelf.path",
             message="path is immutable; create a new object and delete this one",
             field="path",
-            allows=lambda before, after: before.path == after.path,
         ),
         Rule(
             cel="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",
             message="region is immutable; create a new object and delete this one",
             field="region",
-            allows=lambda before, after: before.region == after.region,
         ),
         Rule(
             cel="!self.path.matches('^/(?i)(aws|ssm)')",
             message="path must not begin with /aws or /ssm, which AWS reserves",
-            holds=lambda spec: not re.match(r"/(aws|ssm)", spec.path, re.IGNORECASE),
             field="path",
         ),
         Rule(
             cel="!has(self.parameters) || self.parameters.all(p, "
             f"size(self.path.split('/')) - 1 + size(p.name.split('/')) <= {MAX_LEVELS})",
             message=f"path and name together must not exceed {MAX_LEVELS} levels",
-            holds=lambda spec: all(
-                (spec.path + "/" + parameter.name).count("/") <= MAX_LEVELS for parameter in spec.parameters
-            ),
             field="parameters",
         ),
         Rule(
             cel="!has(self.resyncInterval) || (duration(self.resyncInterval) >= duration('10s') && "
             "duration(self.resyncInterval) <= duration('24h'))",
             message="resyncInterval must be between 10s and 24h",
-            holds=lambda spec: 10 <= seconds(spec.resync_interval) <= 86400,
             field="resyncInterval",
         ),
         # The API server enforces this for a list-map; this rule checks files locally.
         Rule(
-            cel="",
             message="parameters must not repeat a name",
             holds=lambda spec: len({parameter.name for parameter in spec.parameters}) == len(spec.parameters),
         ),
@@ -158,18 +149,12 @@ class DynamicConfigSpec(Model):
             "(!has(self.alarms.custom) || self.alarms.custom.all(alarm, has(alarm.metric))))",
             message="alarms.defaults requires function; declare function, or set alarms.defaults: false and give each "
             "alarm in alarms.custom a metric",
-            holds=lambda spec: spec.alarms is None or spec.function is not None or not spec.alarms.needs_function,
             field="alarms",
         ),
         Rule(
             cel="!has(self.region) || !has(self.alarms) || !has(self.alarms.notify) || "
             "self.alarms.notify.all(topic, topic.split(':')[3] == self.region)",
             message="alarms.notify must only have topics in the region of this object",
-            holds=lambda spec: (
-                spec.region is None
-                or spec.alarms is None
-                or all(region_of(topic) == spec.region for topic in spec.alarms.notify)
-            ),
             field="alarms",
         ),
         NO_RESERVED_TAGS,
@@ -178,12 +163,10 @@ class DynamicConfigSpec(Model):
             cel="!has(self.tags) || !has(self.parameters) || self.parameters.all(p, !has(p.tags) || "
             f"size(self.tags) + size(p.tags.filter(key, !(key in self.tags))) <= {MAX_TAGS_TOGETHER})",
             message=f"a parameter must not have more than {MAX_TAGS_TOGETHER} tags, including those of the object",
-            holds=lambda spec: all(len({*spec.tags, *p.tags}) <= MAX_TAGS_TOGETHER for p in spec.parameters),
             field="parameters",
         ),
         # IAM compares the tag keys of a role case-insensitively.
         Rule(
-            cel="",
             message="tags must not have keys that differ only by case, since IAM treats them as the same key; rename one",
             holds=lambda spec: spec.function is None or len({key.lower() for key in spec.tags}) == len(spec.tags),
         ),

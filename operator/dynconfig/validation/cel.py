@@ -1,4 +1,4 @@
-"""Compile and evaluate CEL rules. Import this module only for objects with rules, since it loads the CEL library."""
+"""Compile and evaluate CEL rules. Import this module only for objects with rules, since it loads protobuf's messages."""
 
 import re
 from collections.abc import Mapping
