@@ -18,7 +18,7 @@ def drift_entries(outcome: Outcome, previous: PreviousStatus, now: str) -> list[
             observed=because.brief.observed,
             digest=because.brief.digest or None,
             since=previous.drift_since.get((step.resource.title, because.field)) or now,
-            last_modified_by=author(step, outcome),
+            last_modified_by=author_of(step, outcome.declaration),
         )
         for step in outcome.uncorrected_drift
         for because in step.because
@@ -32,11 +32,6 @@ def new(outcome: Outcome, previous: PreviousStatus) -> list[tuple[Step, Differen
         return []
     found = ((step, because) for step in outcome.drift for because in step.because)
     return [(step, because) for step, because in found if (step.resource.title, because.field) not in previous.drift]
-
-
-def author(step: Step, outcome: Outcome) -> str | None:
-    """Return who changed a resource, if AWS reports it."""
-    return author_of(step, outcome.declaration)
 
 
 def author_of(step: Step, declaration: Declaration) -> str | None:

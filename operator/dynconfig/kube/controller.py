@@ -17,7 +17,7 @@ from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
 from dynconfig.events.own_calls import collect_requests
 from dynconfig.events.resource_index import ResourceIndex, adopts
 from dynconfig.events.routing import EventRegions, EventRouter
-from dynconfig.kube import sources as references
+from dynconfig.kube import sources as source_objects
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.finalizer import DeletionCheck, add_finalizer, has_finalizer, remove_finalizer
@@ -74,7 +74,8 @@ class Controller:
         self._checks = ThreadPoolExecutor(MAX_CONCURRENT, thread_name_prefix="check")
         self._limiter = NamespaceLimiter(MAX_CONCURRENT)
         self._answers = AnswerBudget(dependencies.clock)
-        self._references = references.References(lambda key: self.requeue(key))
+        self.references = source_objects.References(self._requeues.requeue)
+        """Which objects refer to which Secret or ConfigMap."""
         self._tracker = ObjectTracker(dependencies.clock, self._reconciled, self._existing)
         self._index = ResourceIndex(dependencies.region, dependencies.tenant_of)
         self.router = EventRouter(self._index, self._requeues.requeue, dependencies.now, self._existing)
@@ -92,16 +93,11 @@ class Controller:
         self._deletion_check = DeletionCheck(dependencies.clock, dependencies.deletion_check_seconds, self._objects)
         for forget_uid in (dependencies.engine.forget, dependencies.recorder.forget):
             self._objects.on_forget(forget_uid)
-        for forget_key in (self._references.forget, dependencies.metrics.forget):
+        for forget_key in (self.references.forget, dependencies.metrics.forget):
             self._reconciled.on_forget(forget_key)
         for forget_key in (self._index.forget, self._regions.forget):
             self._existing.on_forget(forget_key)
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def references(self) -> references.References:
-        """Which objects refer to which Secret or ConfigMap."""
-        return self._references
 
     def oldest_observation(self) -> float:
         """Return the age of the least recent observation of AWS among all objects, in seconds."""
@@ -295,11 +291,11 @@ class Controller:
             needed = await self._run_check(key, lambda: sources(checked_spec(document, **rights)))
         except DynConfigError:
             # An object that its namespace may not have causes no read of a Secret, nor does a change of one reconcile it.
-            self._references.forget(key)
+            self.references.forget(key)
             raise
-        self._references.set_sources(key, needed)
+        self.references.set_sources(key, needed)
         try:
-            return await references.read(self._deps.kube, key.namespace, needed)
+            return await source_objects.read(self._deps.kube, key.namespace, needed)
         except ApiRefused as error:
             raise AccessDenied(f"cannot read a Secret or ConfigMap: {error}") from None
 

@@ -169,5 +169,5 @@ def log_failure(key: Key, document: Mapping[str, Any], error: DynConfigError) ->
     """Log a failure: at INFO once per generation, else at DEBUG; `document` holds the status before this failure."""
     previous, generation = PreviousStatus.of_object(document), document["metadata"].get("generation", 1)
     seen = {item.generation for item in previous.conditions.values()}
-    level = logging.DEBUG if generation in seen and kube_events.is_reported(str(error), previous) else logging.INFO
+    level = logging.DEBUG if generation in seen and previous.reports(str(error)) else logging.INFO
     log.log(level, "%s: %s: %s", key, error.reason, error)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy
-from dynconfig.api.status import MAX_DRIFT, MAX_EXPIRED, MAX_REFUSED
+from dynconfig.api.status import MAX_DRIFT, MAX_EXPIRED, MAX_REFUSED, MESSAGE_LENGTH
 from dynconfig.model.naming import ROLE_PATH, role_beside
 from dynconfig.model.resource import Resource
 from dynconfig.model.stored import policy_of, status_of
@@ -16,8 +16,7 @@ from dynconfig.model.window import Brief
 NOTHING: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedCondition:
+class ReportedCondition(NamedTuple):
     """One condition."""
 
     status: str
@@ -29,8 +28,7 @@ class ReportedCondition:
     """The generation it refers to."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedParameter:
+class ReportedParameter(NamedTuple):
     """One parameter of the object."""
 
     name: str
@@ -42,8 +40,7 @@ class ReportedParameter:
     deletion_policy: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedResource:
+class ReportedResource(NamedTuple):
     """One resource other than a parameter."""
 
     kind: str
@@ -207,8 +204,8 @@ class PreviousStatus:
         return found.reason if found else ""
 
     def reports(self, message: str) -> bool:
-        """Whether a condition has this message."""
-        return any(message in item.message for item in self.conditions.values())
+        """Whether a condition has this message, as far as it fits."""
+        return any(message[:MESSAGE_LENGTH] in item.message for item in self.conditions.values())
 
     def was_written(self, name: str) -> bool:
         """Whether this parameter of the object was ever written."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynconfig.api import names
-from dynconfig.api.status import MESSAGE_LENGTH, Reason
+from dynconfig.api.status import Reason
 from dynconfig.engine import drift
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration
@@ -48,7 +48,7 @@ def events_of(outcome: Outcome, previous: PreviousStatus, now: float) -> tuple[K
 def error_events(error: DynConfigError, previous: PreviousStatus) -> tuple[KubeEvent, ...]:
     """Return the Event of an error that needs attention, unless the previous status already reports it."""
     is_awaited = isinstance(error, NotOwned) and error.is_awaited
-    if not isinstance(error, _REPORTED) or is_awaited or is_reported(str(error), previous):
+    if not isinstance(error, _REPORTED) or is_awaited or previous.reports(str(error)):
         return ()
     return (KubeEvent("Warning", error.reason, str(error)),)
 
@@ -91,11 +91,6 @@ def _inventory(declaration: Declaration) -> str:
     """List everything that may be in AWS, parameters last."""
     reported = declaration.applied.titles if declaration.applied else ()
     return ", ".join([*(f"{kind} {name}" for kind, name in reported), *declaration.known]) or "nothing"
-
-
-def is_reported(message: str, previous: PreviousStatus) -> bool:
-    """Whether a status already reports this message."""
-    return previous.reports(message[:MESSAGE_LENGTH])
 
 
 _REASONS = {Create: Reason.CREATED, Update: Reason.UPDATED, Delete: Reason.DELETED, Release: Reason.RETAINED}
@@ -143,7 +138,10 @@ def _sentence(reason: Reason, titles: Sequence[str]) -> str:
 
 
 def _drift_events(outcome: Outcome, previous: PreviousStatus) -> list[KubeEvent]:
-    new = [_drift_message(step, because, drift.author(step, outcome)) for step, because in drift.new(outcome, previous)]
+    new = [
+        _drift_message(step, because, drift.author_of(step, outcome.declaration))
+        for step, because in drift.new(outcome, previous)
+    ]
     more = f"; and {len(new) - MAX_FIELDS} more" if len(new) > MAX_FIELDS else ""
     return [KubeEvent("Warning", Reason.DRIFT_FOUND, "; ".join(new[:MAX_FIELDS]) + more)] if new else []
 
