@@ -152,7 +152,8 @@ class _Object:
 class AnswerBudget:
     """The rate limit of each namespace, and of each key of a Secret. Thread-safe.
 
-    Results of an object are kept until it is deleted, and its place in the queue until its turn ends without a delay.
+    Results of an object are kept until it is deleted, and its place in the queue until its turn ends without a delay. Not
+    a TtlCache: results do not expire, and a limit counts results instead of keeping a value.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
