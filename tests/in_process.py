@@ -1,5 +1,6 @@
 """Hands the requests of boto3 to the emulated AWS in the thread that makes them: the same bytes, and no connection."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -31,7 +33,14 @@ def in_process(application: Any, endpoint: str, now: Callable[[], float]) -> Ite
         headers = [(name, _text(value)) for name, value in request.headers.items()]
         path = request.url.removeprefix(endpoint)
         environ = EnvironBuilder(path, endpoint, method=request.method, headers=headers, data=body).get_environ()
-        content, status, answered = run_wsgi_app(application, environ, buffered=True)
+        # The emulated AWS closes it to hang up.
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            environ["werkzeug.socket"] = theirs
+            try:
+                content, status, answered = run_wsgi_app(application, environ, buffered=True)
+            except ConnectionResetError as error:
+                raise ConnectionClosedError(error=error, request=request, endpoint_url=request.url) from None
         answered.set("Date", formatdate(now(), usegmt=True))
         heads: Any = HeadersDict(answered)
         return AWSResponse(request.url, int(status.split()[0]), heads, _Content(b"".join(content)))
