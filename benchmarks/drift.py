@@ -42,11 +42,11 @@ def idle(stack: Stack, http: httpx2.Client) -> Iterator[Figure]:
         time.sleep(60 * MINUTES)
         calls = stack.calls()
     polls = calls.pop("sqs.ReceiveMessage", 0)
-    looks = OBJECTS * MINUTES * 60 / INTERVAL
+    resyncs = OBJECTS * MINUTES * 60 / INTERVAL
     breakdown = ", ".join(f"{name} {times}" for name, times in calls.items())
     about = f"{OBJECTS} objects of {load.PARAMETERS} parameters for {MINUTES} minutes, resync shortened to {INTERVAL} s"
     yield Figure(
-        "AWS calls of nothing happening, for each object and resync", sum(calls.values()) / looks, 1.3, "", breakdown
+        "AWS calls of nothing happening, for each object and resync", sum(calls.values()) / resyncs, 1.3, "", breakdown
     )
     yield Figure("Polls of the queue a minute while nothing happens", polls / MINUTES, 4, "", about)
 
@@ -97,8 +97,8 @@ def _times(
             parameter = f"/{name}/{item['name']}"
             started = time.monotonic()
             version = ssm.put_parameter(Name=parameter, Value="by hand", Overwrite=True)["Version"]
-            heard = watch.says(name, lambda status: is_answered(status, parameter, version))  # noqa: B023 - used only within the iteration
-            times.append(heard - started)
+            received_at = watch.wait_until(name, lambda status: is_answered(status, parameter, version))  # noqa: B023 - used only within the iteration
+            times.append(received_at - started)
     return times
 
 

@@ -27,7 +27,7 @@ def echoes(console: Console, _wanted: argparse.Namespace) -> Iterator[Figure]:
         calls = _calls(found)
     with console.status("  measuring: the same, without the matching"), stack(console, {"PYTHONPATH": path}) as found:
         without = _calls(found)
-    breakdown = "; without the matching of own writes: ".join(map(_told, (calls, without)))
+    breakdown = "; without the matching of own writes: ".join(map(_summary, (calls, without)))
     text = f"AWS calls for each of {PARAMETERS} edited parameters, events included"
     yield Figure(text, sum(calls.values()) / PARAMETERS, LIMIT, "", breakdown)
 
@@ -41,7 +41,7 @@ def _calls(found: Stack) -> dict[str, int]:
         _until_at_rest(found)
         found.lab.reset_calls()
         load.edit(http, NAME, {"spec": {"parameters": _document("2")["spec"]["parameters"]}})
-        watch.says(NAME, lambda status: status.get("appliedGeneration") == 2)
+        watch.wait_until(NAME, lambda status: status.get("appliedGeneration") == 2)
         _until_at_rest(found)
         return found.calls()
 
@@ -61,6 +61,6 @@ def _document(value: str) -> dict[str, Any]:
     return {**load.document(NAME), "spec": {"path": f"/{NAME}", "parameters": parameters}}
 
 
-def _told(calls: dict[str, int]) -> str:
+def _summary(calls: dict[str, int]) -> str:
     listed = ", ".join(f"{name} {count}" for name, count in sorted(calls.items(), key=lambda item: -item[1]))
     return f"{sum(calls.values()) / PARAMETERS:.2f} each: {listed}"

@@ -89,7 +89,7 @@ class Watch:
         self._wait(lambda: all((name, token) in self._handled for name in wanted))
         return max(self._handled[name, token] for name in wanted)
 
-    def says(self, name: str, condition: Callable[[Mapping[str, Any]], bool]) -> float:
+    def wait_until(self, name: str, condition: Callable[[Mapping[str, Any]], bool]) -> float:
         """Wait until an object's status is as wanted; return when it was received. Raises TimeoutError."""
         self._wait(lambda: name in self._last and condition(self._last[name][1]))
         return self._last[name][0]

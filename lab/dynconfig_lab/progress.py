@@ -21,7 +21,7 @@ class BuildProgress:
         self._show = show
         self._task = show.add_task(title, total=total or None) if show else None
         self._console = console
-        self._begun = self._said = time.monotonic()
+        self._begun = self._printed_at = time.monotonic()
 
     def line(self, text: str) -> bool:
         module, package = text.startswith("go: downloading "), " " not in text
@@ -33,9 +33,9 @@ class BuildProgress:
 
     def tick(self) -> None:
         now = time.monotonic()
-        if self._show or now - self._said < PERIOD:
+        if self._show or now - self._printed_at < PERIOD:
             return
-        self._said = now
+        self._printed_at = now
         counted = f", {self.packages} of {self._total} packages" if self._total else ""
         self._console.print(f"{self._description()}{counted}, {now - self._begun:.0f} s", soft_wrap=True)
 

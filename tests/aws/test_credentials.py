@@ -103,7 +103,7 @@ def test_paginated_calls_fail_like_single_calls(environment: Environment) -> Non
 
 
 def test_concurrent_reads_share_one_call(environment: Environment, tmp_path: Path) -> None:
-    calls = tmp_path / "looks"
+    calls = tmp_path / "calls_made"
     tool = tmp_path / "tool"
     tool.write_text(f"#!/bin/sh\necho once >> {calls}\nexit 1\n")
     tool.chmod(0o755)

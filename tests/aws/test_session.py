@@ -76,9 +76,9 @@ def test_unavailable_aws_is_reported(lab: AwsLab, session: Session, counted: Cou
 
 
 def test_port_without_a_listener_is_reported(session: Session) -> None:
-    gone = Session(Quota(lambda: 0.0, lambda _: None), lambda *_: None, endpoint="http://127.0.0.1:9", pool=1)
+    unreachable = Session(Quota(lambda: 0.0, lambda _: None), lambda *_: None, endpoint="http://127.0.0.1:9", pool=1)
     with pytest.raises(errors.Unavailable, match="AWS is unavailable"):
-        gone.client("ssm", "eu-west-1").get_parameter(Name="/session/a")
+        unreachable.client("ssm", "eu-west-1").get_parameter(Name="/session/a")
 
 
 def test_throttling_slows_the_next_calls_of_that_operation(lab: AwsLab, counted: Counted) -> None:

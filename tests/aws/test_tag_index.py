@@ -60,8 +60,8 @@ def test_index_has_the_parameters_of_an_owner_with_all_tags() -> None:
 
 
 def test_other_clusters_are_excluded() -> None:
-    stranger = Owner("elsewhere", "shop", "theirs", "uid-2")
-    found, _tagging, _time = index(owned(1) | owned(1, stranger))
+    other_owner = Owner("elsewhere", "shop", "theirs", "uid-2")
+    found, _tagging, _time = index(owned(1) | owned(1, other_owner))
     found.refresh(MINE, bypass_cache=False)
     assert found.tags("/theirs/0") is None
 

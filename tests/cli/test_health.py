@@ -15,8 +15,8 @@ DEPLOYMENT = Path(__file__).parents[2] / "manifests" / "install" / "deployment.y
 
 
 def test_operator_without_cluster_is_not_ready(tmp_path: Path) -> None:
-    nobody, health = free_ports(2)
-    cluster = {"clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{nobody}"}}], "current-context": "c"}
+    free, health = free_ports(2)
+    cluster = {"clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{free}"}}], "current-context": "c"}
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text(yaml.safe_dump({**cluster, "contexts": [{"name": "c", "context": {"cluster": "c"}}]}))
     environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "AWS_REGION": "eu-west-1"}

@@ -20,8 +20,8 @@ def named(key: Key, *names: str, **spec: Any) -> dict[str, Any]:
     return {"metadata": metadata, "spec": {"path": "/shop", "parameters": parameters, **spec}}
 
 
-def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *gone: Key) -> Neighbours:
-    return Neighbours(files, lambda: rest, HOME, Tenant, gone)
+def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *deleted: Key) -> Neighbours:
+    return Neighbours(files, lambda: rest, HOME, Tenant, deleted)
 
 
 def test_successor_may_be_in_the_cluster_only() -> None:

@@ -62,10 +62,10 @@ def test_edit_is_only_drift_for_an_unknown_object() -> None:
 def test_drift_has_its_author() -> None:
     fake = applied({"a": "1"})
     fake.by_hand("/app/a", "2")
-    fake.store["/app/a"] = replace(fake.store["/app/a"], modified_by="arn:somebody")
+    fake.store["/app/a"] = replace(fake.store["/app/a"], modified_by="arn:alice")
     declaration = declared({"a": "1"})
     (found,) = out_of_sync_fields(fake.engine().assess(declaration, 0.0).plan, declaration, is_known=True)
-    assert (found.is_drift, found.by) == (True, "arn:somebody")
+    assert (found.is_drift, found.by) == (True, "arn:alice")
 
 
 def seen(fake: FakeKind) -> tuple[Thing, ...]:

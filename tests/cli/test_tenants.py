@@ -153,9 +153,9 @@ def test_can_exits_with_0_if_all_is_allowed_and_prints_json(policy: Path) -> Non
 
 
 def test_can_without_a_policy_reports_how_to_specify_one(policy: Path) -> None:
-    for variables, is_said in (({}, True), ({"DYNCONFIG_POLICY": str(policy)}, False)):
+    for variables, is_hinted in (({}, True), ({"DYNCONFIG_POLICY": str(policy)}, False)):
         result = dynconfig("can", "-f", str(EXAMPLE), **variables)
-        assert ("--policy FILE or DYNCONFIG_POLICY" in result.err) is is_said
+        assert ("--policy FILE or DYNCONFIG_POLICY" in result.err) is is_hinted
     assert "--policy" not in dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy)).err
     assert "--policy" not in dynconfig("can", "-f", str(EXAMPLE), DYNCONFIG_TENANCY="single").err
 

@@ -97,7 +97,7 @@ def test_object_never_accepted_is_released_without_aws_calls() -> None:
     def kinds(place: Place) -> Sequence[AnyKind]:
         raise AssertionError(f"{place} is searched for kinds")
 
-    work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1")  # type: ignore[arg-type]  # it stands for a cluster
+    work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1")  # type: ignore[arg-type]  # a fake cluster
     (removal,) = work.objects()
     assert removal.owned == ()
     work.release(work.mark(removal))

@@ -144,7 +144,7 @@ def test_deleted_alarm_is_recreated_and_state_changes_cause_no_reconcile(world: 
 
 
 def test_drift_alarm_fires_on_drift_and_returns_to_ok(world: World) -> None:
-    name = f"dynconfig-{world.namespace}_told/Drift"
+    name = f"dynconfig-{world.namespace}_reported/Drift"
     asked = {"defaults": False, "drift": True, "notify": [TOPIC]}
     world.declare("reported", world.spec({"name": "a", "value": "1"}, alarms=asked, driftPolicy="Report"))
     world.wait_ready("reported")

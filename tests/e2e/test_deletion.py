@@ -12,13 +12,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
 def test_deletion_removes_only_owned_resources(world: World) -> None:
-    world.declare("gone", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
-    world.wait_ready("gone")
+    world.declare("deleted", world.spec({"name": "a", "value": "1"}, {"name": "b", "value": "1"}))
+    world.wait_ready("deleted")
     world.ssm.put_parameter(Name=f"{world.path}/neighbour", Value="1", Type="String")
-    world.delete("gone")
-    world.wait("the object is deleted", lambda: world.is_gone("gone"))
+    world.delete("deleted")
+    world.wait("the object is deleted", lambda: world.is_gone("deleted"))
     assert world.names() == ["neighbour"]
-    world.wait_event("gone", "Deleted")
+    world.wait_event("deleted", "Deleted")
 
 
 def test_retain_keeps_all_parameters_without_an_owner(world: World) -> None:

@@ -26,9 +26,9 @@ def test_access_denied_stalls_with_the_message_of_aws(world: World) -> None:
 def test_unknown_kms_key_is_named_and_all_other_parameters_are_written(world: World) -> None:
     world.secret("db", password="x-canary")
     reference = {"secretKeyRef": {"name": "db", "key": "password"}}
-    parameter = {"name": "password", "kmsKeyId": "alias/nobody", "valueFrom": reference}
+    parameter = {"name": "password", "kmsKeyId": "alias/missing", "valueFrom": reference}
     world.declare("keyless", world.spec({"name": "a", "value": "1"}, parameter))
-    assert "alias/nobody" in world.wait_reason("keyless", "Refused")
+    assert "alias/missing" in world.wait_reason("keyless", "Refused")
     assert world.names() == ["a"]
     assert [item["resource"].rpartition("/")[2] for item in world.status("keyless")["refused"]] == ["password"]
 

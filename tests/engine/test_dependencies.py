@@ -29,11 +29,11 @@ def test_pending_write_is_awaited_and_not_reported_as_done() -> None:
     status = status_of(outcome)
     assert status["conditions"][0]["status"] == "Unknown"
     assert "appliedGeneration" not in status
-    looks = 0
+    reads = 0
     while not (outcome := engine.run(declared({}, **RED, status=status))).is_complete:
         assert isinstance(outcome.error, Settling)
-        looks += 1
-        assert looks < 10
+        reads += 1
+        assert reads < 10
     assert derived.lamps.writes == ["put dynconfig-shop-myapp red"]
 
 

@@ -54,8 +54,8 @@ def test_adopted_parameter_gets_the_new_owner_tag_and_is_not_deleted(policy: str
 @pytest.mark.parametrize("policy", ["Delete", "Retain"])
 def test_deletion_hands_over_what_another_object_adopts(policy: str) -> None:
     fake, status = applied()
-    gone = document(VALUES, status=status, deletionPolicy=policy)
-    leaving = taken(declare_deletion(gone, owner=OWNER, default_region="eu-west-1"), "/app/b")
+    deleted = document(VALUES, status=status, deletionPolicy=policy)
+    leaving = taken(declare_deletion(deleted, owner=OWNER, default_region="eu-west-1"), "/app/b")
     plan = fake.engine().assess(leaving, 0.0).plan
     assert ("Thing /app/b", "handed over to shop/rival") in deletion_plan(leaving, plan, plan.owned, None).retained
     assert fake.engine().run(leaving).is_complete

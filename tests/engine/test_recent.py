@@ -15,7 +15,7 @@ VALUES = {"a": "1", "b": "2"}
 
 
 @dataclass
-class LateToy(FakeKind):
+class LateFakeKind(FakeKind):
     """Its reads do not show recent writes."""
 
     is_late: bool = False
@@ -37,7 +37,7 @@ class LateLamps(Lamps):
 
 
 def test_recent_writes_are_deleted_despite_stale_reads() -> None:
-    fake, lamps = LateToy(), LateLamps()
+    fake, lamps = LateFakeKind(), LateLamps()
     derived = DerivedKinds(fake, lamps)
     engine = derived.engine()
     assert engine.run(declared(VALUES, **RED), now=1000.0).is_complete
@@ -51,7 +51,7 @@ def test_recent_writes_are_deleted_despite_stale_reads() -> None:
 
 
 def test_only_recent_writes_are_deleted_unseen() -> None:
-    fake = LateToy()
+    fake = LateFakeKind()
     engine = fake.engine()
     engine.run(declared(VALUES), now=1000.0)
     fake.is_late = True
@@ -60,7 +60,7 @@ def test_only_recent_writes_are_deleted_unseen() -> None:
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
 def test_foreign_or_retained_resources_are_not_deleted_unseen(policy: str) -> None:
-    fake = LateToy()
+    fake = LateFakeKind()
     engine = fake.engine()
     engine.run(declared(VALUES), now=1000.0)
     fake.store["/app/a"] = replace(fake.store["/app/a"], owner=RIVAL.tag)
@@ -71,7 +71,7 @@ def test_foreign_or_retained_resources_are_not_deleted_unseen(policy: str) -> No
 
 
 def test_new_engine_starts_without_recent_writes() -> None:
-    fake = LateToy()
+    fake = LateFakeKind()
     fake.engine().run(declared(VALUES), now=1000.0)
     assert Engine(lambda _place: (fake,)).run(deletion(VALUES), now=1001.0).is_complete
     assert OWNER.tag not in {thing.owner for thing in fake.store.values()}

@@ -11,18 +11,18 @@ def test_suspended_object_without_aws_resources_needs_no_queue() -> None:
             suspended = configured({"a": "1"}, finalizers=[], suspend=True)
             found.applied(suspended)
             await found.server.until(lambda: found.reason == "Suspended")
-            found.says("MODIFIED", found.server.objects[KEY])
+            found.deliver("MODIFIED", found.server.objects[KEY])
             assert found.listened == []
             resumed = found.server.objects[KEY]
             resumed["spec"]["suspend"] = False
             resumed["metadata"]["generation"] = 2
-            found.says("MODIFIED", resumed)
+            found.deliver("MODIFIED", resumed)
             await found.server.until(lambda: found.reason == "InSync")
             assert found.listened == [REGION]
             paused = found.server.objects[KEY]
             paused["spec"]["suspend"] = True
             paused["metadata"]["generation"] = 3
-            found.says("MODIFIED", paused)
+            found.deliver("MODIFIED", paused)
             await found.server.until(lambda: found.reason == "Suspended")
             assert found.left == []
 
@@ -45,7 +45,7 @@ def test_region_is_released_with_its_last_object() -> None:
                 assert found.left == []
                 each["metadata"]["deletionTimestamp"] = GOING
                 count = len(found.server.objects)
-                found.says("MODIFIED", each)
+                found.deliver("MODIFIED", each)
                 await found.server.until(lambda count=count: len(found.server.objects) < count)  # type: ignore[misc]
             await asyncio.wait_for(_until_released(found.left), 5)
             assert found.left == [REGION]

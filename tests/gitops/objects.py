@@ -142,9 +142,9 @@ def _deleting() -> Document:
     store = Store()
     before = _applied(store)
     store.failures = {"/app/api/timeout": Throttled("Rate exceeded")}
-    gone = _object(_ran(store, deletion(VALUES, status=before), before))
-    gone["metadata"]["deletionTimestamp"] = timestamp(NOW)
-    return gone
+    deleted = _object(_ran(store, deletion(VALUES, status=before), before))
+    deleted["metadata"]["deletionTimestamp"] = timestamp(NOW)
+    return deleted
 
 
 _PAUSED: Document = {"suspend": True, "generation": 2}

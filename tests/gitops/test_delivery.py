@@ -30,7 +30,7 @@ def test_pipelines_use_existing_dynconfig_options() -> None:
     called = [call for _, text in ALL for call in re.findall(r"^\s*dynconfig ([a-z]+)(.*)$", text, re.MULTILINE)]
     assert {name for name, _ in called} == {"validate", "plan", "status"}
     for name, rest in called:
-        help_text = _told(sys.executable, "-m", "dynconfig", name, "--help")
+        help_text = _output(sys.executable, "-m", "dynconfig", name, "--help")
         assert re.findall(r"(?<= )-{1,2}[a-z-]+", rest)
         assert all(re.search(rf"{option}\b", help_text) for option in re.findall(r"(?<= )-{1,2}[a-z-]+", rest)), (
             name,
@@ -43,7 +43,7 @@ def test_pipelines_use_existing_kubectl_options(kubectl: Path) -> None:
     called = [call for _, text in ALL for call in re.findall(r"kubectl (?:-n \S+ )?([a-z]+)(.*)$", text, re.MULTILINE)]
     assert {name for name, _ in called} == {"kustomize", "get", "version"}
     for name, rest in called:
-        help_text = _told(str(kubectl), name, "--help")
+        help_text = _output(str(kubectl), name, "--help")
         assert all(f"{option}=" in help_text for option in re.findall(r"--[a-z-]+", rest)), (name, rest)
 
 
@@ -95,5 +95,5 @@ def test_workflow_jobs_have_minimal_permissions() -> None:
     assert not [name for name, text in ALL if "${{" in text]
 
 
-def _told(*command: str) -> str:
+def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

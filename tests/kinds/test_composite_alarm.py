@@ -49,9 +49,9 @@ def test_composite_alarm_is_created_after_its_alarms_and_deleted_before_them(har
     made = harness.settle(harness.declare(spec()), kinds(harness)).applied
     assert [type(step.change) for step in made] == [Create] * 6
     assert isinstance(made[-1].resource, CompositeAlarm)
-    gone = harness.settle(harness.deletion(spec()), kinds(harness)).applied
-    assert [type(step.change) for step in gone] == [Delete] * 6
-    assert isinstance(gone[0].resource, CompositeAlarm)
+    deleted = harness.settle(harness.deletion(spec()), kinds(harness)).applied
+    assert [type(step.change) for step in deleted] == [Delete] * 6
+    assert isinstance(deleted[0].resource, CompositeAlarm)
 
 
 def test_alarm_is_removed_from_the_rule_before_its_deletion(harness: AwsHarness) -> None:

@@ -76,7 +76,7 @@ def test_failing_service_is_retried(harness: AwsHarness, case: Case, code: str, 
 
 def test_concurrent_writes_are_retried(harness: AwsHarness, case: Case) -> None:
     before = case.list_names(harness)
-    trouble = Faults(errors={name: Injected(case.busy, "somebody else is writing", 1) for name in case.writes})
+    trouble = Faults(errors={name: Injected(case.busy, "concurrent write", 1) for name in case.writes})
     harness.lab.faults(trouble)
     apply(harness, case, case.base)
     harness.lab.faults(Faults())

@@ -125,7 +125,7 @@ def test_expired_parameters_are_recorded_in_status(harness: AwsHarness) -> None:
 def test_function_does_not_read_expired_parameters(harness: AwsHarness) -> None:
     managed = {"mode": "Managed", "runtime": "python3.13"}
 
-    def look(now: float, status: dict[str, Any] | None = None) -> Outcome:
+    def reconcile(now: float, status: dict[str, Any] | None = None) -> Outcome:
         engine = Engine(lambda _place: harness.kinds())
         declared = {**spec("1", EXPIRATION), "function": managed, "driftPolicy": "Report"}
         return engine.run(harness.declare(declared, status=status), now=now)
@@ -133,14 +133,14 @@ def test_function_does_not_read_expired_parameters(harness: AwsHarness) -> None:
     before, after = END.timestamp() - 10, END.timestamp() + 10
     status: dict[str, Any] | None = None
     for _ in range(20):
-        outcome = look(before, status)
+        outcome = reconcile(before, status)
         status = report.status(outcome, PreviousStatus.of(status), before, None)
         if outcome.is_complete:
             break
         AWS_TIME.pass_quickly()
     assert outcome.is_complete
     harness.aws().delete_parameter(Name=f"{harness.path}/token")
-    outcome = look(after, status)
+    outcome = reconcile(after, status)
     assert outcome.drift == ()
     assert [step.resource.title for step in outcome.applied] == [f"Function {harness.name}"]
     (step,) = outcome.applied

@@ -49,14 +49,14 @@ def shown(kind: Parameters, declaration: Declaration, labels: ParameterLabels | 
 
 
 @pytest.mark.parametrize(("before", "after"), tuple(itertools.permutations(FORMS, 2)))
-@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize("is_reported", [True, False])
 def test_values_from_secrets_are_masked_in_all_outputs(
-    harness: AwsHarness, before: Mapping[str, Any], after: Mapping[str, Any], *, is_told: bool
+    harness: AwsHarness, before: Mapping[str, Any], after: Mapping[str, Any], *, is_reported: bool
 ) -> None:
     harness.secrets["s/k"] = CANARY
     outcome = harness.apply(harness.declare({"parameters": [before]}))
     status = report.status(outcome, PreviousStatus(), 1.8e9, None)
-    edited = harness.declare({"parameters": [after]}, status=status if is_told else None, generation=2)
+    edited = harness.declare({"parameters": [after]}, status=status if is_reported else None, generation=2)
     assert CANARY not in shown(harness.parameters(), edited)
     for policy in ("Correct", "Report"):
         declaration = harness.declare({"parameters": [after], "driftPolicy": policy}, status=status, generation=2)

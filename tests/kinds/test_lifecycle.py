@@ -83,7 +83,7 @@ def test_operator_with_only_ssm_permissions_can_delete(harness: AwsHarness) -> N
     spec = {"parameters": EVERYTHING["parameters"]}
     status = harness.status(harness.settle(harness.declare(spec), harness.kinds()))
     denied = Injected("AccessDeniedException", "not authorized")
-    looks = {
+    reads = {
         "iam.GetRole": Injected("AccessDenied", "not authorized"),
         "logs.DescribeLogGroups": denied,
         "lambda.GetFunction": denied,
@@ -91,7 +91,7 @@ def test_operator_with_only_ssm_permissions_can_delete(harness: AwsHarness) -> N
         "scheduler.GetSchedule": denied,
         "apigatewayv2.GetApis": denied,
     }
-    harness.lab.faults(Faults(errors=looks))
+    harness.lab.faults(Faults(errors=reads))
     assert harness.settle(harness.deletion(spec, status), harness.kinds()).is_complete
     assert harness.versions() == {}
 

@@ -56,11 +56,11 @@ def test_deleting_600_parameters_takes_at_most_1_2_calls_each_to_confirm_ownersh
             pass
 
     calls = harness.calls(deleted)
-    looks = calls.pop("ssm.GetParameters")
+    reads = calls.pop("ssm.GetParameters")
     assert set(calls) == {"ssm.ListTagsForResource", "resourcegroupstaggingapi.GetResources", "ssm.DeleteParameters"}
     assert calls["ssm.ListTagsForResource"] == count
     assert sum(calls.values()) <= 1.2 * count
-    assert looks <= 0.4 * count
+    assert reads <= 0.4 * count
     assert harness.versions() == {}
 
 

@@ -42,7 +42,7 @@ def run(harness: AwsHarness, kind: AnyKind, declared: dict[str, Any], **about: A
 def test_image_is_pending_until_it_is_validated(harness: AwsHarness) -> None:
     kind = harness.parameters()
     with unconfirmed(harness):
-        for _look in range(3):
+        for _attempt in range(3):
             error = run(harness, kind, spec()).error
             assert isinstance(error, Settling)
             assert "/image is being validated by EC2" in str(error)
@@ -55,7 +55,7 @@ def test_changed_image_is_pending_until_it_is_validated(harness: AwsHarness) -> 
     kind = harness.parameters()
     harness.settle(harness.declare(spec("ami-11111111")), (kind,))
     with unconfirmed(harness, keep=1):
-        for _look in range(2):
+        for _attempt in range(2):
             assert isinstance(run(harness, kind, spec(), generation=2).error, Settling)
     assert harness.versions() == {"image": 2}
     assert run(harness, kind, spec(), generation=2).is_complete

@@ -108,8 +108,8 @@ def test_stable_version_dropped_by_ssm_is_ignored(harness: AwsHarness) -> None:
     found.mark_stable([owned])
     old = replace(owned, version=owned.version + 99)
     assert found.compare_with_stable([old]).stable == frozenset({owned.name})
-    gone = found.compare_with_stable([replace(owned, version=owned.version + 100)])
-    assert (gone.stable, short(harness, (item.name for item in gone.unstable))) == (
+    missing_version = found.compare_with_stable([replace(owned, version=owned.version + 100)])
+    assert (missing_version.stable, short(harness, (item.name for item in missing_version.unstable))) == (
         frozenset(),
         short(harness, [owned.name]),
     )
@@ -119,11 +119,11 @@ def test_labels_take_no_call_in_steady_state(harness: AwsHarness) -> None:
     owned, found = applied(harness), labels(harness)
     found.mark_stable(owned)
 
-    def look() -> None:
+    def observe() -> None:
         assert found.compare_with_stable(owned).unstable == ()
         found.mark_stable(owned)
 
-    assert harness.calls(look) == {}
+    assert harness.calls(observe) == {}
 
 
 def test_recreated_parameter_is_unproved(harness: AwsHarness) -> None:

@@ -27,7 +27,7 @@ BAKE = 60.0
 
 
 @dataclass
-class LateBell(FakeAlarm):
+class LateFakeAlarm(FakeAlarm):
     """A kind whose first creation fails, like a function whose role is not visible yet."""
 
     failures: int = 1
@@ -45,7 +45,7 @@ class Life:
     """One operator process during the deletion and recreation of an object."""
 
     harness: AwsHarness
-    alarm: LateBell = field(default_factory=LateBell)
+    alarm: LateFakeAlarm = field(default_factory=LateFakeAlarm)
     status: dict[str, Any] = field(default_factory=dict)
     generation: int = 0
     value: str = "1"
@@ -108,7 +108,7 @@ def recreated(harness: AwsHarness) -> tuple[Life, float]:
     life.run(harness.deletion({}, life.status), now + BAKE + 3)
     assert harness.versions() == {}
     harness.clock.now += 60
-    life.status, life.alarm = {}, LateBell()
+    life.status, life.alarm = {}, LateFakeAlarm()
     life.generation = 0
     return life, now
 

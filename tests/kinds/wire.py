@@ -52,16 +52,16 @@ def requests(harness: AwsHarness, service: str, *operations: str) -> Iterator[li
     for operation in operations:
         events, name = _hook(harness, service, "provide-client-params", operation)
 
-        def heard(params: dict[str, Any], operation: str = operation, **_about: Any) -> None:
+        def record(params: dict[str, Any], operation: str = operation, **_about: Any) -> None:
             found.append((operation, dict(params)))
 
-        events.register(name, heard)
-        registered.append((events, name, heard))
+        events.register(name, record)
+        registered.append((events, name, record))
     try:
         yield found
     finally:
-        for events, name, heard in registered:
-            events.unregister(name, heard)
+        for events, name, record in registered:
+            events.unregister(name, record)
 
 
 @contextmanager

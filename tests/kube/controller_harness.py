@@ -36,14 +36,14 @@ class ControllerHarness:
     kube: Kube
     left: list[str]
 
-    def says(self, event: str | None, found: Document) -> None:
+    def deliver(self, event: str | None, found: Document) -> None:
         """Deliver a watch event of an object."""
         self.controller.object_changed(copy.deepcopy(found), event)
 
     def applied(self, found: Document) -> None:
         """Apply a new object as a user."""
         self.server.put(found)
-        self.says("ADDED", found)
+        self.deliver("ADDED", found)
 
     @property
     def status(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.rollout.test_rollback import stable
 from dynconfig.engine.reconcile import Engine
 
 
-class WatchedShelf(FakeVersionedKind):
+class WatchedVersionedKind(FakeVersionedKind):
     """A versioned kind that records what status lists at each put."""
 
     listed: Any = ()
@@ -26,9 +26,11 @@ class WatchedShelf(FakeVersionedKind):
         return super().put(desired, observed)
 
 
-def before(harness: RolloutHarness) -> WatchedShelf:
+def before(harness: RolloutHarness) -> WatchedVersionedKind:
     """The AWS of a harness, watched."""
-    return WatchedShelf(store=harness.versioned.store, kept=harness.versioned.kept, labelled=harness.versioned.labelled)
+    return WatchedVersionedKind(
+        store=harness.versioned.store, kept=harness.versioned.kept, labelled=harness.versioned.labelled
+    )
 
 
 @pytest.mark.parametrize("refused", [[], [403], [409], [503]])
@@ -48,7 +50,7 @@ def test_status_lists_a_resource_before_it_is_created(refused: list[int]) -> Non
             )
             found.server.put(edited)
             found.server.before = refusing if refused else None
-            found.says("MODIFIED", edited)
+            found.deliver("MODIFIED", edited)
             await found.server.until(lambda: "/app/c" in str(found.server.objects[KEY]["status"].get("parameters")))
 
     asyncio.run(act())

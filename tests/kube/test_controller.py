@@ -34,7 +34,7 @@ def test_finalizer_is_removed_although_events_are_rejected() -> None:
             metadata = {"deletionTimestamp": GOING}
             abandoned = configured({"a": "1"}, metadata=metadata, annotations={names.ABANDON: "true"})
             found.server.put(abandoned)
-            found.says(None, abandoned)
+            found.deliver(None, abandoned)
             await found.server.until(lambda: not found.server.objects)
 
     asyncio.run(act())
@@ -47,7 +47,7 @@ def test_removed_finalizer_is_added_again_at_once() -> None:
             await found.server.until(lambda: found.reason == "InSync")
             replaced = found.server.objects[KEY]
             replaced["metadata"]["finalizers"] = []
-            found.says("MODIFIED", replaced)
+            found.deliver("MODIFIED", replaced)
             await found.server.until(lambda: has_finalizer(found.server.objects[KEY]))
 
     asyncio.run(act())
@@ -61,7 +61,7 @@ def test_removed_finalizer_is_added_again_despite_an_invalid_spec() -> None:
             replaced = found.server.objects[KEY]
             replaced["metadata"].update(finalizers=[], generation=2)
             replaced["spec"]["path"] = "nowhere"
-            found.says("MODIFIED", replaced)
+            found.deliver("MODIFIED", replaced)
             await found.server.until(lambda: found.reason == "InvalidSpec")
             assert has_finalizer(found.server.objects[KEY])
 
@@ -99,7 +99,7 @@ def test_invalid_spec_is_logged_once_per_generation(caplog: pytest.LogCaptureFix
             await until_logged(2)
             edited = found.server.objects[KEY]
             edited["metadata"]["generation"] = 2
-            found.says("MODIFIED", edited)
+            found.deliver("MODIFIED", edited)
             await until_logged(3)
 
     with caplog.at_level(logging.DEBUG):
@@ -116,12 +116,12 @@ def test_object_recreated_before_the_deletion_was_observed_is_reconciled() -> No
             async def come_between(_request: web.Request) -> None:
                 # As with `kubectl replace --force`: these events arrive before the response to the finalizer patch.
                 if not found.server.objects:
-                    found.says("DELETED", old)
+                    found.deliver("DELETED", old)
                     found.applied(new)
 
             found.server.after = come_between
             found.server.put(old)
-            found.says(None, old)
+            found.deliver(None, old)
             await found.server.until(lambda: "/app/b" in str(found.status.get("parameters")))
             assert found.reason == "InSync"
             assert list(found.fake.store) == ["/app/b"]
@@ -134,9 +134,9 @@ def test_finalizer_is_removed_only_after_a_second_read_confirms_the_deletion() -
         async with running_controller(deletion_check_seconds=0.2) as found:
             found.applied(configured({"a": "1"}))
             await found.server.until(lambda: found.reason == "InSync")
-            gone = configured({"a": "1"}, metadata={"deletionTimestamp": GOING}, status=found.status)
-            found.server.put(gone)
-            found.says("MODIFIED", gone)
+            deleted = configured({"a": "1"}, metadata={"deletionTimestamp": GOING}, status=found.status)
+            found.server.put(deleted)
+            found.deliver("MODIFIED", deleted)
             await found.server.until(lambda: found.reason == "Deleting")
             assert found.fake.store == {}
             # An earlier write becomes visible only now.
@@ -160,7 +160,7 @@ class Forgetful(Engine):
         self.forgotten.put_nowait(uid)
 
 
-@pytest.mark.parametrize("is_followed", [False, True], ids=["gone", "another came"])
+@pytest.mark.parametrize("is_followed", [False, True], ids=["deleted", "another came"])
 def test_object_deleted_without_the_operator_is_forgotten(is_followed: bool) -> None:
     async def act() -> None:
         engine = Forgetful(FakeKind())
@@ -169,7 +169,7 @@ def test_object_deleted_without_the_operator_is_forgotten(is_followed: bool) -> 
             found.applied(old)
             await found.server.until(lambda: found.reason == "InSync")
             del found.server.objects[KEY]
-            found.says("DELETED", old)
+            found.deliver("DELETED", old)
             if is_followed:
                 found.applied(configured({"a": "1"}, uid="uid-2", finalizers=[]))
             assert await asyncio.wait_for(engine.forgotten.get(), 5) == "uid-1"
@@ -201,7 +201,7 @@ def test_after_a_restart_events_are_received_before_the_next_resync() -> None:
     async def act() -> None:
         async with running_controller() as found:
             seen = {"lastObservedTime": timestamp(time.time()), "observedGeneration": 1}
-            found.says(None, configured({"a": "1"}, status=seen))
+            found.deliver(None, configured({"a": "1"}, status=seen))
             assert found.listened == [REGION]
 
     asyncio.run(act())
@@ -260,7 +260,7 @@ def test_object_with_a_revoked_grant_is_reconciled_after_a_restart() -> None:
             stored = found.server.objects[KEY]
         async with running_controller(tenant_of=lambda namespace: Tenant(namespace, paths=("/other",))) as later:
             later.server.put(stored)
-            later.says(None, stored)
+            later.deliver(None, stored)
             await later.server.until(lambda: later.reason == "PathNotAllowed")
 
     asyncio.run(act())

@@ -42,7 +42,7 @@ def named(found: Document, name: str) -> Document:
     return {**found, "metadata": {**found["metadata"], "name": name, "uid": f"uid-{name}"}}
 
 
-@pytest.mark.parametrize("metadata", [{}, {"deletionTimestamp": GOING}], ids=["lives", "goes"])
+@pytest.mark.parametrize("metadata", [{}, {"deletionTimestamp": GOING}], ids=["lives", "deleted"])
 def test_bug_is_reported_in_a_condition_and_affects_no_other_object(
     metadata: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -52,7 +52,7 @@ def test_bug_is_reported_in_a_condition_and_affects_no_other_object(
             other = named(configured({"b": "1"}), "other")
             for each in (broken, other):
                 found.server.put(each)
-                found.says("ADDED", each)
+                found.deliver("ADDED", each)
             await found.server.until(lambda: found.reason == "InternalError" and "Warning" in str(found.server.events))
             ready = found.status["conditions"][0]
             assert ready["status"] == "Unknown"
@@ -94,7 +94,7 @@ def test_object_with_an_unparsable_spec_is_deleted(spec: Any, status: Any) -> No
         async with running_controller() as found:
             misfit = {**configured({}, metadata={"deletionTimestamp": GOING}), "spec": spec, "status": status}
             found.server.put(misfit)
-            found.says(None, misfit)
+            found.deliver(None, misfit)
             await found.server.until(lambda: not found.server.objects)
 
     asyncio.run(act())
@@ -108,7 +108,7 @@ def test_object_with_an_unparsable_spec_can_be_abandoned() -> None:
                 {}, metadata=metadata, annotations={names.ABANDON: "true"}, parameters=[7, {"name": "a"}]
             )
             found.server.put(misfit)
-            found.says(None, misfit)
+            found.deliver(None, misfit)
             await found.server.until(lambda: not found.server.objects)
             assert "/app/a" in found.server.events[0]["message"]
 
@@ -120,7 +120,7 @@ def test_status_that_is_too_large_is_shortened() -> None:
         async with running_controller() as found:
             odd = configured({"a": "1"}, status={"drift": "none", "parameters": [7], "lastObservedTime": 7})
             found.server.put(odd)
-            found.says(None, odd)
+            found.deliver(None, odd)
             await found.server.until(lambda: found.reason == "InSync")
             assert "drift" not in found.status
             assert [item["name"] for item in found.status["parameters"]] == ["/app/a"]
@@ -174,7 +174,7 @@ def test_waiting_for_a_source_does_not_count_as_failing_deletion() -> None:
             await found.server.until(lambda: found.reason == "SourceMissing")
             now[0] += 4000
             found.server.objects[KEY]["metadata"]["deletionTimestamp"] = GOING
-            found.says("MODIFIED", found.server.objects[KEY])
+            found.deliver("MODIFIED", found.server.objects[KEY])
             await found.server.until(lambda: found.reason == "InternalError")
             assert found.status["failingSince"] == timestamp(now[0])
             now[0] += 3600
@@ -198,7 +198,7 @@ def test_object_with_a_rejected_status_is_deleted_at_normal_speed(limit: int) ->
             found.server.before = refuse
             going = configured(values, metadata={"deletionTimestamp": GOING})
             found.server.put(going)
-            found.says(None, going)
+            found.deliver(None, going)
             await found.server.until(lambda: not found.server.objects, 5)
             assert found.fake.store == {}
 
@@ -217,7 +217,7 @@ def test_finalizer_is_removed_from_an_invalid_object() -> None:
             found.server.before = refuse
             going = configured({}, metadata={"deletionTimestamp": GOING}, parameters=[{"name": "a", "value": 7}])
             found.server.put(going)
-            found.says(None, going)
+            found.deliver(None, going)
             await found.server.until(lambda: not found.server.objects)
 
     asyncio.run(act())

@@ -32,7 +32,7 @@ def left_in_aws(answer: Answer) -> tuple[list[str], dict[str, str]]:
             found.fake.calls.clear()
             (going,) = found.server.objects.values()
             going["metadata"]["deletionTimestamp"] = GOING
-            found.says("MODIFIED", going)
+            found.deliver("MODIFIED", going)
             await found.server.until(lambda: not found.server.objects)
             return found.fake.writes, {name: thing.owner for name, thing in found.fake.store.items()}
 

@@ -57,7 +57,7 @@ def unchanged(_found: ControllerHarness) -> None:
 
 
 def drifted(found: ControllerHarness) -> None:
-    """A parameter is changed by hand, and an event says so."""
+    """A parameter is changed by hand, and an event reports it."""
     found.fake.by_hand("/app/a")
     found.controller.router.route([Signal(REGION, 1.8e9, PUT, parameters=("/app/a",), request="r-1")])
 
@@ -67,7 +67,7 @@ def edited(found: ControllerHarness) -> None:
     document = found.server.objects[KEY]
     document["metadata"]["generation"] = 2
     document["spec"]["parameters"] = document["spec"]["parameters"][:1]
-    found.says("MODIFIED", document)
+    found.deliver("MODIFIED", document)
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("is_told", [True, False], ids=["the watch tells", "the watch lags"])
+@pytest.mark.parametrize("is_current", [True, False], ids=["the watch is current", "the watch lags"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_deleted_object_leaves_no_state(case: Case, *, is_told: bool) -> None:
+def test_deleted_object_leaves_no_state(case: Case, *, is_current: bool) -> None:
     async def act() -> None:
         async with running_controller() as found:
             if case.is_taken:
@@ -106,10 +106,10 @@ def test_deleted_object_leaves_no_state(case: Case, *, is_told: bool) -> None:
             going = found.server.objects[KEY]
             going["metadata"]["deletionTimestamp"] = GOING
             going["spec"]["suspend"] = False
-            found.says("MODIFIED", going)
+            found.deliver("MODIFIED", going)
             await found.server.until(lambda: KEY not in found.server.objects)
-            if is_told:
-                found.says("DELETED", going)
+            if is_current:
+                found.deliver("DELETED", going)
             assert await without_traces(found) == []
 
     asyncio.run(act())
@@ -128,7 +128,7 @@ def test_state_of_other_objects_stays() -> None:
             )
             going = found.server.objects[KEY]
             going["metadata"]["deletionTimestamp"] = GOING
-            found.says("MODIFIED", going)
+            found.deliver("MODIFIED", going)
             await found.server.until(lambda: KEY not in found.server.objects)
             assert await without_traces(found) == []
             assert found.controller.existing().uids == {"uid-2"}

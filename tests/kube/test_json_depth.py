@@ -1,4 +1,4 @@
-"""The depth of JSON text: cut and found as by a look at each character, in bounded time, and not by the event loop."""
+"""The depth of JSON text: truncated and measured as by a scan of each character, in bounded time, outside the event loop."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ BYTES = 1_500_000
 
 
 def by_character(text: str, limit: int) -> tuple[str, int]:
-    """The text without what is below a level, and its lists and maps, by a look at each character."""
+    """The text truncated below a level, and its lists and maps, by a scan of each character."""
     kept, level, nodes, is_string, is_escaped = "", 0, 0, False, False
     for character in text:
         before = level
@@ -83,7 +83,7 @@ def test_no_arrangement_of_brackets_takes_more_than_a_second(name: str) -> None:
     began = time.thread_time()
     event, _document = parse_line(line, _whole)
     assert event == "ADDED"
-    # 0.05 to 0.2 s; a look at each bracket took four to eight.
+    # 0.05 to 0.2 s; a scan of each bracket took four to eight.
     assert time.thread_time() - began < 1.0
 
 

@@ -68,7 +68,7 @@ def test_plugin_path_is_relative_to_its_file(monkeypatch: pytest.MonkeyPatch, tm
         ("contexts: [{name: [a], context: {}}]\n", "contexts must be a list"),
         ("", "has no current context; set one with `kubectl config use-context NAME`"),
         ("current-context: {a: b}\n", "has no current context"),
-        ("current-context: gone\n", "context missing is not defined in the kubeconfig"),
+        ("current-context: missing\n", "context missing is not defined in the kubeconfig"),
         (
             "current-context: c\ncontexts: [{name: c, context: {cluster: missing}}]\n",
             "cluster missing is not defined in the kubeconfig",

@@ -35,7 +35,7 @@ def applied(found: ControllerHarness, key: Key) -> int:
 def edited(found: ControllerHarness, key: Key, document: Document) -> None:
     """Edit an object as a user; its status stays."""
     found.server.objects[key] = {**document, "status": found.server.objects[key].get("status")}
-    found.says("MODIFIED", found.server.objects[key])
+    found.deliver("MODIFIED", found.server.objects[key])
 
 
 async def both(found: ControllerHarness) -> None:
@@ -84,8 +84,8 @@ def test_deleted_object_hands_over_what_another_declares() -> None:
             await both(found)
             edited(found, HEIR, heir({"own": "3", "b": "2"}, generation=2))
             await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
-            gone = configured({"a": "1", "b": "2"}, metadata={"deletionTimestamp": GOING})
-            edited(found, KEY, gone)
+            deleted = configured({"a": "1", "b": "2"}, metadata={"deletionTimestamp": GOING})
+            edited(found, KEY, deleted)
             await found.server.until(lambda: KEY not in found.server.objects)
             await found.server.until(lambda: reason(found, HEIR) == "InSync")
             assert set(found.fake.store) == {"/app/b", "/app/own"}
@@ -103,7 +103,7 @@ def test_restarted_operator_lists_all_objects_before_the_first_reconcile() -> No
             later.server.objects, later.fake.store = before, found.fake.store
             later.server.objects[HEIR] = heir({"own": "3", "b": "2"}, generation=2)
             for stored in later.server.objects.values():
-                later.says(None, stored)
+                later.deliver(None, stored)
             # The watch has only shown the object that gives the parameter up.
             edited(later, KEY, configured({"a": "1"}, generation=2))
             await later.server.until(lambda: later.status.get("appliedGeneration") == 2)

@@ -116,8 +116,8 @@ def test_line_longer_than_any_object_is_dropped(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_object_deleted_during_an_interruption_is_requeued() -> None:
-    gone = json.dumps({"type": "ERROR", "object": {"code": 410, "message": "too old"}}).encode()
-    received = watched([listed(text("first"), text("second")), listed(text("second"))], gone)
+    expired_version = json.dumps({"type": "ERROR", "object": {"code": 410, "message": "too old"}}).encode()
+    received = watched([listed(text("first"), text("second")), listed(text("second"))], expired_version)
     assert received.requeued == [Key("shop", "first")]
 
 
@@ -152,10 +152,10 @@ def test_start_lists_all_objects_once_and_watches_from_there() -> None:
 
 
 def test_start_waits_for_the_api_server_and_requeues_deleted_objects() -> None:
-    interrupted = [listed(text("gone"), more="next"), status(503, "not yet"), listed(text("first"))]
+    interrupted = [listed(text("expired_version"), more="next"), status(503, "not yet"), listed(text("first"))]
     received, requests = begun(interrupted)
-    assert received.received == [(None, "gone"), (None, "first"), ("ADDED", "third")]
-    assert received.requeued == [Key("shop", "gone")]
+    assert received.received == [(None, "expired_version"), (None, "first"), ("ADDED", "third")]
+    assert received.requeued == [Key("shop", "expired_version")]
     assert requests == ["list", "list", "list", "all are known", "watch"]
 
 

@@ -24,9 +24,9 @@ def tagged(uid: str, namespace: str = "shop", cluster: str = "cluster") -> tuple
 
 
 def test_orphans_have_an_owner_tag_with_an_unknown_uid() -> None:
-    pairs = [tagged("uid-1"), tagged("gone"), tagged("theirs", cluster="other"), ("arn:x", "terraform")]
+    pairs = [tagged("uid-1"), tagged("deleted"), tagged("theirs", cluster="other"), ("arn:x", "terraform")]
     (found,) = orphans(pairs, REGION, "cluster", frozenset({"uid-1"}))
-    assert (found.owner.uid, found.region) == ("gone", REGION)
+    assert (found.owner.uid, found.region) == ("deleted", REGION)
 
 
 def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: Any) -> OrphanWatch:
@@ -43,7 +43,7 @@ def counted(*namespaces: str) -> tuple[float | None, list[str]]:
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
         searched.append(region)
-        return orphans([tagged("uid-1"), tagged("gone"), tagged("lost", "other")], region, "cluster", uids)
+        return orphans([tagged("uid-1"), tagged("deleted"), tagged("lost", "other")], region, "cluster", uids)
 
     existing = [configured({"a": "1"}, region="us-east-1")]
     asyncio.run(watch(existing, metrics, find, namespaces=namespaces).count())
@@ -88,7 +88,7 @@ def test_failed_region_keeps_its_count_and_others_are_counted(
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
         if region in failing:
             raise Unavailable("AWS is unavailable")
-        lost = [tagged("gone"), tagged("gone-too")] if failing else [tagged("gone")]
+        lost = [tagged("deleted"), tagged("deleted-too")] if failing else [tagged("deleted")]
         return orphans(lost, region, "cluster", uids)
 
     async def act() -> None:

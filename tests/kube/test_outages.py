@@ -29,7 +29,7 @@ class Operator:
         self.times = RequeuePolicy(self.work_queue, lambda: self.seconds, now, self.state)
         self.away: tuple[float, float] = (0.0, 0.0)
         self.broken: set[Key] = set()
-        self.looks: list[tuple[float, Key]] = []
+        self.reads: list[tuple[float, Key]] = []
         self.ready: dict[Key, float] = {}
 
     def run(self, until: float, place: str = "eu-west-1") -> None:
@@ -39,7 +39,7 @@ class Operator:
             self.seconds = round(self.seconds + 0.1, 1)
 
     def _serve(self, key: Key, place: str) -> None:
-        self.looks.append((self.seconds, key))
+        self.reads.append((self.seconds, key))
         start, end = self.away
         fails = start <= self.seconds < end or key in self.broken
         if not fails:
@@ -48,7 +48,7 @@ class Operator:
         self.times.done(key)
 
     def looks_between(self, start: float, end: float) -> int:
-        return sum(start <= at < end for at, _key in self.looks)
+        return sum(start <= at < end for at, _key in self.reads)
 
 
 def unavailable(place: str = "eu-west-1") -> Outcome:
@@ -80,7 +80,7 @@ def test_one_object_probes_each_second_during_an_outage() -> None:
     operator.away = (0.0, 50.0)
     operator.run(50)
     assert operator.looks_between(1, 50) <= 50
-    assert len({key for at, key in operator.looks if at >= 1}) > 10, "not the same one each time"
+    assert len({key for at, key in operator.reads if at >= 1}) > 10, "not the same one each time"
 
 
 def test_recovery_from_a_second_outage_is_as_fast() -> None:
@@ -101,7 +101,7 @@ def test_single_failing_object_is_retried_with_increasing_delays() -> None:
     for _ in range(300):
         operator.times.requeue(KEYS[1])
         operator.run(operator.seconds + 1)
-    assert sum(key == KEYS[0] for _at, key in operator.looks) < 20
+    assert sum(key == KEYS[0] for _at, key in operator.reads) < 20
 
 
 def test_success_in_another_place_does_not_end_the_outage() -> None:

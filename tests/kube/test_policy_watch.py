@@ -51,12 +51,12 @@ class Cluster:
 
     async def deleted(self) -> None:
         """Delete the giver and wait until it no longer exists."""
-        gone = configured({"a": "1"}, metadata={"deletionTimestamp": GOING})
+        deleted = configured({"a": "1"}, metadata={"deletionTimestamp": GOING})
         self.running_controller.server.objects[KEY] = {
-            **gone,
+            **deleted,
             "status": self.running_controller.server.objects[KEY]["status"],
         }
-        self.running_controller.says("MODIFIED", self.running_controller.server.objects[KEY])
+        self.running_controller.deliver("MODIFIED", self.running_controller.server.objects[KEY])
         await self.running_controller.server.until(lambda: KEY not in self.running_controller.server.objects)
 
     def _reason(self, key: Key) -> str:
@@ -129,7 +129,7 @@ def test_unknown_or_withdrawn_grant_deletes_nothing(
             found.running_controller.applied(heir({"a": "1"}))
             await found.until(HEIR, "NotOwned")
             # The watch delivers the status that the operator has written.
-            found.running_controller.says("MODIFIED", found.running_controller.server.objects[HEIR])
+            found.running_controller.deliver("MODIFIED", found.running_controller.server.objects[HEIR])
             lose(found)
             await found.watch.check()
             await found.deleted()

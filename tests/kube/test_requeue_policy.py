@@ -228,7 +228,7 @@ def test_resource_owned_by_another_object_is_retried_within_seconds_then_minutes
     assert LONGEST_WAIT / 2 <= waits[-1] <= LONGEST_WAIT
 
 
-@pytest.mark.parametrize("owner", ["", replace(RIVAL, cluster="other").tag], ids=["nobody's", "of another cluster"])
+@pytest.mark.parametrize("owner", ["", replace(RIVAL, cluster="other").tag], ids=["unowned", "of another cluster"])
 def test_resource_owned_elsewhere_waits_for_the_resync(scene: Scene, owner: str) -> None:
     fake = FakeKind()
     fake.by_hand("/app/a", owner=owner)

@@ -180,14 +180,14 @@ def test_leftovers_of_a_killed_lab_are_replaced(folder: Folder, console: Console
 
 
 def test_process_that_reused_the_pid_is_not_killed(folder: Folder, console: Console, tmp_path: Path) -> None:
-    stranger = Child.start(Program("stranger", SLEEPER), tmp_path / "stranger.log")
-    reused = Identity(stranger.identity.pid, "at another time")
+    unrelated = Child.start(Program("unrelated", SLEEPER), tmp_path / "unrelated.log")
+    reused = Identity(unrelated.identity.pid, "at another time")
     folder.write_plan(never_ready())
     folder.write_state(State(Phase.READY, reused, (Running("etcd", reused, ready=True, log=""),)))
     lab.up(folder, two_servers, console)
-    assert stranger.identity.alive
-    stranger.end()
-    stranger.wait()
+    assert unrelated.identity.alive
+    unrelated.end()
+    unrelated.wait()
 
 
 def test_exit_of_one_program_stops_all_and_is_reported(folder: Folder, console: Console) -> None:

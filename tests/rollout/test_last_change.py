@@ -181,13 +181,13 @@ def test_external_write_between_two_reads_of_one_rollback_is_kept() -> None:
     harness = changed()
     reconcile(harness, CHANGE + 5)
     harness.alarm.since = CHANGE + 6
-    looks = harness.versioned.observe
+    original = harness.versioned.observe
 
     def observe(scope: Any, desired: Any) -> Any:
         # The first read gets the values, the second evaluates, and the third plans.
         if harness.versioned.calls.count("observe") - before == 2:
             harness.versioned.by_hand("/app/b", "by hand")
-        return looks(scope, desired)
+        return original(scope, desired)
 
     before = harness.versioned.calls.count("observe")
     with pytest.MonkeyPatch.context() as patch:

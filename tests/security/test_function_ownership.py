@@ -157,7 +157,7 @@ def test_function_is_available_to_the_second_object_after_deletion_of_the_first(
 ) -> None:
     claimed(harness, theirs, name)
     assert isinstance(run(harness, spec(harness, theirs, name)).error, NotOwned)
-    gone = harness.declare(
+    detached = harness.declare(
         {"path": f"{harness.path}-victim"},
         owner=victim(harness),
         generation=2,
@@ -166,7 +166,7 @@ def test_function_is_available_to_the_second_object_after_deletion_of_the_first(
             settle(harness, {**spec(harness, theirs, name), "path": f"{harness.path}-victim"}, owner=victim(harness))
         ),
     )
-    harness.settle(gone, harness.kinds(*KINDS))
+    harness.settle(detached, harness.kinds(*KINDS))
     assert settle(harness, spec(harness, theirs, name)).is_complete
 
 

@@ -362,7 +362,7 @@ def test_controller_answers_an_attacker_rarely_and_all_others_at_once() -> None:
                 if number:
                     guess["status"] = found.server.objects[KEY].get("status")
                     found.server.objects[KEY] = guess
-                    found.says("MODIFIED", guess)
+                    found.deliver("MODIFIED", guess)
                 else:
                     found.applied(guess)
                 await found.server.until(_is_reported(found, number + 1))

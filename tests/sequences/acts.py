@@ -244,7 +244,7 @@ class Acts:
         self.annotate(key, names.APPROVE_GENERATION)
         return f"approve {key}"
 
-    def stranger(self) -> str | None:
+    def foreign(self) -> str | None:
         left = [name for name in NAMES if account.parameter(f"{PATH}/{name}") is None]
         if not left:
             return None
@@ -333,6 +333,6 @@ ACTS: tuple[tuple[Act, int], ...] = (
     (Acts.spoil, 5),
     (Acts.fail_unseen, 4),
     (Acts.approve, 3),
-    (Acts.stranger, 4),
+    (Acts.foreign, 4),
     (Acts.wait, 3),
 )

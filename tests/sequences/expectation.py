@@ -40,7 +40,7 @@ class Judge:
         for document in self.cluster.objects.values():
             wanted, (ready, reason) = Wanted.of(document, self.cluster), condition(document)
             if reason == "RolledBack":
-                self.ghost.undone[wanted.uid] = (wanted.generation, _said(wanted))
+                self.ghost.undone[wanted.uid] = (wanted.generation, _declared(wanted))
             if ready == "True" and not wanted.suspended and not wanted.deleting:
                 self._note_stable(document, wanted, stored)
                 if reason == "InSync":
@@ -94,7 +94,7 @@ class Judge:
         if document["status"].get("appliedGeneration") != wanted.generation:
             yield f"it is Ready, and what is applied is {document['status'].get('appliedGeneration')}"
         rejected = self.ghost.undone.get(wanted.uid)
-        if rejected == (wanted.generation, _said(wanted)):
+        if rejected == (wanted.generation, _declared(wanted)):
             yield "a rejected value is written again without an edit"
         values = {name: value or "" for name, value in wanted.values.items()}
         yield from self._compared(wanted, values, stored)
@@ -220,7 +220,7 @@ def firing(document: Document) -> bool:
     return any(alarm.state.value == "ALARM" for alarm in alarms_of(key_of(document)))
 
 
-def _said(wanted: Wanted) -> frozenset[tuple[str, str | None]]:
+def _declared(wanted: Wanted) -> frozenset[tuple[str, str | None]]:
     return frozenset(wanted.values.items())
 
 

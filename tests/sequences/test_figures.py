@@ -206,13 +206,13 @@ def test_nothing_declared_by_another_object_is_deleted_while_the_watch_is_silent
 
 def test_nothing_is_deleted_during_a_relist(begin: Callable[..., World]) -> None:
     world = begin()
-    world.cluster.create(A, spec("goes"))
+    world.cluster.create(A, spec("deleted"))
     world.settle()
     assert world.life is not None
     world.life.controller.moves.is_current = lambda: False
     world.cluster.delete(A)
     world.run(60.0)
-    assert f"{PATH}/goes" in account.parameters()
+    assert f"{PATH}/deleted" in account.parameters()
     world.life.controller.moves.is_current = lambda: True
     world.settle()
     assert account.parameters() == {}

@@ -101,12 +101,12 @@ def test_unpaired_surrogate_in_json_warns(value: str, *, is_half: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "is_told"), [("true", False), ("other, password", False), ("other", True), ("", True)]
+    ("annotation", "warns"), [("true", False), ("other, password", False), ("other", True), ("", True)]
 )
-def test_annotation_allows_plaintext(annotation: str, *, is_told: bool) -> None:
+def test_annotation_allows_plaintext(annotation: str, *, warns: bool) -> None:
     found = document({}, parameters=[{"name": "password", "value": "1"}])
     metadata = {**found["metadata"], "annotations": {"dynconfig.dev/allow-plaintext": annotation}}
-    assert bool(advice({**found, "metadata": metadata}, TODAY)) == is_told
+    assert bool(advice({**found, "metadata": metadata}, TODAY)) == warns
 
 
 @pytest.mark.parametrize(

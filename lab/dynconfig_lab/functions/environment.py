@@ -45,7 +45,7 @@ class Environment:
         self.used_at = time.monotonic()
         self.is_broken = False
         self._token = uuid.uuid4().hex
-        self._said: list[str] = []
+        self._log: list[str] = []
         extension = self._extended(get) if spec.has_extension else None
         with ExitStack() as undo:
             self._folder = folders.made("function")
@@ -75,8 +75,8 @@ class Environment:
         self._process.drain(lines)
         self.used_at = time.monotonic()
         seconds = self.used_at - began
-        lines += [*self._said, *_told(done, request_id)]
-        self._said.clear()
+        lines += [*self._log, *_log_lines(done, request_id)]
+        self._log.clear()
         lines += self._report(request_id, seconds, began - init_began if is_cold else None)
         return replace(_bounded(done), seconds=seconds, output=tuple(lines))
 
@@ -92,7 +92,7 @@ class Environment:
 
     def _extended(self, get: GetParameter) -> Extension:
         settings = Settings.of(self.spec.environment)
-        return Extension(settings, self._token, get, time.monotonic, self._said.append)
+        return Extension(settings, self._token, get, time.monotonic, self._log.append)
 
     def _initialised(self, request_id: str, lines: list[str]) -> Result | None:
         """Wait until the function is loaded; return the failure, if any. A slow start continues within the invocation."""
@@ -182,7 +182,7 @@ def _unpacked(spec: FunctionSpec, folder: Path) -> Path:
     return task
 
 
-def _told(done: Result, request_id: str) -> list[str]:
+def _log_lines(done: Result, request_id: str) -> list[str]:
     """What Lambda itself writes to the log of an invocation that it had to stop."""
     document = json.loads(done.payload) if done.error else None
     kind = document.get("errorType") if isinstance(document, dict) else None

@@ -33,14 +33,14 @@ class HttpApis:
         is_deployed = api is not None and STAGE in api.stages and api.stages[STAGE].auto_deploy
         found = _route(api.routes.values(), environ["REQUEST_METHOD"], f"/{rest}") if is_deployed else None
         if found is None:
-            return _told(404, "Not Found")
+            return _error(404, "Not Found")
         moto_route, route = found
         wants_signature = moto_route.authorization_type == "AWS_IAM"
         if wants_signature and not environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4-HMAC-SHA256"):
-            return _told(403, "Forbidden")
+            return _error(403, "Forbidden")
         integration = api.integrations.get((moto_route.target or "").removeprefix("integrations/"))
         if integration is None:
-            return _told(500, "Internal Server Error")
+            return _error(500, "Internal Server Error")
         event = event_of(environ, body, api_id, route, is_signed=wants_signature)
         return self._called(region, str(integration.integration_uri), api_id, event, route)
 
@@ -48,13 +48,13 @@ class HttpApis:
         source = f"arn:aws:execute-api:{region}:{ACCOUNT}:{api_id}/{STAGE}/{_resource(route.key)}"
         try:
             if not self._functions.allows(region, uri, "apigateway.amazonaws.com", source):
-                return _told(500, "Internal Server Error")
+                return _error(500, "Internal Server Error")
             result = self._functions.invoke(region, uri, event).result
         except AwsError:
-            return _told(500, "Internal Server Error")
+            return _error(500, "Internal Server Error")
         if result.error and b"Sandbox.Timedout" in result.payload:
-            return _told(503, "Service Unavailable")
-        return _told(500, "Internal Server Error") if result.error else answer_of(result.payload)
+            return _error(503, "Service Unavailable")
+        return _error(500, "Internal Server Error") if result.error else answer_of(result.payload)
 
 
 def _api(api_id: str) -> tuple[str, Any]:
@@ -98,6 +98,6 @@ def _resource(key: str) -> str:
     return f"{'*' if verb == 'ANY' else verb}{path}"
 
 
-def _told(status: int, message: str) -> Answer:
+def _error(status: int, message: str) -> Answer:
     body = json.dumps({"message": message}).encode()
     return Answer(f"{status} {message}", (("Content-Type", "application/json"),), body)

@@ -164,8 +164,10 @@ class _Handler(BaseHTTPRequestHandler):
         if kind not in ("response", "error"):
             self._send(404, b"there is nothing here")
             return
-        is_heard = self.server.api.answered(request_id, Result(body, "Unhandled" if kind == "error" else None))
-        self._send(202 if is_heard else 400, b'{"status":"OK"}' if is_heard else b'{"errorType":"InvalidRequestID"}')
+        is_current = self.server.api.answered(request_id, Result(body, "Unhandled" if kind == "error" else None))
+        self._send(
+            202 if is_current else 400, b'{"status":"OK"}' if is_current else b'{"errorType":"InvalidRequestID"}'
+        )
 
     def log_message(self, *_: object) -> None:
         """Requests are not logged."""

@@ -48,13 +48,13 @@ def advice(policy: dict[str, Any], part: Part | None = None) -> str:
     length = len("".join(json.dumps(policy, separators=(",", ":")).split()))
     if length <= MANAGED_CHARACTERS:
         return ""
-    told = f"the policy has {length:,} characters, and a managed policy takes {MANAGED_CHARACTERS:,}"
+    message = f"the policy has {length:,} characters, and a managed policy takes {MANAGED_CHARACTERS:,}"
     shorter, split = "name fewer paths, by a common beginning", "print two, with --part parameters and --part functions"
     if length <= INLINE_CHARACTERS:
         inline = f"give it to the role as an inline policy, which takes {INLINE_CHARACTERS:,}"
-        return f"{told}: {shorter if part else split}, or {inline}"
-    told = f"{told}, an inline policy of a role {INLINE_CHARACTERS:,}"
-    return f"{told}: {shorter}" if part else f"{told}: {split}, and {shorter}"
+        return f"{message}: {shorter if part else split}, or {inline}"
+    message = f"{message}, an inline policy of a role {INLINE_CHARACTERS:,}"
+    return f"{message}: {shorter}" if part else f"{message}: {split}, and {shorter}"
 
 
 def _rendered(statement: Statement, grants: Iterable[Grant], allowed: Allowed, arns: Arns) -> dict[str, Any]:

@@ -138,10 +138,10 @@ def test_invocations_errors_and_durations_are_metrics_and_trigger_an_alarm(
 
 
 def test_alarm_invokes_only_a_function_that_allows_it(function: Function, watched: Watched) -> None:
-    stranger = watched.alarm(AlarmActions=[function.arn])
+    not_allowed = watched.alarm(AlarmActions=[function.arn])
     allowed = watched.alarm(AlarmActions=[function.arn], AlarmDescription="errors")
     function.allow_alarm(allowed)
-    watched.set(stranger, "ALARM")
+    watched.set(not_allowed, "ALARM")
     watched.set(allowed, "ALARM", "for a test")
 
     def calls() -> list[dict[str, Any]]:

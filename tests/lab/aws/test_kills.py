@@ -25,10 +25,10 @@ def victim() -> Iterator[subprocess.Popen[bytes]]:
 @pytest.mark.parametrize("is_before", [True, False], ids=["before", "after"])
 def test_process_is_killed_at_the_named_write(lab: AwsLab, victim: subprocess.Popen[bytes], is_before: bool) -> None:
     path = f"/kills-{is_before}".lower()
-    ssm, stranger = connect(lab.endpoint, "ssm", user_agent="dynconfig-operator/1"), connect(lab.endpoint, "ssm")
+    ssm, other_client = connect(lab.endpoint, "ssm", user_agent="dynconfig-operator/1"), connect(lab.endpoint, "ssm")
     lab.faults(Faults(kill=Kill(victim.pid, 2, is_before)))
     for name in (f"{path}/theirs", f"{path}/theirs-too"):
-        stranger.put_parameter(Name=name, Value="1", Type="String")
+        other_client.put_parameter(Name=name, Value="1", Type="String")
     ssm.put_parameter(Name=f"{path}/first", Value="1", Type="String")
     ssm.get_parameters(Names=[f"{path}/first"])
     assert victim.poll() is None

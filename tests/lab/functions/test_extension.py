@@ -191,7 +191,7 @@ def test_timeout_is_passed_to_each_call(store: Store) -> None:
 
 
 def test_log_level_none_logs_nothing(store: Store) -> None:
-    store.failures = [LookupError("gone")]
+    store.failures = [LookupError("deleted")]
     store.extension(level="NONE").answer(f"{GET}?name=/a", TOKEN)
     assert store.said == []
 
