@@ -1,10 +1,12 @@
-"""Computes what deleting an object would delete and retain, and what blocks it. Pure."""
+"""What deleting an object would delete and retain, and what blocks it: computed, and shown as text or JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dynconfig.api import names
+from dynconfig.cli.planning import Planned
+from dynconfig.cli.terminal import Terminal
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.plan import Delete, Plan, Release
 from dynconfig.model.resource import Owner, Resource
@@ -32,6 +34,30 @@ def deletion_plan(
         retained = (*((title, why) for title in deleted), *retained)
         deleted = ()
     return DeletionPlan(deleted, retained, tuple(_blocks(declaration, plan)) if deleted or retained else ())
+
+
+def document(planned: Planned) -> dict[str, Any]:
+    """Return the deletion plan for JSON output."""
+    found = _found(planned)
+    stays = [{"resource": title, "because": why} for title, why in found.retained]
+    return {"goes": list(found.deleted), "stays": stays, "blocks": list(found.blockers)}
+
+
+def show(out: Terminal, planned: Planned) -> None:
+    """Print the deletion plan: one line per resource and a summary."""
+    found = _found(planned)
+    for title in found.deleted:
+        out.wrapped(f"  - delete {title}", "red")
+    for title, why in found.retained:
+        out.wrapped(f"  = keep {title}: {why}", "cyan")
+    for why in found.blockers:
+        out.wrapped(f"  ! {why}", "red")
+    blocked = "; blocked, see above" if found.blockers else ""
+    out.line(f"Deletion: {len(found.deleted)} to delete, {len(found.retained)} to keep{blocked}.")
+
+
+def _found(planned: Planned) -> DeletionPlan:
+    return deletion_plan(planned.declaration, planned.plan, planned.assessment.seen, planned.live)
 
 
 def _retained(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dynconfig.aws.quota import rate
-from dynconfig.cli import deletion_view, describe, managers, options, planning
+from dynconfig.cli import deletion_plan, describe, managers, options, planning
 from dynconfig.cli.failures import CHANGES, FAILED
 from dynconfig.cli.object_status import missing_operator
 from dynconfig.cli.options import Output
@@ -68,7 +68,7 @@ def _document(planned: Planned | PlanFailure, targets: Targets, *, deleting: boo
         return {**about, "error": str(planned.error)}
     about["region"] = planned.declaration.place.region
     if deleting:
-        return {**about, **deletion_view.document(planned)}
+        return {**about, **deletion_plan.document(planned)}
     estimate = _estimate(planned, targets)
     return {
         **about,
@@ -87,7 +87,7 @@ def _show(planned: Planned | PlanFailure, targets: Targets, *, deleting: bool) -
         return
     out.line(f"{out.styled(title, 'bold')} {planned.declaration.path} in {planned.declaration.place.region}")
     if deleting:
-        deletion_view.show(out, planned)
+        deletion_plan.show(out, planned)
         return
     if planned.declaration.rolled_back:
         generation = planned.declaration.generation
