@@ -1,4 +1,4 @@
-"""Hands the requests of boto3 to the emulated AWS in the thread that makes them: the same bytes, and no connection."""
+"""Passes boto3's requests to the emulated AWS in the calling thread: the same bytes without a connection."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 
 class _Content(BytesIO):
-    """What botocore reads of urllib3's answers."""
+    """The attributes of urllib3's responses that botocore uses."""
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
         yield self.getvalue()
@@ -23,7 +23,7 @@ class _Content(BytesIO):
 
 @contextmanager
 def in_process(application: Any, endpoint: str, now: Callable[[], float]) -> Iterator[None]:
-    """Take it for all requests to this endpoint while the `with` lasts. Answers carry the date of this clock."""
+    """Use it for all requests to this endpoint within the `with` block. Responses carry the date of this clock."""
     direct = URLLib3Session.send
 
     def send(session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
@@ -33,7 +33,7 @@ def in_process(application: Any, endpoint: str, now: Callable[[], float]) -> Ite
         headers = [(name, _text(value)) for name, value in request.headers.items()]
         path = request.url.removeprefix(endpoint)
         environ = EnvironBuilder(path, endpoint, method=request.method, headers=headers, data=body).get_environ()
-        # The emulated AWS closes it to hang up.
+        # The emulated AWS closes it to drop the connection.
         ours, theirs = socket.socketpair()
         with ours, theirs:
             environ["werkzeug.socket"] = theirs

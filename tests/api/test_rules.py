@@ -111,5 +111,5 @@ def test_each_rule_of_a_function_is_true_or_false(document: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("rule", ["self.absent == 1", "self.a / 0 == 1", "self.a"])
-def test_an_error_counts_as_false(rule: str) -> None:
+def test_error_counts_as_false(rule: str) -> None:
     assert cel.broken([rule, "self.a == 1"], {"a": 1}) == {rule}

@@ -1,4 +1,4 @@
-"""The drift metric is published while there is drift, and once when it has ended."""
+"""The drift metric is published while there is drift, and once after its end."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,7 +39,7 @@ class Shown:
 
 
 class Scene:
-    """One object with its status, what AWS has of it, and what is published."""
+    """One object with its status, its state in AWS, and its published metric values."""
 
     def __init__(self, **spec: Any) -> None:
         self.fake, self.shown, self.spec = FakeKind(), Shown(), spec
@@ -88,7 +88,7 @@ def test_lasting_drift_is_published_by_each_reconcile_and_its_end_once_in_the_ne
     assert scene.shown.take() == []
 
 
-def test_a_suspended_object_publishes_its_drift_too() -> None:
+def test_drift_of_a_suspended_object_is_published() -> None:
     scene = Scene()
     scene.fake.by_hand("/app/a")
     scene.reconcile(NOON + 70, suspend=True)
@@ -96,7 +96,7 @@ def test_a_suspended_object_publishes_its_drift_too() -> None:
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_what_could_not_be_published_is_reported_and_tried_again(ends: bool) -> None:
+def test_failed_publication_is_reported_and_retried(ends: bool) -> None:
     scene = Scene(driftPolicy="Report")
     scene.fake.by_hand("/app/a")
     if ends:
@@ -122,7 +122,7 @@ def test_another_error_is_not_hidden_by_this_one() -> None:
 
 
 @pytest.mark.parametrize("is_drifted", [True, False])
-def test_a_new_process_publishes_lasting_drift_only(is_drifted: bool) -> None:
+def test_new_process_publishes_only_persistent_drift(is_drifted: bool) -> None:
     scene = Scene(driftPolicy="Report")
     if is_drifted:
         scene.fake.by_hand("/app/a")

@@ -1,4 +1,4 @@
-"""The facts of the kinds agree with each other, and with what is wired."""
+"""The declared facts of the kinds are consistent with each other and with the wired kinds."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_every_kind_with_facts_has_a_contract_case() -> None:
     assert {facts.kind for facts in ALL} == {case.value.kind for case in CASES.values()}
 
 
-def test_an_error_code_means_the_same_for_all_kinds() -> None:
+def test_error_code_has_one_meaning_for_all_kinds() -> None:
     found: dict[str, object] = {}
     for facts in EVERYTHING:
         for code, error in facts.errors.items():
@@ -68,11 +68,11 @@ def test_quotas_are_those_of_the_service(facts: Facts) -> None:
 
 
 @pytest.mark.parametrize("facts", EVERYTHING, ids=titles)
-def test_a_noun_comes_with_the_members_that_name_the_resource(facts: Facts) -> None:
+def test_noun_has_the_members_that_name_the_resource(facts: Facts) -> None:
     assert bool(facts.noun) == bool(facts.named_by)
 
 
-def test_a_member_of_a_service_names_one_kind_of_resource() -> None:
+def test_member_of_a_service_names_one_kind_of_resource() -> None:
     found: dict[tuple[str, str], str] = {}
     for facts in EVERYTHING:
         for member in facts.named_by:

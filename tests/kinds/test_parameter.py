@@ -36,7 +36,7 @@ def turns_of(batches: int) -> Callable[[], bool]:
     return lambda: next(left)
 
 
-def test_deleting_600_parameters_takes_at_most_1_2_calls_each_to_confirm_ownership_and_delete(
+def test_deleting_600_parameters_takes_at_most_1_2_calls_each(
     harness: AwsHarness,
 ) -> None:
     """Count all calls that read the owner of a parameter (the index and each one's tags) and all deletions.

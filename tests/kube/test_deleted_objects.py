@@ -1,4 +1,4 @@
-"""Nothing is remembered of an object that was deleted, wherever the controller keeps its state."""
+"""Nothing about a deleted object stays in memory, wherever the controller keeps its state."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ SECRET = {"name": "b", "valueFrom": {"secretKeyRef": {"name": "missing", "key": 
 
 
 def traces(root: object) -> list[str]:
-    """Where the object is named among all data that the controller reaches, each as the way from the root."""
+    """The places that name the object in all data reachable from the controller, each as the path from the root."""
     seen, left, found = set[int](), [(root, "")], list[str]()
     while left:
         item, way = left.pop()
@@ -63,7 +63,7 @@ def drifted(found: ControllerHarness) -> None:
 
 
 def edited(found: ControllerHarness) -> None:
-    """It declares one parameter less."""
+    """Declare one parameter less."""
     document = found.server.objects[KEY]
     document["metadata"]["generation"] = 2
     document["spec"]["parameters"] = document["spec"]["parameters"][:1]
@@ -72,7 +72,7 @@ def edited(found: ControllerHarness) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """How an object fared before its deletion."""
+    """The history of an object before its deletion."""
 
     reason: str
     happens: Callable[[ControllerHarness], None] = unchanged
@@ -137,7 +137,7 @@ def test_state_of_other_objects_stays() -> None:
 
 
 async def without_traces(found: ControllerHarness) -> list[str]:
-    """What is left after the last reconcile ended."""
+    """The remaining state after the last reconcile."""
     loop = asyncio.get_running_loop()
     until = loop.time() + PATIENCE
     while (left := traces(kept_state(found))) and loop.time() < until:

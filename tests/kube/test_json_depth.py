@@ -15,7 +15,7 @@ from dynconfig.kube import json_depth
 from dynconfig.kube.client import _whole
 from dynconfig.kube.responses import parse_line
 
-# What etcd stores of one object.
+# The size limit of one object in etcd.
 BYTES = 1_500_000
 
 
@@ -69,7 +69,7 @@ ARRANGED = {
 
 
 def arranged(name: str) -> bytes:
-    """A watch line with as many parameters with such a schema as etcd stores."""
+    """A watch line with the maximum number of parameters with such a schema."""
     schema = ARRANGED[name]
     parameter = f'{{"name":"p","value":"1","schema":{{"type":"json","jsonSchema":{schema}}}}}'
     parameters = ",".join([parameter] * (BYTES // len(parameter)))
@@ -88,7 +88,7 @@ def test_no_arrangement_of_brackets_takes_more_than_a_second(name: str) -> None:
 
 
 @pytest.mark.parametrize("is_listed", [False, True])
-def test_the_event_loop_parses_no_large_document(is_listed: bool) -> None:
+def test_event_loop_parses_no_large_document(is_listed: bool) -> None:
     line = arranged("up six, down five")
     item = line.removeprefix(b'{"type":"ADDED","object":').removesuffix(b"}")
     spent = 0.0
@@ -113,5 +113,5 @@ def test_the_event_loop_parses_no_large_document(is_listed: bool) -> None:
             return found
 
     assert asyncio.run(act()) == 1
-    # The loop's thread sent and received it, also as the server.
+    # The event loop's thread sent and received it, including the server's side.
     assert spent < 0.1

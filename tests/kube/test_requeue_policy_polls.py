@@ -36,7 +36,7 @@ def is_poll(scene: Scene) -> bool:
     return scene.times.narrowed_if_polling(KEY, declared(VALUES, status=status)).is_partial
 
 
-def test_resources_without_events_are_polled_each_minute_and_fully_reconciled_at_the_resync(scene: Scene) -> None:
+def test_resources_without_events_are_polled_each_minute_besides_the_resync(scene: Scene) -> None:
     assert scene.served(attached()) == 60
     polls = 0
     while scene.seconds < 3600:

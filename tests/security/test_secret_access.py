@@ -197,9 +197,7 @@ FATE: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("edit", FATE, ids=[next(iter(edit)) for edit in FATE])
-def test_what_becomes_of_the_text_of_a_secret_is_decided_by_who_may_get_it(
-    guarded: Cluster, edit: dict[str, Any]
-) -> None:
+def test_changed_use_of_a_secret_requires_access_to_it(guarded: Cluster, edit: dict[str, Any]) -> None:
     parameters = [taken("p", "theirs"), {"name": "r", "value": "1"}]
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", parameters))
     for user in (WRITER, NAMED):

@@ -267,7 +267,7 @@ def waits(budget: AnswerBudget, asked: str | Question, uid: str) -> float:
     return 0.0
 
 
-def test_an_object_that_no_longer_waits_holds_up_no_other() -> None:
+def test_object_that_no_longer_waits_does_not_delay_others() -> None:
     """Because its checks were removed, it became invalid, or it was deleted."""
     budget = AnswerBudget(Clock())
     for number in range(AT_ONCE):

@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps that are small to store and large or odd to read, from the real API server."""
+"""Secrets and ConfigMaps that are small in storage and large or unusual when read, from the real API server."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from dynconfig.model.declaration import Source
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-# Almost all that etcd takes. JSON of the API server has six bytes for each of these characters.
+# Almost the maximum of etcd. The API server's JSON has six bytes for each of these characters.
 NAME = "<" * 1_550_000
 OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": NAME, "uid": "00000000-0000-4000-8000-000000000001"}
 
@@ -28,14 +28,14 @@ def created(cluster: Cluster, kind: str, name: str, **content: object) -> None:
     document = {"apiVersion": "v1", "kind": kind, "metadata": about, **content}
     if "ownerReferences" in content:
         document["metadata"] = {**about, "ownerReferences": document.pop("ownerReferences")}
-    # kubectl would write six bytes for each <, too, and more than the API server takes of one request.
+    # kubectl would also write six bytes for each <, which exceeds the API server's limit for one request.
     path = f"/api/v1/namespaces/default/{kind.lower()}s"
     cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(document))
 
 
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
-def test_the_longest_metadata_is_listed_and_watched(environment: Cluster, kind: str) -> None:
-    """Nine MiB, and what follows it in the same watch."""
+def test_longest_metadata_is_listed_and_watched(environment: Cluster, kind: str) -> None:
+    """Nine MiB, and the following event in the same watch."""
     plural = kind.lower() + "s"
 
     async def act() -> tuple[list[tuple[str, str]], list[str]]:
@@ -68,8 +68,8 @@ def test_the_longest_metadata_is_listed_and_watched(environment: Cluster, kind: 
 
 
 @pytest.mark.parametrize(("kind", "padding"), [(k, p) for k in ("Secret", "ConfigMap") for p in (0, 30_000)])
-def test_a_null_is_an_empty_text(environment: Cluster, kind: str, padding: int) -> None:
-    """The API server stores an empty text, so that the operator reads none but texts."""
+def test_null_is_an_empty_string(environment: Cluster, kind: str, padding: int) -> None:
+    """The API server stores an empty string, so that the operator reads only strings."""
     created(environment, kind, "odd", data={"k": None, "other": "QUJD", "padding": "QUJD" * (padding // 4)})
     source = Source(kind, "odd", "k")
 

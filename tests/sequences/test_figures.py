@@ -58,7 +58,7 @@ def ready(world: World, key: Key) -> tuple[str, str]:
     return condition(world.cluster.objects[key])
 
 
-def test_all_objects_are_ready_within_five_seconds_after_an_outage_without_duplicate_writes(
+def test_all_objects_are_ready_five_seconds_after_an_outage_without_duplicate_writes(
     begin: Callable[..., World],
 ) -> None:
     world = begin()
