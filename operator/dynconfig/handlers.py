@@ -95,10 +95,10 @@ def _stop_on_signals(stopped: asyncio.Event) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
 
 
-async def login(memo: kopf.Memo, **_: Any) -> kopf.ConnectionInfo:
-    """Return a login without credentials: kopf requires one, but sends no requests."""
+async def login(memo: kopf.Memo, **_: Any) -> kopf.AiohttpSession:
+    """Return a session as the operator's own: at its start, kopf lists the API groups."""
     kube: Kube = memo.kube
-    return kopf.ConnectionInfo(server=kube.configuration.host)
+    return kopf.AiohttpSession(server=kube.configuration.host, aiohttp_session=await kube.session())
 
 
 async def start(memo: kopf.Memo, **_: Any) -> None:

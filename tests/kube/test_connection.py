@@ -49,7 +49,24 @@ def operator() -> Iterator[Callable[[], object]]:
             runner.run(kube.close())
 
 
+@contextmanager
+def kopf() -> Iterator[Callable[[], object]]:
+    """Yield a request by the session that kopf uses."""
+    kube = Kube.from_environment()
+
+    async def act() -> bytes:
+        async with await kube.session() as session, session.get(f"{kube.configuration.host}/api") as response:
+            return await response.read()
+
+    with asyncio.Runner() as runner:
+        try:
+            yield lambda: runner.run(act())
+        finally:
+            runner.run(kube.close())
+
+
 both = pytest.mark.parametrize("client", [cli, operator])
+every = pytest.mark.parametrize("client", [cli, operator, kopf])
 
 
 @pytest.fixture(autouse=True)
@@ -246,14 +263,14 @@ AUTHORITY = {"certificate-authority": "ca.crt", **NAMED}
 FILES = {"client-certificate": "client.crt", "client-key": "client.key"}
 
 
-@both
+@every
 def test_certificates_are_read_from_files(monkeypatch: pytest.MonkeyPatch, pem: Certificates, client: Client) -> None:
     with tls_server(pem, monkeypatch, AUTHORITY, FILES) as server, client() as request:
         request()
     assert len(server.requests) == 1
 
 
-@both
+@every
 def test_certificates_are_read_from_the_kubeconfig_and_leave_no_file(
     monkeypatch: pytest.MonkeyPatch, pem: Certificates, client: Client
 ) -> None:
@@ -270,7 +287,7 @@ def test_certificates_are_read_from_the_kubeconfig_and_leave_no_file(
         assert list(folder.iterdir()) == []
 
 
-@both
+@every
 def test_insecure_connections_are_possible(monkeypatch: pytest.MonkeyPatch, pem: Certificates, client: Client) -> None:
     with tls_server(pem, monkeypatch, {"insecure-skip-tls-verify": True}, FILES) as server, client() as request:
         request()
@@ -331,7 +348,7 @@ def test_authority_in_the_kubeconfig_needs_no_writable_folder(
     assert len(server.requests) == 1
 
 
-@both
+@every
 @pytest.mark.parametrize("no_proxy", ["", "*"])
 def test_proxy_of_the_kubeconfig_is_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Client, no_proxy: str
@@ -343,10 +360,10 @@ def test_proxy_of_the_kubeconfig_is_used(
         monkeypatch.setenv("KUBECONFIG", str(file))
         with client() as request:
             request()
-    assert [path.startswith("http://kubernetes.test/apis/") for path in proxy.requests] == [True]
+    assert [path.startswith("http://kubernetes.test/api") for path in proxy.requests] == [True]
 
 
-@both
+@every
 def test_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, client: Client) -> None:
     with api(lambda _path: FOUND) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)

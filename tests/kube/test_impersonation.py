@@ -86,3 +86,16 @@ def test_no_impersonation_sends_no_headers(
         monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path, token="t", **user)))
         client()
     assert impersonated(server) == [[]] * 3
+
+
+def test_session_for_kopf_has_the_impersonation_headers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def act() -> None:
+        kube = Kube(responses.config())
+        async with await kube.session() as session, session.get(f"{kube.configuration.host}/api"):
+            await kube.close()
+
+    with api(lambda _path: listed()) as server:
+        monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig(tmp_path, **USER)))
+        asyncio.run(act())
+    assert impersonated(server) == [EXPECTED]
+    assert server.tokens == ["Bearer canary-token"]

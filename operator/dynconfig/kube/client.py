@@ -75,9 +75,10 @@ class Kube:
 
     def __init__(self, connection: Connection) -> None:
         self.namespace = connection.namespace
+        self._impersonation = impersonation(connection.user)
         self.configuration = Configuration(
             connection_pool_maxsize=CONNECTIONS,
-            client_session_kwargs={"headers": impersonation(connection.user), "read_bufsize": READ_BYTES},
+            client_session_kwargs={"headers": self._impersonation, "read_bufsize": READ_BYTES},
         )
         self._renewing = asyncio.Lock()
         with configured(connection, self.configuration, self._renew) as self._token:
@@ -104,6 +105,24 @@ class Kube:
         except (NoCluster, ApiUnavailable) as error:
             # A failed plugin or a missing file; a retry may succeed.
             raise ApiUnavailable(f"no credentials for the Kubernetes API server: {error}") from None
+
+    async def session(self) -> aiohttp.ClientSession:
+        """Return a new session with TLS, proxy, user and current token of this client. Raises ApiUnavailable."""
+        server_name, token = self.configuration.tls_server_name, await self.authorization()
+
+        async def set_server_name(
+            request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            request.server_hostname = server_name
+            return await send(request)
+
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._api.rest_client.ssl_context),
+            proxy=self.configuration.proxy,
+            headers=[*self._impersonation, *([("Authorization", token)] if token else [])],
+            middlewares=[set_server_name] if server_name else [],
+            trust_env=True,
+        )
 
     async def _renew(self, configuration: Configuration) -> None:
         """Read the token file or run the credential plugin in a thread, if the token has expired."""
