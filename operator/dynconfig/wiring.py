@@ -40,6 +40,7 @@ from dynconfig.kinds.permission import Permissions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import Rules
 from dynconfig.kinds.schedule import Schedules
+from dynconfig.kinds.topic import Topics
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Place
 from dynconfig.model.errors import NotFound, Refused
@@ -221,7 +222,7 @@ def kinds(
     writing = labels.forgetting(writing) if labels else writing
     owner_changed: Callable[[Sequence[str]], None] = labels.forget if labels else lambda _names: None
     functions, iam = client("lambda"), client("iam")
-    alarms = AlarmApi(cloudwatch, AlarmTagIndex(tagging, clock), clock, ignored_tags=ignored)
+    alarms = AlarmApi(cloudwatch, AlarmTagIndex(tagging, clock), clock, arns, ignored_tags=ignored)
     return (
         Parameters(client("ssm"), tag_index, clock, ignored_tags=ignored, writing=writing, owner_changed=owner_changed),
         Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
@@ -233,6 +234,7 @@ def kinds(
         HttpApis(client("apigatewayv2"), arns, clock, ignored_tags=ignored),
         Permissions(functions, arns),
         Attachments(functions, iam, arns, extension, clock),
+        Topics(client("sns"), arns, clock, ignored_tags=ignored),
         Alarms(cloudwatch, alarms, arns),
         # Refers to the alarms: created after them, deleted before them.
         CompositeAlarms(cloudwatch, alarms, arns),

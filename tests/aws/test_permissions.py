@@ -232,7 +232,7 @@ def test_policy_fits_a_managed_policy() -> None:
 
 
 def test_two_policies_fit_with_a_boundary_keys_and_many_paths() -> None:
-    paths, names = [f"/path-{number}" for number in range(20)], ["dynconfig-*", "shop-*"]
+    paths, names = [f"/path-{number}" for number in range(16)], ["dynconfig-*", "shop-*"]
     about: Any = {"paths": paths, "functions": names, "keys": [KEY], "boundary": KEY, "attached_roles": ["shop-*"]}
     allowed = Allowed(account=ACCOUNT, region=REGION, operator_role=OPERATOR, **about)
     whole, parts = operator_policy(allowed), [operator_policy(allowed, part) for part in Part]

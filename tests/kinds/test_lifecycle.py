@@ -25,7 +25,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "parameters": [{"name": f"p/{number}", "value": "1"} for number in range(5)],
     "cache": {"onChange": "Refresh"},
-    "alarms": {},
+    "alarms": {"topic": True},
     "dashboard": True,
     "tags": {"team": "shop"},
 }
@@ -67,7 +67,7 @@ def test_observing_an_object_in_sync_reads_each_part_once(harness: AwsHarness) -
     assert twice == {"iam.GetRole", "iam.GetRolePolicy"}
     # The tag index is read for all objects together, every ten minutes.
     calls.pop("resourcegroupstaggingapi.GetResources", None)
-    assert sum(calls.values()) <= 15, calls
+    assert sum(calls.values()) <= 16, calls
 
 
 def test_object_with_only_parameters_calls_no_other_service(harness: AwsHarness) -> None:

@@ -178,6 +178,9 @@ class AlarmsSpec(Model):
         list[Annotated[str, Field(min_length=1, max_length=320, pattern=SNS_TOPIC)]], Field(max_length=MAX_NOTIFY)
     ] = Field(default_factory=list, json_schema_extra={"x-kubernetes-list-type": "set"})
     """ARNs of SNS topics, in the region of this object, to notify when any alarm fires and when all are OK again."""
+    topic: Flag = False
+    """Create an SNS topic that is notified in addition to those in notify. Subscribe to its ARN, which status.resources lists.
+    Deleting the topic removes its subscriptions."""
     custom: Annotated[list[AlarmSpec], Field(max_length=MAX_CUSTOM)] = Field(
         default_factory=list,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
@@ -185,6 +188,14 @@ class AlarmsSpec(Model):
     """Additional alarms with unique names. An alarm with the name of a default alarm overrides it."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
+        # CloudWatch allows five actions for each state of an alarm.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+        Rule(
+            cel=f"!(has(self.topic) && self.topic) || !has(self.notify) || size(self.notify) < {MAX_NOTIFY}",
+            message=f"notify must have at most {MAX_NOTIFY - 1} topics if topic is true",
+            holds=lambda alarms: not alarms.topic or len(alarms.notify) < MAX_NOTIFY,
+            field="notify",
+        ),
         # The API server enforces both for a set and a list-map; these rules check files locally.
         Rule(
             message="notify must not repeat a topic",

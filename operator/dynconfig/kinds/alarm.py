@@ -71,6 +71,8 @@ class Alarms:
 
     value = Alarm
     named_after = ("Function", "Attachment")
+    # No alarm notifies a topic of someone else.
+    needs = ("Topic",)
     is_independent = True
 
     def __init__(self, cloudwatch: "CloudWatchClient", api: AlarmApi, arns: Arns) -> None:

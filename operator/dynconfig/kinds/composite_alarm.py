@@ -31,7 +31,7 @@ class CompositeAlarms:
     """Manage the composite alarms of one place. They are created after the alarms they name, and deleted before them."""
 
     value = CompositeAlarm
-    needs = ("Alarm",)
+    needs = ("Alarm", "Topic")
 
     def __init__(self, cloudwatch: "CloudWatchClient", api: AlarmApi, arns: Arns) -> None:
         self._cloudwatch = cloudwatch

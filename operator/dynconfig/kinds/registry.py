@@ -10,6 +10,7 @@ from dynconfig.kinds import (
     role,
     rule,
     schedule,
+    topic,
 )
 from dynconfig.kinds.attachment import facts as attachment
 from dynconfig.kinds.dashboard import facts as dashboard
@@ -31,5 +32,6 @@ ALL: tuple[Facts, ...] = (
     alarm.FACTS,
     composite_alarm.FACTS,
     dashboard.FACTS,
+    topic.FACTS,
 )
 """In the order in which the IAM policy lists their resources. wiring.kinds has the order in which they are created."""

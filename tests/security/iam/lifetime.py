@@ -35,6 +35,7 @@ BOUNDARY, OTHER_BOUNDARY = (f"arn:aws:iam::123456789012:policy/{name}" for name 
 OPERATOR = "arn:aws:iam::123456789012:role/dynconfig-operator"
 NAME = "myapp-config"
 ROLE = "myapp-config-eu-west-1-function"
+TOPIC = arn("sns", f"dynconfig-{NAME}-alarms")
 ALLOWED: dict[str, Any] = {
     "paths": ["/myapp"],
     "account": ACCOUNT,
@@ -108,7 +109,7 @@ class Life:
             {"name": "tuned", "value": "1", "description": "first", "valuePolicy": "CreateOnly"},
         ]
         spec["function"]["onFailure"] = QUEUE
-        more = {"alarms": {"drift": True}, "dashboard": True, "rollout": {"bakeTime": "60s"}}
+        more = {"alarms": {"drift": True, "topic": True}, "dashboard": True, "rollout": {"bakeTime": "60s"}}
         return {**spec, **more}
 
     def edited(self, spec: dict[str, Any], *, after: float = 0.0) -> Outcome:
@@ -196,6 +197,7 @@ def cleared(life: Life) -> None:
     )
     for kind in ("CompositeAlarms", "MetricAlarms"):
         cloudwatch.delete_alarms(AlarmNames=[alarm["AlarmName"] for alarm in alarms[kind]])
+    life.aws("sns").delete_topic(TopicArn=TOPIC)
     cloudwatch.delete_dashboards(DashboardNames=[f"dynconfig-{NAME}-{REGION}"])
     for role in (ROLE, ROLE.replace("-function", "-schedule")):
         iam.delete_role_policy(RoleName=role, PolicyName="dynconfig")
@@ -253,6 +255,9 @@ def tampered(life: Life) -> None:
     life.aws("cloudwatch").tag_resource(ResourceARN=arn("cloudwatch", f"alarm:{alarm}"), Tags=labels)
     keys = ("AlarmName", "MetricName", "Namespace", "Statistic", "Period", "EvaluationPeriods", "ComparisonOperator")
     life.aws("cloudwatch").put_metric_alarm(**{key: found[0][key] for key in keys if key in found[0]}, Threshold=77.0)
+    everyone = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": TOPIC}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [everyone]})
+    life.aws("sns").set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=policy)
     dashboard = f"dynconfig-{NAME}-{REGION}"
     body = json.loads(life.aws("cloudwatch").get_dashboard(DashboardName=dashboard)["DashboardBody"])
     body["widgets"].pop()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared import tags
 from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
+from dynconfig.model.naming import Names, fitting
 from dynconfig.model.resource import Owner, Scope
 from dynconfig.rollout.state import Alarming
 
@@ -53,6 +55,11 @@ class AlarmBase(Alarming):
     tags: Pairs = ()
 
 
+def topic_name(names: Names) -> str:
+    """Return the name of the topic of an object."""
+    return fitting(f"{names.alarms.removesuffix('/')}-alarms")
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """The tags of an alarm with this configuration time, within the slack.
@@ -79,12 +86,14 @@ class AlarmApi:
         cloudwatch: "CloudWatchClient",
         tag_index: AlarmTags,
         clock: Callable[[], float],
+        arns: Arns,
         *,
         ignored_tags: tuple[str, ...] = (),
     ) -> None:
         self._cloudwatch = cloudwatch
         self._tag_index = tag_index
         self._clock = clock
+        self._arns = arns
         self._ignored = ("aws:", *ignored_tags)
         self._seen: dict[str, _Seen] = {}
         self._kept: dict[str, tuple[tuple[str, ...], list[Answer]]] = {}
@@ -138,8 +147,12 @@ class AlarmApi:
         }
 
     def notified(self, declaration: Declaration) -> tuple[str, ...]:
-        """Return the ARNs of the topics that the alarms of an object notify. Pure."""
-        return tuple(declaration.alarms.notify) if declaration.alarms else ()
+        """Return the ARNs of the topics that the alarms of an object notify: its own first. Pure."""
+        alarms = declaration.alarms
+        if alarms is None:
+            return ()
+        own = (self._arns.of("sns", topic_name(declaration.names)),) if alarms.topic else ()
+        return (*own, *alarms.notify)
 
     def put(self, desired: A, observed: A | None, write: Callable[[bool], Answer]) -> A:
         """Create with tags, or replace what differs. `write` takes whether the alarm is new, and returns the response."""
