@@ -193,7 +193,6 @@ class AlarmsSpec(Model):
         Rule(
             cel=f"!(has(self.topic) && self.topic) || !has(self.notify) || size(self.notify) < {MAX_NOTIFY}",
             message=f"notify must have at most {MAX_NOTIFY - 1} topics if topic is true",
-            holds=lambda alarms: not alarms.topic or len(alarms.notify) < MAX_NOTIFY,
             field="notify",
         ),
         # The API server enforces both for a set and a list-map; these rules check files locally.
