@@ -85,9 +85,9 @@ def evaluated(kind: type[Model], document: dict[str, Any]) -> None:
     rules = [rule for rule in kind.rules if rule.cel and not rule.is_transition and not rule.holds]
     assert {type(cel.value(rule.cel, {"self": plain, "oldSelf": None})) for rule in rules} <= {bool}
     expected = {rule.message for rule in rules if cel.value(rule.cel, {"self": plain, "oldSelf": None}) is False}
-    told = set(broken_rules(model))
-    assert expected <= told
-    assert told - expected <= {rule.message for rule in kind.rules if rule.holds}
+    reported = set(broken_rules(model))
+    assert expected <= reported
+    assert reported - expected <= {rule.message for rule in kind.rules if rule.holds}
 
 
 @given(SPEC)
