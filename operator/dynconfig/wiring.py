@@ -46,6 +46,7 @@ from dynconfig.model.declaration import Place
 from dynconfig.model.errors import NotFound, Refused
 from dynconfig.model.naming import PREFIX, fitting
 from dynconfig.model.plan import AnyKind
+from dynconfig.model.regions import unknown_region
 from dynconfig.settings import BadSetting, Settings
 
 EVERYWHERE = "all"
@@ -105,7 +106,7 @@ def orphans(
     Raises DynConfigError, and Refused if the region does not exist.
     """
     if not is_region(region):
-        raise Refused(f"{region} is not a known AWS region; correct it, or update dynconfig if the region is new")
+        raise Refused(unknown_region(region))
     tagging = session(settings, count).client("resourcegroupstaggingapi", region)
     return found_orphans(owner_tags(tagging), region, cluster, uids)
 
@@ -170,9 +171,7 @@ def check_allowed_regions(settings: Settings) -> None:
 
 def _check_exists(variable: str, region: str) -> None:
     if not is_region(region):
-        raise BadSetting(
-            f"{variable}: {region} is not an AWS region; correct it, or update the operator if the region is new"
-        )
+        raise BadSetting(f"{variable}: {unknown_region(region)}")
 
 
 def is_own_layer(arn: str) -> bool:

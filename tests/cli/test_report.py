@@ -69,7 +69,7 @@ def test_failing_region_is_named_and_the_others_are_reported(harness: CliHarness
     assert (listed.code, printed.code) == (1, 1)
     assert len(json.loads(listed.out)) == 3
     assert "3 orphans" in printed.out
-    assert "ap-south-9 is not a known AWS region" in listed.err
+    assert "ap-south-9 is not an AWS region known to this version" in listed.err
     assert "1 search failed" in printed.err
 
 

@@ -9,6 +9,7 @@ from botocore.parsers import ResponseParserError
 from dynconfig.aws.facts import error_codes
 from dynconfig.model import errors
 from dynconfig.model.errors import DynConfigError
+from dynconfig.model.regions import unknown_region
 from dynconfig.model.secret import MASK
 
 _RETRY_SOON = 1.0
@@ -184,7 +185,7 @@ def without_credentials(error: Exception) -> errors.CredentialsMissing:
 def without_client(error: Exception, region: str) -> errors.Refused:
     """Return the error for an environment from which no AWS client can be created."""
     if isinstance(error, boto.InvalidRegionError):
-        return errors.Refused(f"{region!r} is not a valid AWS region; correct AWS_REGION or the setting that names it")
+        return errors.Refused(f"AWS_REGION or the setting that names the region: {unknown_region(region)}")
     return errors.Refused(
         f"cannot create an AWS client: {error}; correct AWS_ENDPOINT_URL or the variable that sets the endpoint"
     )

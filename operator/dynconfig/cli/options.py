@@ -12,6 +12,7 @@ import typer
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.files import Document
 from dynconfig.cli.terminal import writes_unicode
+from dynconfig.model.regions import unknown_region
 
 _CONTROLS = re.compile(r"[\x7f-\x9f]")
 
@@ -74,7 +75,7 @@ def check_region(named: str, region: str | None) -> None:
     from dynconfig.aws.regions import regions
 
     if region and region not in regions():
-        raise Failed(f"{named}: {region} is not an AWS region; correct it, or upgrade dynconfig if the region is new")
+        raise Failed(f"{named}: {unknown_region(region)}")
 
 
 def about(document: Document) -> dict[str, Any]:

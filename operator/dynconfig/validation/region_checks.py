@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dynconfig.api import alarms
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.regions import unknown_region
 
 
 def check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool], known: str | None) -> None:
@@ -16,8 +17,7 @@ def check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str
         )
     if spec.region and spec.region != default and (fault := region_fault(spec.region, is_region)):
         raise InvalidSpec(
-            f"spec.region: {fault}. spec.region is immutable: delete this object and create it again with another region, or "
-            "upgrade the operator if the region is new"
+            f"spec.region: {fault}. spec.region is immutable: to correct it, delete this object and create it again"
         )
 
 
@@ -33,7 +33,7 @@ def check_allowed(region: str | None, allowed: tuple[str, ...]) -> None:
 def region_fault(region: str, is_region: Callable[[str], bool], allowed: tuple[str, ...] = ()) -> str:
     """Return why a region is not allowed; empty if it exists and DYNCONFIG_REGIONS allows it."""
     if not is_region(region):
-        return f"{region} is not an AWS region known to this version"
+        return unknown_region(region)
     if allowed and region not in allowed:
         return f"{region} is not allowed here; allowed regions: {', '.join(allowed)}"
     return ""
