@@ -56,10 +56,14 @@ def _bounds_fault(schema: Mapping[str, object], value: str) -> str | None:
 def _length_fault(schema: Mapping[str, object], value: str) -> str | None:
     shortest, longest = schema.get("minLength"), schema.get("maxLength")
     if isinstance(shortest, int) and len(value) < shortest:
-        return f"has fewer than {shortest} characters"
+        return f"has fewer than {_characters(shortest)}"
     if isinstance(longest, int) and len(value) > longest:
-        return f"has more than {longest} characters"
+        return f"has more than {_characters(longest)}"
     return None
+
+
+def _characters(limit: int) -> str:
+    return f"{limit} character{'' if limit == 1 else 's'}"
 
 
 def _is_number(value: str) -> bool:

@@ -20,6 +20,7 @@ SCHEMAS: list[dict[str, object]] = [
     {"type": "duration"},
     {"type": "string", "enum": ["blue", "green"]},
     {"minLength": 2, "maxLength": 4},
+    {"minLength": 1, "maxLength": 1},
 ]
 VALUES = ["", "0", "5432", "70000", "-1", "1.0", ".5", "1e3", "1e999", "nan", "true", "True", "{}", "{", "blue"]
 VALUES += ["red", "db.shop.internal", "10.0.0.1", "10.0.0.256", "::1", "-a", "https://x.y/z", "https://", "a b", "//x"]
@@ -42,6 +43,11 @@ def test_function_and_operator_agree_on_any_text(schema: dict[str, object], valu
 def test_message_contains_the_rule_but_not_the_value() -> None:
     printed = fault({"type": "integer", "maximum": 10}, "4711")
     assert printed == "is above the maximum 10"
+
+
+def test_limit_agrees_with_its_noun() -> None:
+    assert fault({"maxLength": 1}, "ab") == "has more than 1 character"
+    assert fault({"minLength": 2}, "a") == "has fewer than 2 characters"
 
 
 @pytest.mark.parametrize("pattern", [r"^\p{Lu}+$", "[[:alnum:]]", "^(a+)+$"])
