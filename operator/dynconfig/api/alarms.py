@@ -108,7 +108,7 @@ class AlarmSpec(Model):
     unit: Unit | None = None
     """Unit of the metric. If set, datapoints in other units are ignored."""
     description: Annotated[str | None, Field(max_length=1024)] = None
-    """Description of the alarm, for whoever responds to it."""
+    """Description of the alarm, shown to the person who responds to it."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

@@ -24,7 +24,7 @@ class Assessment:
     plan: Plan
     """The steps, the deletions deferred to the end of the bake time, and drift that is only reported."""
     seen: tuple[Resource, ...]
-    """All existing resources of the names concerned, whoever owns them."""
+    """All existing resources of the names concerned, regardless of their owner."""
     rollout_state: RolloutState
     """The state of the newest change."""
     rejection: Rejection | None = None

@@ -17,7 +17,7 @@ Mixed = tuple[Resource | Unread | Added, ...]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The desired and observed resources of one kind, whoever owns them."""
+    """The desired and observed resources of one kind, regardless of their owner."""
 
     kind: AnyKind
     desired: Seen

@@ -77,11 +77,11 @@ class Engine:
         self._kinds_of(place)
 
     def observations(self, declaration: Declaration) -> Iterator[Observation]:
-        """Yield desired and observed resources per kind, whoever owns them. Lazy: AWS is called while iterating."""
+        """Yield desired and observed resources per kind, regardless of their owner. Lazy: AWS is called while iterating."""
         return observe(self._kinds_of(declaration.place), declaration, self._at_once)
 
     def observe(self, declaration: Declaration) -> tuple[Resource, ...]:
-        """Return the resources in AWS that are declared, known or owned, whoever owns them."""
+        """Return the resources in AWS that are declared, known or owned, regardless of their owner."""
         return tuple(resource for observation in self.observations(declaration) for resource in observation.observed)
 
     def assess(

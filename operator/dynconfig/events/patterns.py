@@ -28,11 +28,11 @@ class EventRule:
 def event_rules(cluster: str, paths: Sequence[str] = ()) -> tuple[EventRule, ...]:
     """The rules of a cluster's operator, for parameters below `paths`, or for all parameters where there are none."""
     wanted = {
-        "parameters": (_parameters(paths), "Tells the DynamicConfig operator of changes of parameters"),
-        "alarms": (_ALARMS, "Tells the DynamicConfig operator of alarms that change their state"),
+        "parameters": (_parameters(paths), "Delivers changes of parameters to the DynamicConfig operator"),
+        "alarms": (_ALARMS, "Delivers state changes of alarms to the DynamicConfig operator"),
         "calls": (
             _calls(facts.event_source for facts in ALL),
-            "Tells the DynamicConfig operator of API calls that change what it keeps",
+            "Delivers API calls that change its resources to the DynamicConfig operator",
         ),
     }
     return tuple(
@@ -42,7 +42,7 @@ def event_rules(cluster: str, paths: Sequence[str] = ()) -> tuple[EventRule, ...
 
 
 def _parameters(paths: Sequence[str]) -> dict[str, Any]:
-    """Changes of parameters. Too many paths for a pattern are left out: what is nobody's is then dropped on arrival."""
+    """Changes of parameters: of all, if the paths do not fit; events without an object are then dropped on receipt."""
     everything = {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"]}
     prefixes = [{"prefix": f"{path.rstrip('/')}/"} for path in sorted(set(paths))]
     limited = {**everything, "detail": {"name": prefixes}}

@@ -75,7 +75,7 @@ class EventRouter:
 class EventRegions:
     """The region of each written object; starts a listener for the first object of a region, releases it after the last.
 
-    Only accepted objects count, so that nobody can make the operator listen in arbitrary regions.
+    Only accepted objects count, so that users cannot make the operator listen in arbitrary regions.
     """
 
     def __init__(self, start_listener: Callable[[str], None], release_listener: Callable[[str], None]) -> None:

@@ -1,7 +1,7 @@
 """Resources that cannot be applied now, and the steps that depend on them; all other steps are applied. Pure.
 
 A kind says by names of kinds what its resources depend on: `needs` those that have to exist, `needs_current` those that
-have to be as declared, too, `named_after` those that it is named after, and that must not belong to somebody else when it is
+have to be as declared, too, `named_after` those that it is named after, and that must not belong to another owner when it is
 created.
 """
 

@@ -76,7 +76,7 @@ class LabelCleanup:
         self._looked: dict[str, dict[str, int]] = state.new_map()
 
     def remove_old_labels(self, declaration: Declaration, owned: Iterable[Resource]) -> tuple[str, ...]:
-        """Remove labels from old versions, whoever writes new ones; return a message for each parameter."""
+        """Remove labels from old versions, regardless of who writes new ones; return a message for each parameter."""
         looked = self._looked.setdefault(declaration.owner.uid, {})
         due = [
             item

@@ -101,7 +101,7 @@ class AlarmApi:
     def read(
         self, member: str, scope: Scope, desired: Sequence[AlarmBase], names: Iterable[str]
     ) -> Iterator[tuple[Answer, Mapping[str, str]]]:
-        """Yield configuration and tags of all alarms with the same prefix as these names, whoever owns them."""
+        """Yield configuration and tags of all alarms with the same prefix as these names, regardless of their owner."""
         answers = self._answers(member, scope, names)
         wanted = {alarm.name: tags.with_owner(alarm.tags, alarm.owner) for alarm in desired}
         stale = {answer["AlarmName"] for answer in answers if not self._is_seen(answer, scope, wanted)}

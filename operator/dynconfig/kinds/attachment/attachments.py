@@ -261,7 +261,7 @@ class Attachments:
 
 
 def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterator[Attachment]:
-    """Yield the attachment, whoever owns it. If there is none, check that the function can be attached."""
+    """Yield the attachment, regardless of its owner. If there is none, check that the function can be attached."""
     target = _target_of(found)
     if target.managed_by:
         if wanted is not None:

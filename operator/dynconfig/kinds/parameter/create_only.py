@@ -11,7 +11,7 @@ from dynconfig.model.errors import NotPossible
 from dynconfig.model.resource import form_of
 
 _SECURE = ParameterType.SECURE_STRING.value
-# Changes after which nobody can read or learn more than before. All others are rejected.
+# Changes after which no one can read or learn more than before. All others are rejected.
 _NARROWS: Mapping[str, Callable[[Parameter, Parameter], bool]] = {
     "type": lambda desired, _observed: desired.type == _SECURE,
     "from_secret": lambda desired, _observed: desired.from_secret or desired.type == _SECURE,
