@@ -66,7 +66,7 @@ def checked_spec(
     """
     spec = parse_spec(document)
     size.check(document)
-    tenancy.check(spec, tenant, default_region, is_own_layer)
+    tenancy.check(spec, tenant, default_region, is_own_layer, _named(document))
     region_checks.check_region(spec, default_region, is_region, PreviousStatus.of_object(document).region_of_resources)
     region_checks.check_allowed(spec.region, allowed_regions)
     region_checks.check_topics(spec, spec.region or default_region)
@@ -169,6 +169,12 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
 def keeping(declaration: Declaration) -> Declaration:
     """Return the declaration with all deletion policies set to Retain."""
     return replace(declaration, deletion_policy=DeletionPolicy.RETAIN, deletion_policies={})
+
+
+def _named(document: Mapping[str, Any]) -> Owner:
+    """Return the owner as far as names of resources are derived from it."""
+    metadata = document["metadata"]
+    return Owner("", metadata.get("namespace", ""), metadata.get("name", ""), "")
 
 
 def _names(owner: Owner, region: str, given: tuple[str | None, str | None], applied: PreviousStatus | None) -> Names:

@@ -9,7 +9,8 @@ from dynconfig.api.allow import NAMESPACE, AllowRule, LabelExpression, Namespace
 from dynconfig.api.function import Authorization, FunctionSpec, Mode
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.model.errors import NotAllowed, PathNotAllowed
-from dynconfig.model.naming import prefix_of
+from dynconfig.model.naming import LONGEST, Names, prefix_of
+from dynconfig.model.resource import Owner
 
 # Matches no path, since each path begins with a slash.
 NOWHERE = ("nowhere",)
@@ -52,6 +53,8 @@ class Use:
     field: str
     aspect: Aspect
     value: str
+    is_default: bool = False
+    """Whether it is the name that the object would have without the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +126,8 @@ class Tenant:
         return Decision(use, use.value in usable, f"{source} {', '.join(sorted(usable)) or 'nothing'}")
 
     def _usable_without_a_rule(self, use: Use, is_own_layer: IsOwnLayer) -> str:
-        if use.aspect is Aspect.NAME and _is_own_name(use.value, self.namespace):
-            return f"it begins with {prefix_of(self.namespace)}"
+        if use.aspect is Aspect.NAME and (use.is_default or _is_own_name(use.value, self.namespace)):
+            return "it is the default name" if use.is_default else f"it begins with {prefix_of(self.namespace)}"
         if use.aspect is Aspect.LAYER and is_own_layer(use.value):
             return "it is AWS's own extension"
         if use.aspect is Aspect.REGION and use.value in self.regions:
@@ -132,6 +135,8 @@ class Tenant:
         return ""
 
     def _needed(self, use: Use) -> str:
+        if use.aspect is Aspect.NAME and use.value.startswith(prefix_of(self.namespace)):
+            return "it may be a shortened name of another namespace, or has an underscore, and no rule of the policy allows it"
         if use.aspect is Aspect.NAME:
             return f"it does not begin with {prefix_of(self.namespace)} and no rule of the policy allows it"
         return f"no rule of the policy allows it in {use.aspect}"
@@ -165,8 +170,8 @@ def tenant(
     return Tenant(namespace, is_trusted=False, paths=allowed_paths, regions=regions, rules=rules, is_known=is_known)
 
 
-def uses(spec: DynamicConfigSpec, default_region: str) -> Iterator[Use]:
-    """Yield everything that an object uses and that needs authorization."""
+def uses(spec: DynamicConfigSpec, default_region: str, owner: Owner | None = None) -> Iterator[Use]:
+    """Yield everything that an object uses and that needs authorization. Without an owner no name is its default name."""
     yield Use("spec.path", Aspect.PATH, spec.path)
     if spec.region and spec.region != default_region:
         yield Use("spec.region", Aspect.REGION, spec.region)
@@ -179,12 +184,19 @@ def uses(spec: DynamicConfigSpec, default_region: str) -> Iterator[Use]:
         for topic in spec.alarms.notify:
             yield Use("spec.alarms.notify", Aspect.TOPIC, topic)
     if spec.function:
-        yield from _uses_of_function(spec.function)
+        defaults = _default_names(spec.function, owner, spec.region or default_region) if owner else frozenset()
+        yield from _uses_of_function(spec.function, defaults)
 
 
-def decisions(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_layer: IsOwnLayer) -> list[Decision]:
+def decisions(
+    spec: DynamicConfigSpec,
+    tenant: Tenant,
+    default_region: str,
+    is_own_layer: IsOwnLayer,
+    owner: Owner | None = None,
+) -> list[Decision]:
     """Return the decision for each use of an object, in the order of its fields."""
-    return [tenant.decide(use, is_own_layer) for use in uses(spec, default_region)]
+    return [tenant.decide(use, is_own_layer) for use in uses(spec, default_region, owner)]
 
 
 def own_names(names: Iterable[tuple[str, str]], namespace: str) -> Iterator[Decision]:
@@ -199,9 +211,15 @@ def own_names(names: Iterable[tuple[str, str]], namespace: str) -> Iterator[Deci
             yield Decision(Use(where, Aspect.NAME, name), is_allowed=True, why=f"it begins with {prefix}")
 
 
-def check(spec: DynamicConfigSpec, tenant: Tenant, default_region: str, is_own_layer: IsOwnLayer) -> None:
+def check(
+    spec: DynamicConfigSpec,
+    tenant: Tenant,
+    default_region: str,
+    is_own_layer: IsOwnLayer,
+    owner: Owner | None = None,
+) -> None:
     """Raise PathNotAllowed or NotAllowed if an object uses something that its namespace may not use."""
-    denied = [each for each in decisions(spec, tenant, default_region, is_own_layer) if not each.is_allowed]
+    denied = [each for each in decisions(spec, tenant, default_region, is_own_layer, owner) if not each.is_allowed]
     if not denied:
         return
     first, *others = denied
@@ -223,13 +241,21 @@ def _denials(namespace: str, denied: Iterable[Decision]) -> str:
     return "; ".join(found[:MAX_DENIALS_IN_MESSAGE]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _uses_of_function(function: FunctionSpec) -> Iterator[Use]:
+def _default_names(function: FunctionSpec, owner: Owner, region: str) -> frozenset[tuple[str, str]]:
+    without_names = Names.of(owner, region, None, None)
+    without_role = Names.of(owner, region, function.name, None)
+    return frozenset((("name", without_names.function), ("roleName", without_role.role)))
+
+
+def _uses_of_function(function: FunctionSpec, defaults: frozenset[tuple[str, str]]) -> Iterator[Use]:
     is_attached = function.mode is Mode.ATTACH
     yield Use("spec.function", Aspect.RESOURCE, Usable.ATTACH if is_attached else Usable.FUNCTION)
     if function.name:
-        yield Use("spec.function.name", Aspect.NAME, function.name)
+        is_default = ("name", function.name) in defaults
+        yield Use("spec.function.name", Aspect.NAME, function.name, is_default)
     if function.role_name:
-        yield Use("spec.function.roleName", Aspect.NAME, function.role_name)
+        is_default = ("roleName", function.role_name) in defaults
+        yield Use("spec.function.roleName", Aspect.NAME, function.role_name, is_default)
     if function.extension.layer_arn:
         yield Use("spec.function.extension.layerArn", Aspect.LAYER, function.extension.layer_arn)
     if function.on_failure:
@@ -240,9 +266,15 @@ def _uses_of_function(function: FunctionSpec) -> Iterator[Use]:
 
 
 def _is_own_name(name: str, namespace: str) -> bool:
-    """Whether no other namespace can have this name: an underscore separates names of namespaces that contain a dash."""
+    """Whether no other namespace can have this name.
+
+    An underscore separates names of namespaces that contain a dash, unless it was cut off: a shortened name has the greatest
+    length and ends in a digest. Case is ignored, since names of roles are unique without it.
+    """
     prefix = prefix_of(namespace)
-    return name.startswith(prefix) and re.fullmatch(r"[a-zA-Z0-9+=,.@-]+", name.removeprefix(prefix)) is not None
+    may_be_shortened = len(name) == LONGEST and re.search(r"-[0-9a-f]{8}$", name.lower()) is not None
+    is_below_prefix = re.fullmatch(r"[a-zA-Z0-9+=,.@-]+", name.removeprefix(prefix)) is not None
+    return name.startswith(prefix) and is_below_prefix and not may_be_shortened
 
 
 def _is_about(rule: AllowRule, namespace: str, labels: Mapping[str, str] | None) -> bool:

@@ -83,8 +83,9 @@ def command(
             spec = parse_spec(document)
         except InvalidSpec as error:
             raise Failed(f"{title(document)}: {error}") from None
-        decided = decisions(spec, tenants(own), settings.region or "", wiring.is_own_layer)
-        names = _names(spec, document, spec.region or settings.region or ANY_REGION)
+        owner = Owner("", own, document["metadata"]["name"], "")
+        decided = decisions(spec, tenants(own), settings.region or "", wiring.is_own_layer, owner)
+        names = _names(spec, owner, spec.region or settings.region or ANY_REGION)
         generated = (pair for facts in ALL for pair in facts.default_names(spec, names))
         found += [(document, each) for each in (*decided, *own_names(generated, own))]
     if output is Output.JSON:
@@ -94,9 +95,8 @@ def command(
     raise typer.Exit(0 if all(decision.is_allowed for _, decision in found) else FAILED)
 
 
-def _names(spec: DynamicConfigSpec, document: Document, region: str) -> Names:
+def _names(spec: DynamicConfigSpec, owner: Owner, region: str) -> Names:
     """Return the names of the AWS resources of an object."""
-    owner = Owner("", document["metadata"]["namespace"], document["metadata"]["name"], "")
     function = spec.function
     return Names.of(owner, region, function.name if function else None, function.role_name if function else None)
 
