@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Number of test processes; 0: no workers, auto: one per CPU.
-WORKERS ?= 0
+# Number of test processes: auto is one per CPU, 0 runs all tests in this process.
+WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 
