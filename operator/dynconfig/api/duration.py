@@ -8,4 +8,4 @@ _UNITS = {"h": 3600, "m": 60, "s": 1}
 
 def seconds(duration: str) -> int:
     """Return a duration such as 1h30m in seconds."""
-    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9]+)([hms])", duration))
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(?<![0-9])([0-9]+)([hms])", duration))

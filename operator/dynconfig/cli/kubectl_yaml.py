@@ -31,8 +31,12 @@ WORDS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     (f"{_TAG}null", re.compile(r"(?:~|null|Null|NULL)$"), "~nN"),
     (f"{_TAG}int", re.compile(r"[-+]?_*(?:0[0-7_]*|[1-9][0-9_]*)$"), f"-+{_DIGITS}"),
     (f"{_TAG}int", re.compile(r"[-+]?_*0_*(?:[bB]_*[01]|[oO]_*[0-7]|[xX]_*[0-9a-fA-F])[0-9a-fA-F_]*$"), "-+0"),
-    (f"{_TAG}float", re.compile(r"[-+]?_*[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE]_*[-+]?_*[0-9][0-9_]*)?$"), f"-+{_DIGITS}"),
-    (f"{_TAG}float", re.compile(r"[-+]?\._*[0-9][0-9_]*(?:[eE]_*[-+]?_*[0-9][0-9_]*)?$"), "-+."),
+    (
+        f"{_TAG}float",
+        re.compile(r"[-+]?_*[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE]_*(?:[-+]_*)?[0-9][0-9_]*)?$"),
+        f"-+{_DIGITS}",
+    ),
+    (f"{_TAG}float", re.compile(r"[-+]?\._*[0-9][0-9_]*(?:[eE]_*(?:[-+]_*)?[0-9][0-9_]*)?$"), "-+."),
     (f"{_TAG}float", re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"), "-+."),
     (f"{_TAG}merge", re.compile(r"<<$"), "<"),
 )

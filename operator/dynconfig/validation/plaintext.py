@@ -18,7 +18,7 @@ _KEYS = frozenset((
 _COUNTED = frozenset(("max", "min", "num", "count", "maximum", "minimum"))
 # First characters of placeholders for passwords.
 _PLACEHOLDERS = "$<{%"
-_CREDENTIALS = re.compile(rf"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:[^\s/@{re.escape(_PLACEHOLDERS)}][^\s/@]*@")
+_CREDENTIALS = re.compile(rf"(?<=[a-zA-Z0-9+.-])://[^\s/:@]*:[^\s/@{re.escape(_PLACEHOLDERS)}][^\s/@]*@")
 _PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----")
 
 

@@ -50,7 +50,7 @@ def _whole(number: int) -> int:
 
 
 def _span(text: str) -> Span:
-    found = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)", text)
+    found = re.findall(r"(?<![0-9.])([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)", text)
     nanoseconds = int(sum(Decimal(number) * _UNITS[unit] for number, unit in found))
     if nanoseconds > MAX_SECONDS * 10**9:
         raise NotTyped("is a duration of more than 10,000 years, which rules do not support")

@@ -170,7 +170,7 @@ def _length_fault(schema: ValueSchema, value: str) -> str | None:
 
 
 def _is_number(value: str) -> bool:
-    return re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", value) is not None and math.isfinite(
+    return re.fullmatch(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?", value) is not None and math.isfinite(
         float(value)
     )
 
