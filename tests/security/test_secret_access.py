@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.upgrade.cluster import CRD, ROOT, Cluster
 
-from dynconfig.api.names import ABANDON, FINALIZER
+from dynconfig.api.names import ABANDON, ALLOW_PLAINTEXT, APPROVE_GENERATION, FINALIZER, FORCE_GENERATION
 from dynconfig_lab.processes import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -272,17 +272,21 @@ OWNERS: list[dict[str, Any]] = [
     {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": f"00000000-0000-4000-8000-00000000000{number}"}
     for number, name in enumerate(("nobody", "somebody"))
 ]
-LETS_GO: list[dict[str, Any]] = [
+DECIDES: list[dict[str, Any]] = [
     {"ownerReferences": OWNERS[:1]},
     {"ownerReferences": [*OWNERS, {**OWNERS[0], "uid": "00000000-0000-4000-8000-000000000002"}]},
     {"ownerReferences": [{**OWNERS[0], "uid": "00000000-0000-4000-8000-000000000002"}, OWNERS[1]]},
     {"finalizers": None},
     {"finalizers": ["example.com/others"]},
     {"annotations": {ABANDON: "true"}},
+    {"annotations": {FORCE_GENERATION: "1"}},
+    {"annotations": {APPROVE_GENERATION: "1"}},
+    {"annotations": {FORCE_GENERATION: "2", "note": "a"}},
     {"ownerReferences": OWNERS[:1], "labels": {"team": "b"}, "annotations": {"note": "a"}},
 ]
 KEEPS: list[dict[str, Any]] = [
     {"labels": {"team": "b"}, "annotations": {"note": "a", "dynconfig.dev/reconcile-requested-at": "now"}},
+    {"annotations": {ALLOW_PLAINTEXT: "true"}},
     {"finalizers": [FINALIZER]},
     {"finalizers": [FINALIZER, "example.com/others", "example.com/more"]},
     {"ownerReferences": None},
@@ -305,7 +309,7 @@ def patched(metadata: dict[str, Any], name: str = "a", **spec: Any) -> tuple[str
     return ("patch", "dcfg", name, "-n", "default", "--type=merge", "-p", patch, "--dry-run=server")
 
 
-def test_metadata_that_causes_deletion_needs_the_same_access_as_deletion(guarded: Cluster) -> None:
+def test_metadata_that_decides_about_values_in_aws_needs_the_same_access_as_deletion(guarded: Cluster) -> None:
     kept = held(guarded)
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("bare", [taken("p", "theirs")]))
     as_user(guarded, WRITER, "create", "-f", "-", stdin=config("plain", [{"name": "p", "value": "1"}]))
@@ -313,9 +317,12 @@ def test_metadata_that_causes_deletion_needs_the_same_access_as_deletion(guarded
         error = denied(guarded, user, *patched({"ownerReferences": OWNERS[:1]}, "bare"))
         assert "Secret theirs" in error
         assert "leave metadata.ownerReferences, the finalizer" in error
+        error = denied(guarded, user, *patched({"annotations": {FORCE_GENERATION: "1"}}, "bare"))
+        assert "Secret theirs" in error
+        assert "the annotations dynconfig.dev/abandon, dynconfig.dev/approve-generation and" in error
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", [taken("p", "theirs")], kept))
     as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("b", from_all(MANY), kept))
-    for metadata in (*LETS_GO, {"ownerReferences": kept["ownerReferences"][:1]}):
+    for metadata in (*DECIDES, {"ownerReferences": kept["ownerReferences"][:1]}):
         denied(guarded, NAMED, *patched(metadata))
         denied(guarded, NAMED, *patched(metadata, suspend=True))
         denied(guarded, NAMED, *patched(metadata, parameters=[]))
@@ -327,8 +334,10 @@ def test_metadata_that_causes_deletion_needs_the_same_access_as_deletion(guarded
         as_user(guarded, WRITER, *patched(metadata))
         as_user(guarded, WRITER, *patched(metadata, suspend=True))
     denied(guarded, WRITER, "replace", "-f", "-", stdin=config("a", [taken("p", "theirs")]))
-    as_user(guarded, EDITOR, *patched({"annotations": {ABANDON: "true"}})[:-1])
-    denied(guarded, NAMED, *patched({"annotations": {ABANDON: None}}))
+    for name in (ABANDON, FORCE_GENERATION, APPROVE_GENERATION):
+        as_user(guarded, EDITOR, *patched({"annotations": {name: "1"}})[:-1])
+        denied(guarded, NAMED, *patched({"annotations": {name: None}}))
+        denied(guarded, NAMED, *patched({"annotations": {name: "2"}}))
     guarded.kubectl("delete", "configmap", "owner-0", "owner-1", "-n", "default", "--wait=false")
     for name in ("a", "b"):
         guarded.kubectl(

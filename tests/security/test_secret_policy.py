@@ -7,6 +7,8 @@ import pytest
 import yaml
 from tests.upgrade.cluster import CRD, ROOT
 
+from dynconfig.api import names
+
 POLICY = (ROOT / "crds" / "secrets.yaml").read_text()
 COMPARED = {
     # Where texts are written, which, what is reported of them, and who reads them; policies of IAM may ask for tags.
@@ -46,3 +48,23 @@ def test_every_field_of_spec_is_compared_or_reveals_nothing_of_a_secret(spec: di
     assert set(spec["properties"]) == COMPARED | HARMLESS
     for name in COMPARED - {"parameters"}:
         assert f"object.spec.{name} != oldObject" in POLICY or f"object.spec.?{name} != oldObject" in POLICY, name
+
+
+CHECKED_ANNOTATIONS = {
+    # Everything stays in AWS without an owner; a text that an alarm rejected is written again; parameters are deleted.
+    *(names.ABANDON, names.FORCE_GENERATION, names.APPROVE_GENERATION),
+}
+FREE_ANNOTATIONS = {
+    # What is written was decided by an author who may get the Secrets. `validate` alone reads the second one, from a file. The
+    # third one is not of objects.
+    *(names.RECONCILE_REQUESTED_AT, names.ALLOW_PLAINTEXT, names.ALLOW_DELETION),
+}
+
+
+def test_every_annotation_is_compared_or_reveals_nothing_of_a_secret() -> None:
+    declared = {value for name, value in vars(names).items() if str(value).startswith(f"{names.GROUP}/")}
+    others = {value for name, value in vars(names).items() if name.endswith("_TAG")}
+    assert declared - others - {names.FINALIZER, names.API_VERSION} == CHECKED_ANNOTATIONS | FREE_ANNOTATIONS
+    for name in CHECKED_ANNOTATIONS:
+        compared = f"object.metadata.?annotations[?'{name}'] != oldObject.metadata.?annotations[?'{name}']"
+        assert POLICY.count(compared) == 2, name
