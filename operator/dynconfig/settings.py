@@ -26,7 +26,11 @@ POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+"
 
 
 class BadSetting(ValueError):
-    """Environment variables are invalid; the message has one line for each, with its name and what is expected."""
+    """Environment variables are invalid; each fault is one line with the name of a variable and what is expected."""
+
+    def __init__(self, *faults: str) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
 
 
 class Tenancy(StrEnum):
@@ -201,7 +205,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(own)
         except ValidationError as error:
-            raise BadSetting("\n".join(map(cls._message, error.errors(include_url=False)))) from None
+            raise BadSetting(*map(cls._message, error.errors(include_url=False))) from None
 
     @classmethod
     def _message(cls, error: ErrorDetails) -> str:

@@ -48,3 +48,11 @@ def test_unknown_region_is_rejected_also_for_an_emulator(
 ) -> None:
     stderr = refusal(AWS_ENDPOINT_URL=endpoint, KUBECONFIG="/nowhere", **settings)
     assert expected in " ".join(stderr.split())
+
+
+def test_each_wrong_variable_is_reported_on_its_own_line() -> None:
+    stderr = refusal(DYNCONFIG_WORKERS="none", DYNCONFIG_METRICS_PORT="x")
+    assert stderr.splitlines() == [
+        "error: DYNCONFIG_WORKERS: invalid value 'none', expected an integer from 1 to 256",
+        "error: DYNCONFIG_METRICS_PORT: invalid value 'x', expected an integer from 0 to 65535",
+    ]

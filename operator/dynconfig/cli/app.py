@@ -1,4 +1,4 @@
-"""Find and run the requested command; print a failure as one line that says what to do."""
+"""Find and run the requested command; print each failure as one line that says what to do."""
 
 import logging
 import pkgutil
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Terminal.err().failure(f"cannot write to standard output: {error.strerror}")
         raise SystemExit(failures.FAILED) from None
     except failures.expected() as error:
-        Terminal.err().failure(str(error))
+        for message in failures.messages(error):
+            Terminal.err().failure(message)
         raise SystemExit(failures.FAILED) from None
 
 

@@ -1,4 +1,4 @@
-"""Exit codes, and the errors that are printed in one line; any other error is a bug and keeps its traceback."""
+"""Exit codes, and the errors that are printed in one line each; any other error is a bug and keeps its traceback."""
 
 import errno
 
@@ -23,3 +23,8 @@ def expected() -> tuple[type[Exception], ...]:
     from dynconfig.kube.responses import ApiRefused, NoCluster, ObjectNotFound
 
     return DynConfigError, BadFile, BadSetting, Failed, ApiRefused, NoCluster, ObjectNotFound
+
+
+def messages(error: Exception) -> tuple[str, ...]:
+    """Return the messages of an expected error, each of which is printed on a line of its own."""
+    return error.faults if isinstance(error, BadSetting) else (str(error),)
