@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from dynconfig.api.tags import MAX_KEY, MAX_TAGS_TOGETHER, MAX_VALUE, is_legal, is_reserved
+from dynconfig.api.tags import MAX_KEY, MAX_TAGS_TOGETHER, MAX_VALUE, OWN_TAG_PREFIX, is_legal, is_reserved
 from dynconfig.model.arns import DOMAINS
 from dynconfig.validation.tenancy import NOWHERE
 
@@ -55,8 +55,25 @@ def _match(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(checked)
 
 
+def _entries(text: str, separator: str, expected: str) -> list[str]:
+    """Return the entries of a list. A list without any must not count as unset: several settings then restrict nothing."""
+    found = [part.strip() for part in text.split(separator) if part.strip()]
+    if not found:
+        raise _invalid(text, f"{expected}, or unset")
+    return found
+
+
 def _listed(text: object) -> object:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+    return tuple(_entries(text, ",", "a comma-separated list")) if isinstance(text, str) else text
+
+
+def _ignored_tags(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    for prefix in prefixes:
+        if prefix.lower().startswith(OWN_TAG_PREFIX) or OWN_TAG_PREFIX.startswith(prefix.lower()):
+            raise ValueError(
+                f"invalid value {prefix!r}, it matches tags of the operator, which begin with {OWN_TAG_PREFIX}"
+            )
+    return prefixes
 
 
 def _pairs(parse: Callable[[str], Mapping[str, Any]]) -> BeforeValidator:
@@ -65,7 +82,7 @@ def _pairs(parse: Callable[[str], Mapping[str, Any]]) -> BeforeValidator:
 
 def _allowed_paths(text: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
+    for part in _entries(text, ";", "e.g. shop=/shop,/common"):
         namespace, _, listed = part.partition("=")
         paths = tuple(path.strip() for path in listed.split(",") if path.strip())
         if not paths or not all(path.startswith("/") for path in paths):
@@ -76,7 +93,7 @@ def _allowed_paths(text: str) -> dict[str, tuple[str, ...]]:
 
 def _quota(text: str) -> dict[str, float]:
     found: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in _entries(text, ",", "e.g. ssm.Put=10 (calls per second)"):
         operation, _, rate = part.partition("=")
         try:
             found[operation.strip()] = float(rate)
@@ -89,7 +106,7 @@ def _quota(text: str) -> dict[str, float]:
 
 def _tags(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
+    for part in _entries(text, ",", "e.g. CostCenter=4711,team=platform"):
         key, separator, value = (word.strip() for word in part.partition("="))
         if not separator or key in found:
             raise _invalid(part, "e.g. CostCenter=4711,team=platform with unique keys")
@@ -169,7 +186,7 @@ class Settings(BaseModel):
     """Whether AWS is emulated, so that AWS quotas do not apply."""
     quota: Annotated[Mapping[str, float], _pairs(_quota)] = Field(default_factory=dict)
     """Calls per second by operation or group, overriding the built-in quotas."""
-    ignored_tags: Listed = ()
+    ignored_tags: Annotated[Listed, AfterValidator(_ignored_tags)] = ()
     """Prefixes of tag keys that others manage on the resources."""
     tags: Annotated[Mapping[str, str], _pairs(_tags)] = Field(default_factory=dict)
     """Tags of the operator's own queues and rules; tags of an object's resources are in its spec."""

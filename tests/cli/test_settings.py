@@ -1,5 +1,7 @@
 """The environment of the operator."""
 
+import itertools
+
 import pytest
 
 from dynconfig.api.names import MAX_NAME
@@ -51,6 +53,39 @@ def test_allowed_paths_by_namespace_with_default() -> None:
     assert own.paths_of("other") == ("/apps",)
     strict = Settings.from_environment({"DYNCONFIG_ALLOWED_PATHS": "shop=/shop"})
     assert strict.paths_of("other") == NOWHERE
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("DYNCONFIG_ALLOWED_PATHS", ";"),
+        ("DYNCONFIG_ALLOWED_PATHS", " ; ;"),
+        *itertools.product(
+            (
+                *("DYNCONFIG_REGIONS", "DYNCONFIG_NAMESPACES", "DYNCONFIG_ALLOWED_PATHS", "DYNCONFIG_IGNORED_TAGS"),
+                *("DYNCONFIG_QUEUE_URL", "DYNCONFIG_QUOTA", "DYNCONFIG_TAGS"),
+            ),
+            (",", " , ,", "  "),
+        ),
+    ],
+)
+def test_list_without_entries_is_not_taken_for_no_restriction(variable: str, text: str) -> None:
+    with pytest.raises(BadSetting, match=f"^{variable}: invalid value"):
+        Settings.from_environment({variable: text})
+
+
+@pytest.mark.parametrize(
+    "prefix", ["dynconfig.dev/", "dynconfig.dev/owner", "dynconfig", "d", "DynConfig.dev/x", "a,dyn"]
+)
+def test_tags_of_the_operator_cannot_be_ignored(prefix: str) -> None:
+    with pytest.raises(BadSetting, match=r"^DYNCONFIG_IGNORED_TAGS: .*dynconfig\.dev/"):
+        Settings.from_environment({"DYNCONFIG_IGNORED_TAGS": prefix})
+
+
+def test_tags_of_others_can_be_ignored() -> None:
+    assert Settings.from_environment({"DYNCONFIG_IGNORED_TAGS": "aws:,team/, dynconfig.example/"}).ignored_tags == (
+        *("aws:", "team/", "dynconfig.example/"),
+    )
 
 
 @pytest.mark.parametrize(
