@@ -243,12 +243,29 @@ def slow_validation(attacker: Namespace) -> None:
 
 
 def slow_spec(schemas: int) -> Document:
-    """Parameters whose schemas refer to themselves half a million times."""
-    doubling: Document = {"$defs": {"d0": {"type": "array"}}}
-    for level in range(1, 20):
-        doubling["$defs"][f"d{level}"] = {"allOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 2}
-    schema = {"type": "json", "jsonSchema": {**doubling, "$ref": "#/$defs/d19"}}
-    return {"parameters": [{"name": f"s{number}", "value": "[]", "schema": schema} for number in range(schemas)]}
+    """Parameters whose schemas take a million steps."""
+    schema = {"allOf": [{"items": {"type": "integer"}}] * 450}
+    value = json.dumps([1] * 2000)
+    return {"parameters": [json_parameter(f"s{number}", value, schema) for number in range(schemas)]}
+
+
+def json_parameter(name: str, value: str, schema: Document) -> Document:
+    """A parameter of JSON with a schema."""
+    return {"name": name, "value": value, "tier": "Advanced", "schema": {"type": "json", "jsonSchema": schema}}
+
+
+def shared_subschemas(attacker: Namespace) -> None:
+    """Definitions that refer to the next one many times: their evaluated items, and their errors with a long text."""
+    items = {**references(60, {"prefixItems": [{}] * 4500}), "unevaluatedItems": False}
+    texts = references(100, {"type": "number"})
+    parameters = [json_parameter("items", "[]", items), json_parameter("texts", json.dumps("x" * 8100), texts)]
+    attacker.objects([{"parameters": parameters}] * 4)
+
+
+def references(width: int, leaf: Document) -> Document:
+    """A schema with width * width references to one subschema."""
+    definitions = {"a": leaf, "b": {"anyOf": [{"$ref": "#/$defs/a"}] * width}}
+    return {"$defs": {**definitions, "c": {"anyOf": [{"$ref": "#/$defs/b"}] * width}}, "$ref": "#/$defs/c"}
 
 
 def slashes(attacker: Namespace) -> None:
@@ -313,6 +330,7 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "500 ConfigMaps with large annotations": annotated_config_maps,
     "8 ConfigMaps of 9 MB as JSON": escaped_metadata,
     "slow patterns, schemas and rules in 100 objects": slow_validation,
+    "jsonSchemas with 10,000 references to one subschema": shared_subschemas,
     "messages of 250,000 slashes in the event queue": slashes,
     "60 objects of 1 MB": large_objects,
     "20 objects whose status does not fit": large_reports,

@@ -1,6 +1,7 @@
 """The CPU time that one tenant can use, and that others are served meanwhile: the real controller, no AWS."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Mapping
@@ -16,16 +17,11 @@ from dynconfig.validation import declare as declaring
 from dynconfig.validation.declare import faults, parse_spec
 
 
-def doubling(levels: int) -> dict[str, Any]:
-    """A JSON Schema of a few lines that takes 2^levels steps."""
-    steps = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(levels)}
-    return {"$ref": "#/$defs/a0", "$defs": {**steps, f"a{levels}": True}}
-
-
 def slow(count: int) -> list[dict[str, Any]]:
     """Parameters that each use the maximum time of a JSON Schema."""
-    schema = {"type": "json", "jsonSchema": doubling(40)}
-    return [{"name": f"p{number}", "value": "1", "schema": schema} for number in range(count)]
+    schema = {"type": "json", "jsonSchema": {"allOf": [{"items": {"type": "integer"}}] * 450}}
+    value = json.dumps([1] * 4000, separators=(",", ":"))
+    return [{"name": f"p{number}", "value": value, "tier": "Advanced", "schema": schema} for number in range(count)]
 
 
 def test_one_object_is_validated_no_longer_than_its_limit() -> None:

@@ -1,5 +1,6 @@
 """From an object and its Secrets to a declaration, validated as a whole."""
 
+import json
 from typing import Any
 
 import pytest
@@ -111,10 +112,10 @@ def test_secret_that_violates_its_json_schema_is_reported_without_its_text() -> 
 
 
 def slow(count: int) -> list[dict[str, Any]]:
-    """Parameters with a JSON Schema that takes 2^40 steps."""
-    steps = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
-    schema = {"type": "json", "jsonSchema": {"$ref": "#/$defs/a0", "$defs": {**steps, "a40": True}}}
-    return [{"name": f"p{n}", "value": "1", "schema": schema} for n in range(count)]
+    """Parameters with a JSON Schema that takes 40,000 steps."""
+    schema = {"type": "json", "jsonSchema": {"allOf": [{"items": {"type": "integer"}}] * 20}}
+    value = json.dumps([1] * 2000)
+    return [{"name": f"p{n}", "value": value, "tier": "Advanced", "schema": schema} for n in range(count)]
 
 
 def test_many_slow_schemas_take_no_longer_than_the_limit_of_an_object(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from dynconfig.validation.subschemas import Path, schemas, unresolved_references
 from dynconfig.validation.values import parsed_json
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.protocols import Validator
+    from dynconfig.validation.json_evaluation import Compiled
+    from dynconfig.validation.json_values import Broken
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SECONDS = 0.5
@@ -22,52 +22,65 @@ MAX_LENGTH = 120
 
 
 def schema_fault(schema: Mapping[str, JsonValue]) -> str | None:
-    """Return why the schema is invalid, to be appended to its field; None if it is valid. Raises DeadlineExceeded."""
+    """Return why the schema is invalid, to be appended to its field; None if it is valid."""
     try:
         text = _text(schema)
     except ValueError:
         return "has a number that is not finite, which JSON does not allow"
-    return _schema_fault(text)
+    try:
+        with deadline.limit(SECONDS):
+            return _schema_fault(text)
+    except deadline.DeadlineExceeded:
+        return f"takes longer than {SECONDS:g} s to check; simplify the schema"
 
 
 def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
     """Return which rules of a valid schema the JSON value breaks, and where; None if it matches."""
     from jsonschema.exceptions import UnknownType
-    from referencing.exceptions import Unresolvable
 
-    instance, validator = parsed_json(value), _validator(_text(schema))
+    instance = parsed_json(value)
     try:
         with deadline.limit(SECONDS):
-            broken = dict.fromkeys(_error_text(schema, error) for error in validator.iter_errors(instance))
+            first, more = _broken(_text(schema), instance)
     except deadline.DeadlineExceeded:
         return f"takes longer than {SECONDS:g} s to validate against jsonSchema; simplify the schema"
     except RecursionError:
         return "cannot be validated against jsonSchema, which has an infinite recursion"
     except OverflowError:
         return "has a number that is too large to validate against jsonSchema"
-    except (UnknownType, Unresolvable):
-        # Their messages may contain a part of the value.
+    except UnknownType:
+        # Its message contains a part of the value.
         return "cannot be validated against jsonSchema"
-    more = f"; and {len(broken) - MAX_ERRORS} more" if len(broken) > MAX_ERRORS else ""
-    return f"does not match jsonSchema: {'; '.join([*broken][:MAX_ERRORS])}{more}" if broken else None
+    rest = f"; and {more} more" if more else ""
+    return f"does not match jsonSchema: {'; '.join(first)}{rest}" if first else None
+
+
+def _broken(text: str, instance: object) -> tuple[list[str], int]:
+    """Return the first errors and the number of the others. Their texts are not kept: a path may be long."""
+    from dynconfig.validation.json_evaluation import broken
+
+    schema, public = _compiled(text)
+    first: list[str] = []
+    hashes: set[int] = set()
+    for error in broken(schema, instance):
+        line = _error_text(public, error)
+        if hash(line) not in hashes and len(hashes) < MAX_ERRORS:
+            first.append(line)
+        hashes.add(hash(line))
+    return first, len(hashes) - len(first)
 
 
 def _text(schema: Mapping[str, JsonValue]) -> str:
     return json.dumps(schema, sort_keys=True, allow_nan=False)
 
 
-# The validator of a schema of 16 KB takes a few hundred KB.
 @lru_cache(maxsize=32)
-def _validator(text: str) -> "Validator":
-    from referencing import Registry
+def _compiled(text: str) -> "tuple[Compiled, frozenset[str]]":
+    """Return the schema, and all texts in it, which may be shown. One of 16 KB takes up to 2 MB."""
+    from dynconfig.validation.json_evaluation import compiled
 
-    from dynconfig.validation.json_keywords import bounded
-
-    # With $schema, the keywords of that dialect would be used, which have no time limit. $id is not needed, since there are no
-    # references from outside.
-    schema = {key: value for key, value in json.loads(text).items() if key not in ("$schema", "$id")}
-    # An empty registry fetches nothing.
-    return bounded()(schema, registry=Registry())
+    schema = json.loads(text)
+    return compiled(schema), frozenset(_strings(schema))
 
 
 @lru_cache(maxsize=256)
@@ -79,15 +92,19 @@ def _schema_fault(text: str) -> str | None:
 
 
 def _standard_fault(schema: dict[str, Any]) -> str | None:
-    from jsonschema import Draft202012Validator, FormatChecker
-    from jsonschema.exceptions import SchemaError
+    from dynconfig.validation.json_evaluation import broken, path
+    from dynconfig.validation.meta_schema import meta_schema
 
-    try:
-        # Patterns are checked with RE2, which runs them, not with the engine behind the format `regex`.
-        Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
-    except SchemaError as error:
-        return f"{_at(tuple(error.absolute_path))}: {_cut(error.message)}"
-    return None
+    error = next(broken(meta_schema(), schema), None)
+    return f"{_at(path(error.node))}: {_cut(repr(error.node.value))} {_mismatch(error)}" if error else None
+
+
+def _mismatch(error: "Broken") -> str:
+    if error.keyword == "type":
+        return f"is not of type {' or '.join(map(repr, [error.wanted] if isinstance(error.wanted, str) else error.wanted))}"
+    if error.keyword == "anyOf":
+        return "is not valid"
+    return f"does not match {error.keyword} {_cut(json.dumps(error.wanted))}"
 
 
 def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
@@ -100,9 +117,6 @@ def _own_faults(schema: dict[str, Any]) -> Iterator[str]:
             if not node.get(key, "#").startswith("#"):
                 yield f"{_at(path)}: {key} must begin with #; remote schemas are not fetched"
         yield from (f"{_at(path)}: pattern {error}" for error in map(patterns.fault, _patterns(node)) if error)
-    keywords = {key for _, node in nodes for key in node}
-    if {"patternProperties", "unevaluatedProperties"} <= keywords:
-        yield "patternProperties and unevaluatedProperties cannot be combined here; use additionalProperties"
 
 
 def _reference_faults(schema: dict[str, Any]) -> Iterator[str]:
@@ -122,11 +136,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}…"
 
 
-def _error_text(schema: Mapping[str, JsonValue], error: "ValidationError") -> str:
+def _error_text(public: frozenset[str], error: "Broken") -> str:
     """Return path and rule. Property names that are not in the schema are masked, since they are part of the value."""
-    public = frozenset(_strings(schema))
-    path = "".join(_step(part, public) for part in error.absolute_path)
-    return f"${path}: {_rule(error)}"
+    from dynconfig.validation.json_evaluation import path
+
+    return f"${''.join(_step(part, public) for part in path(error.node))}: {_rule(error)}"
 
 
 def _step(part: str | int, public: frozenset[str]) -> str:
@@ -135,9 +149,9 @@ def _step(part: str | int, public: frozenset[str]) -> str:
     return f".{part}" if part in public else ".*"
 
 
-def _rule(error: "ValidationError") -> str:
-    keyword, wanted, instance = str(error.validator), error.validator_value, error.instance
-    if error.validator is None:
+def _rule(error: "Broken") -> str:
+    keyword, wanted, instance = error.keyword, error.wanted, error.node.value
+    if keyword is None:
         return "not allowed by the schema"
     if keyword == "required" and isinstance(wanted, list) and isinstance(instance, Mapping):
         return _cut(f"required {', '.join(name for name in wanted if name not in instance)}")
