@@ -16,7 +16,15 @@ from dynconfig.model.declaration import Source
 from dynconfig.model.errors import InvalidSpec, SecretCheckDelayed
 from dynconfig.model.key import Key
 from dynconfig.validation.declare import declare, faults, parse_spec
-from dynconfig.validation.secret_checks import AT_ONCE, DOES_NOT_HOLD, INTERVAL, AnswerBudget, Question, question
+from dynconfig.validation.secret_checks import (
+    AT_ONCE,
+    DOES_NOT_HOLD,
+    FREE_AFTER_START,
+    INTERVAL,
+    AnswerBudget,
+    Question,
+    question,
+)
 from dynconfig.validation.tenancy import Tenant
 
 PASSWORD = Source("Secret", "db", "password")
@@ -236,6 +244,23 @@ def test_restart_does_not_use_the_budget() -> None:
         admit(budget, "r99", "99", was_answered=True)
 
 
+def test_restart_answers_few_objects_about_one_key_without_the_budget() -> None:
+    """Objects that were prepared before the restart, each with another guess in a ConfigMap that was edited meanwhile."""
+    clock = Clock()
+    budget, total = AnswerBudget(clock), 0
+    for number in range(100):
+        try:
+            asked = Question(f"guess-{number}", secrets=frozenset(("db/password",)))
+            admit(budget, asked, str(number), was_answered=True)
+        except SecretCheckDelayed:
+            continue
+        total += 1
+    assert total == FREE_AFTER_START + AT_ONCE
+    # About other keys, and in other namespaces, as many are free.
+    admit(budget, Question("other", secrets=frozenset(("db/user",))), "other", was_answered=True)
+    admit(budget, Question("other", secrets=frozenset(("db/password",))), "other", "cart", was_answered=True)
+
+
 def test_waiting_objects_are_spread_over_time() -> None:
     budget, delays = AnswerBudget(Clock()), []
     answered(budget, [str(number) for number in range(AT_ONCE)])
@@ -325,12 +350,12 @@ def test_all_results_about_a_secret_are_limited_together() -> None:
     """Rotations of many Secrets that are compared with one, by as many objects, and new checks of it."""
     clock = Clock()
     budget = AnswerBudget(clock)
-    for number in range(100):
+    for number in range(FREE_AFTER_START):
         admit(budget, rotated(f"c{number}", 0, f"a-{number}/k", "theirs/k"), str(number), was_answered=True)
     texts, total = itertools.count(1), 0
     for second in range(600):
         clock.now += 1
-        number = second % 100
+        number = second % FREE_AFTER_START
         total += answered(
             budget, [rotated(f"c{number}", next(texts), f"a-{number}/k", "theirs/k")], str(number), "shop"
         )

@@ -27,6 +27,8 @@ AT_ONCE = 10
 """Burst: the results that a namespace, or about a key of a Secret, are given without delay after a period without any."""
 INTERVAL = 10.0
 """Seconds between further results."""
+FREE_AFTER_START = 20
+"""Objects whose first result about a key of a Secret uses no limit, if an earlier process gave one for the same generation."""
 LONGEST_WAIT = 600.0
 FEW_BUCKETS = 1000
 
@@ -164,6 +166,8 @@ class AnswerBudget:
         self._known: dict[str, Counter[Question]] = {}
         self._busy_until: dict[int, float] = {}
         """By fingerprint of a namespace, or of a key of a Secret in it."""
+        self._free: Counter[int] = Counter()
+        """How many results about a key of a Secret used no limit, by its fingerprint."""
         self._most_buckets = FEW_BUCKETS
         self._waiting: dict[_Object, int] = {}
         """The limit that each object waits for, in the order in which they came."""
@@ -196,12 +200,20 @@ class AnswerBudget:
         with self._lock:
             kept = Question(asked.check, asked.texts)
             known = self._known.get(item.namespace, Counter())
-            if kept not in known and not (was_answered and item not in self._answered):
+            if kept not in known and not (was_answered and self._is_free(item, asked.secrets)):
                 is_new = all(asked.check != other.check for other in known)
                 self._spend(item, asked.secrets, is_new_check=is_new)
             self._drop(item)
             self._answered[item] = kept
             self._known.setdefault(item.namespace, Counter())[kept] += 1
+
+    def _is_free(self, item: _Object, secrets: Iterable[str]) -> bool:
+        """Whether an earlier result is given once more, and count it: the texts may have changed meanwhile."""
+        keys = [fingerprint(f"{item.namespace}/{secret}") for secret in secrets]
+        if item in self._answered or any(self._free[key] >= FREE_AFTER_START for key in keys):
+            return False
+        self._free.update(keys)
+        return True
 
     def _spend(self, item: _Object, secrets: Iterable[str], *, is_new_check: bool) -> None:
         now = self._clock()
