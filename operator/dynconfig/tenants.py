@@ -97,10 +97,9 @@ class Tenants:
         # https://kubernetes.io/docs/tasks/configure-pod-container/configure-pod-configmap/#optional-configmaps
         if self._awaits_policy and not path.exists() and path.parent.is_dir():
             log.warning(
-                "DYNCONFIG_POLICY: %s not found, so namespaces have no access. Add the rules to the ConfigMap mounted at %s "
-                "(dynconfig-policy); they are loaded automatically",
+                "DYNCONFIG_POLICY: %s not found, so namespaces have no access. Add the rules to the ConfigMap of this path, or "
+                "create the file; it is loaded automatically",
                 path,
-                path.parent,
             )
             self._is_current = False
             return Policy()

@@ -14,6 +14,7 @@ from tests.cli.test_files import CONFIG
 
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.targets import select_targets
+from dynconfig.kube.responses import NoCluster
 
 CONTEXT = {"cluster": "c", "user": "u", "namespace": "shop"}
 
@@ -63,6 +64,18 @@ def test_kubeconfig_without_a_context_is_reported_with_what_works_without_it(man
     kubeconfig.write_text("apiVersion: v1\nkind: Config\n")
     with pytest.raises(Failed, match=r"no Kubernetes cluster: .*; use --offline"):
         namespace_of(manifest)
+
+
+@pytest.mark.parametrize("namespace", [None, "shop"])
+def test_kubeconfig_that_does_not_exist_is_reported_instead_of_ignored(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, namespace: str | None
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(str(tmp_path / name) for name in ("one", "two")))
+    with pytest.raises(Failed, match=r"two not found; set KUBECONFIG to a kubeconfig file; use --offline"):
+        select_targets([manifest], None, namespace, offline=False).plans()
+    with pytest.raises(NoCluster, match=r"two not found; set KUBECONFIG to a kubeconfig file"):
+        select_targets(None, None, namespace, offline=False)
+    assert namespace_of(manifest, offline=True) == "default"
 
 
 @pytest.mark.parametrize("command", ["plan", "drift"])

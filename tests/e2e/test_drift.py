@@ -30,7 +30,7 @@ def test_deleted_parameter_is_recreated(world: World) -> None:
     world.ssm.delete_parameter(Name=f"{world.path}/a")
     world.reconcile_now("restored")
     assert world.value("a") == "1"
-    assert "exists is no, declared yes" in world.wait_event("restored", "DriftFound")
+    assert " is missing" in world.wait_event("restored", "DriftFound")
 
 
 def test_changed_tags_and_metadata_are_drift(world: World) -> None:

@@ -54,7 +54,7 @@ def test_deleted_parameter_is_recreated_in_seconds(world: World) -> None:
     world.wait_ready("back")
     world.ssm.delete_parameter(Name=f"{world.path}/a")
     world.wait("it is back", lambda: world.value("a") == "1", SECONDS)
-    assert "exists is no, declared yes" in world.wait_event("back", "DriftFound")
+    assert " is missing" in world.wait_event("back", "DriftFound")
 
 
 def test_own_writes_cause_no_reconcile(world: World) -> None:

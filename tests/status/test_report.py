@@ -138,6 +138,15 @@ def test_corrected_drift_is_in_events_and_not_in_status() -> None:
     assert "/app/a" in events["DriftCorrected"].message
 
 
+def test_deleted_resource_is_reported_as_missing() -> None:
+    fake = FakeKind()
+    before = applied(fake)
+    fake.store.pop("/app/a")
+    outcome = fake.engine().run(declared(VALUES, status=before))
+    events = {note.reason: note.message for note in kube_events.events_of(outcome, PreviousStatus.of(before), NOW)}
+    assert events["DriftFound"].endswith("/app/a is missing")
+
+
 def test_persistent_drift_is_reported_once_by_event() -> None:
     fake, before = drifting()
     first = fake.engine().run(declared(VALUES, driftPolicy="Report", status=before))

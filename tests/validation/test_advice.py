@@ -28,6 +28,16 @@ def test_rollout_without_alarms_warns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "value"), [("topic", True), ("notify", ["arn:aws:sns:eu-west-1:123456789012:alarms"])]
+)
+def test_notification_without_alarms_warns(field: str, value: object) -> None:
+    (warning,) = advised(alarms={field: value, "defaults": False})
+    assert warning.startswith(f"spec.alarms.{field}: no alarm is declared, so nothing is ever notified; ")
+    assert advised(alarms={field: value, "defaults": False, "drift": True}) == []
+    assert advised(alarms={"defaults": False}) == []
+
+
+@pytest.mark.parametrize(
     ("name", "sounds"),
     [
         ("db/password", True),

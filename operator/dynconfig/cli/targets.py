@@ -115,10 +115,15 @@ def shortest_names(documents: Sequence[Document]) -> list[str]:
 
 
 def may_have_cluster(environment: Mapping[str, str]) -> bool:
-    """Whether there is a non-empty kubeconfig or a service account; its content is not checked."""
+    """Whether there is a non-empty kubeconfig or a service account; its content is not checked.
+
+    True also if KUBECONFIG names only missing files, so that the connection reports them instead of being left out.
+    """
     listed = environment.get("KUBECONFIG")
-    found = [Path(name) for name in listed.split(os.pathsep)] if listed else [Path.home() / ".kube" / "config"]
-    return SERVICE_ACCOUNT.exists() or any(file.is_file() and file.stat().st_size for file in found)
+    names = listed.split(os.pathsep) if listed else ["~/.kube/config"]
+    found = [Path(name).expanduser() for name in names if name]
+    is_missing = bool(listed) and not any(file.exists() for file in found)
+    return SERVICE_ACCOUNT.exists() or is_missing or any(file.is_file() and file.stat().st_size for file in found)
 
 
 def _default_namespace(*, offline: bool) -> str:

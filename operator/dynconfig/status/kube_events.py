@@ -147,6 +147,8 @@ def _drift_events(outcome: Outcome, previous: PreviousStatus) -> list[KubeEvent]
 
 
 def _drift_message(step: Step, because: Difference, who: str | None) -> str:
-    observed, declared = because.brief.observed or "empty", because.brief.declared or "empty"
     by = f" (by {who})" if who else ""
+    if isinstance(step.change, Create):
+        return f"{step.resource.title} is missing{by}"
+    observed, declared = because.brief.observed or "empty", because.brief.declared or "empty"
     return f"{step.resource.title}: {because.field} is {observed}, declared {declared}{by}"

@@ -34,7 +34,7 @@ def advice(document: Mapping[str, Any], today: date, is_allowed: IsAllowed = _no
     annotations = document["metadata"].get("annotations")
     allowed = str(annotations.get(names.ALLOW_PLAINTEXT, "")) if isinstance(annotations, Mapping) else ""
     about_function = _about_function(spec.function, today) if spec.function else ()
-    return (*about_function, *_about_rollout(spec), *_about_parameters(spec, allowed, is_allowed))
+    return (*about_function, *_about_rollout(spec), *_about_alarms(spec), *_about_parameters(spec, allowed, is_allowed))
 
 
 def _about_rollout(spec: DynamicConfigSpec) -> Iterator[Finding]:
@@ -43,6 +43,19 @@ def _about_rollout(spec: DynamicConfigSpec) -> Iterator[Finding]:
             ("spec", "rollout"),
             "spec.rollout: no alarm watches this object, so changes are never rolled back; declare spec.alarms",
         )
+
+
+def _about_alarms(spec: DynamicConfigSpec) -> Iterator[Finding]:
+    alarms = spec.alarms
+    if alarms is None or alarms.all or alarms.drift:
+        return
+    for field, is_set in (("topic", alarms.topic), ("notify", bool(alarms.notify))):
+        if is_set:
+            yield Finding(
+                ("spec", "alarms", field),
+                f"spec.alarms.{field}: no alarm is declared, so nothing is ever notified; set defaults or drift to true, or "
+                "declare custom alarms",
+            )
 
 
 def _about_parameters(spec: DynamicConfigSpec, allowed: str, is_allowed: IsAllowed) -> Iterator[Finding]:
