@@ -180,6 +180,17 @@ def test_layer_older_than_the_oldest_supported_is_replaced(harness: AwsHarness) 
     assert state(harness)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
 
 
+def test_drift_names_the_layer_version_that_the_correction_installs(harness: AwsHarness) -> None:
+    status = harness.status(settle(harness, spec()))
+    deployed(harness, [], functions.variables(harness, "attached"))
+    kinds = ATTACHMENT.kinds(harness)
+    plan = Engine(lambda _place: kinds).assess(harness.declare(spec(), status=status), 0.0).plan
+    fields = {item.field: item.declared for step in plan.steps for item in step.because}
+    assert fields["layer"] == f"{EXTENSION}:{NEWEST_EXTENSION}"
+    settle(harness, spec(), status=status)
+    assert state(harness)["layers"] == [fields["layer"]]
+
+
 def test_poll_takes_one_call_and_detects_a_removed_attachment(harness: AwsHarness) -> None:
     kinds = ATTACHMENT.kinds(harness)
     status = harness.status(harness.settle(harness.declare(spec()), kinds))

@@ -89,9 +89,15 @@ class Attachments:
                 )
             if found is None or found.target is None:
                 continue
-            yield from _owned(found, scope, wanted.get(name))
-            if name in wanted and not (found.owner or found.target.managed_by or was_attached(found.target)):
+            seen = tuple(_owned(found, scope, wanted.get(name)))
+            yield from seen
+            if name not in wanted or found.target.managed_by:
+                continue
+            if not (found.owner or was_attached(found.target)):
                 yield Added(only_added(self._with_layer(wanted[name], found.target), found.target))
+            for attachment in seen:
+                if attachment.owner == scope.owner.tag and needs_layer(wanted[name], _target_of(attachment)):
+                    yield Added(self._with_layer(wanted[name], _target_of(attachment)))
 
     def refuse(self, desired: Attachment, observed: Attachment | None) -> None:
         """Raise NotPossible if the function conflicts with the declaration or would exceed a limit of Lambda."""
