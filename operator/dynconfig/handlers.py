@@ -18,7 +18,7 @@ from prometheus_client import start_http_server
 from dynconfig import wiring
 from dynconfig.events.signals import Signal
 from dynconfig.kube import sources
-from dynconfig.kube.client import ApiUnavailable, Kube
+from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.events import Recorder
@@ -26,6 +26,7 @@ from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.object_watch import KINDS, ObjectWatch
 from dynconfig.kube.orphan_watch import OrphanWatch
 from dynconfig.kube.policy_watch import PolicyWatch
+from dynconfig.kube.startup import until_granted
 from dynconfig.kube.work_queue import WorkQueue
 from dynconfig.model.declaration import Place
 from dynconfig.settings import BadSetting, Settings, Tenancy
@@ -106,7 +107,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     settings: Settings = memo.settings
     kube: Kube = memo.kube
     metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
-    cluster = settings.cluster_id or await _cluster_id(kube)
+    cluster = settings.cluster_id or str(await until_granted(kube.cluster_id))
     handler = _EventHandler(memo, metrics, asyncio.get_running_loop())
     engine, memo.event_listeners = wiring.engine_with_listeners(settings, metrics.called, cluster, handler)
     await asyncio.to_thread(engine.prepare, Place(memo.region))
@@ -221,15 +222,6 @@ class _EventHandler:
         """Stop the operator, as after a bug in any other task; the traceback is already in the log."""
         log.critical("The event listener crashed (operator bug); stopping the operator")
         self._loop.call_soon_threadsafe(self._memo.stopped.set)
-
-
-async def _cluster_id(kube: Kube) -> str:
-    while True:
-        try:
-            return await kube.cluster_id()
-        except ApiUnavailable as error:
-            log.warning("Waiting for the Kubernetes API server: %s", error)
-            await asyncio.sleep(1.0)
 
 
 def _check_ports(settings: Settings) -> None:

@@ -25,7 +25,8 @@ def test_operator_without_cluster_is_not_ready(tmp_path: Path) -> None:
     with subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr
-            assert any("Waiting for the Kubernetes API server" in line for line in process.stderr)
+            expected = "Waiting to start: the Kubernetes API server is unavailable: "
+            assert any(expected in line for line in process.stderr)
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(("127.0.0.1", health)).close()
         finally:

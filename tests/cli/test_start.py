@@ -4,8 +4,10 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from tests.kube.api import api, status
 
 
 def refusal(**settings: str) -> str:
@@ -48,6 +50,23 @@ def test_unknown_region_is_rejected_also_for_an_emulator(
 ) -> None:
     stderr = refusal(AWS_ENDPOINT_URL=endpoint, KUBECONFIG="/nowhere", **settings)
     assert expected in " ".join(stderr.split())
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_denied_start_is_logged_in_one_line_and_retried(tmp_path: Path, code: int) -> None:
+    answer = status(code, "denied", name="kube-system")
+    with api(lambda _path: answer) as server:
+        settings = {**os.environ, "KUBECONFIG": str(server.kubeconfig(tmp_path)), "AWS_REGION": "eu-west-1"}
+        command = (sys.executable, "-m", "dynconfig", "run")
+        with subprocess.Popen(command, env=settings, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stderr
+                lines = list[str]()
+                while sum("Waiting to start: the Kubernetes API server: denied" in line for line in lines) < 2:
+                    lines.append(next(process.stderr))
+            finally:
+                process.kill()
+    assert not [line for line in lines if "Traceback" in line]
 
 
 def test_each_wrong_variable_is_reported_on_its_own_line() -> None:

@@ -12,7 +12,6 @@ from tests.security.attacks import deep
 
 from dynconfig.api.parameter import MAX_JSON_LEVELS
 from dynconfig.kube import client, json_levels
-from dynconfig.kube.client import ApiRefused
 from dynconfig.kube.object_watch import ObjectWatch
 from dynconfig.model.errors import InvalidSpec
 from dynconfig.model.key import Key
@@ -163,8 +162,12 @@ def test_start_continues_without_a_forbidden_namespace_and_without_the_crd() -> 
     forbidden, missing = (status(code, "no") for code in (403, 404))
     assert begun([forbidden, listed(text("first"))], "shop")[1] == ["list", "some are unknown", "list", "watch"]
     assert begun([missing, listed(text("first"))])[1] == ["list", "all are known", "list", "watch"]
-    with pytest.raises(ApiRefused):
-        begun([status(403, "no")])
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_start_waits_for_permission_to_list_all_namespaces(code: int) -> None:
+    requests = begun([status(code, "no"), status(code, "no"), listed(text("first"))])[1]
+    assert requests == ["list", "list", "list", "all are known", "watch"]
 
 
 def test_crd_may_be_installed_later() -> None:

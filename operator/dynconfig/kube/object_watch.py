@@ -8,13 +8,13 @@ from typing import Any, Protocol
 from dynconfig.kube.client import FORBIDDEN, NOT_FOUND, ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.responses import UNREADABLE
 from dynconfig.kube.sources import Sleep, WatchBackoff
+from dynconfig.kube.startup import until_granted
 from dynconfig.model.key import Key
 
 log = logging.getLogger(__name__)
 
 BOOKMARK = "BOOKMARK"
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 4.0
-LIST_RETRY_SECONDS = 1.0
 KINDS = "DynamicConfigs"
 
 
@@ -65,26 +65,10 @@ class ObjectWatch:
     async def list_all(self) -> None:
         """Pass all existing objects to the receiver; none if the CRD is not installed, or the namespace may not be listed.
 
-        `run` continues from this list, since listing large objects is expensive. Raises ApiRefused.
+        `run` continues from this list, since listing large objects is expensive.
         """
-        while not self._version:
-            try:
-                await self._list()
-            except (ApiUnavailable, WatchExpired) as error:
-                log.warning("Waiting for the Kubernetes API server: %s", error)
-                await self._sleep(LIST_RETRY_SECONDS)
-            except ApiRefused as error:
-                if error.status == FORBIDDEN and self._namespace is not None:
-                    self._is_forbidden = True
-                    log.error(
-                        "Namespace %s is skipped until the operator is allowed to list its DynamicConfigs: %s",
-                        self._namespace,
-                        error,
-                    )
-                elif error.status != NOT_FOUND:
-                    raise
-                self.is_listed = error.status == NOT_FOUND
-                return
+        if not self._version:
+            await until_granted(self._list_unless_skipped, self._sleep)
 
     async def run(self) -> None:
         """Watch until cancelled; after a failure, list again with a backoff."""
@@ -104,6 +88,22 @@ class ObjectWatch:
                     log.warning("Watch of %s failed, retrying: %s", KINDS, error)
                 self._version, is_failed = "", True
             await self._sleep(backoff.delay(loop.time() - began, is_failed=is_failed))
+
+    async def _list_unless_skipped(self) -> None:
+        """List all objects, unless the CRD is not installed or the namespace may not be listed. Raises ApiRefused."""
+        try:
+            await self._list()
+        except ApiRefused as error:
+            if error.status == FORBIDDEN and self._namespace is not None:
+                self._is_forbidden = True
+                log.error(
+                    "Namespace %s is skipped until the operator is allowed to list its DynamicConfigs: %s",
+                    self._namespace,
+                    error,
+                )
+            elif error.status != NOT_FOUND:
+                raise
+            self.is_listed = error.status == NOT_FOUND
 
     async def _list(self) -> None:
         version, found = "", set[Key]()
