@@ -251,6 +251,36 @@ def test_secret_values_in_aws_are_given_to_no_one_else(guarded: Cluster) -> None
     as_user(guarded, WRITER, "delete", "dcfg", "a", "-n", "default")
 
 
+def test_value_that_aws_still_has_is_guarded_after_its_reference_was_removed(guarded: Cluster) -> None:
+    """Such as after a rollback, or while the plain value that replaced it bakes: status does not name the Secret."""
+    parameters = [{"name": "p", "value": "1"}, {"name": "q", "value": "2"}]
+    as_user(guarded, EDITOR, "create", "-f", "-", stdin=config("a", parameters))
+    listed = [{"name": f"/default/a/{name}", "type": "String", "version": 1} for name in ("p", "q")]
+
+    def report(*, is_secret: bool) -> None:
+        marked = [{**listed[0], **({"secret": True} if is_secret else {})}, listed[1]]
+        patch = json.dumps({"status": {"parameters": marked}})
+        guarded.kubectl("patch", "dcfg", "a", "-n", "default", "--subresource=status", "--type=merge", "-p", patch)
+
+    report(is_secret=True)
+    gone = ("delete", "dcfg", "a", "-n", "default", "--dry-run=server")
+    given_up: list[tuple[str, ...]] = [
+        gone,
+        patched({"ownerReferences": OWNERS[:1]}),
+        patched({"annotations": {ABANDON: "true"}}),
+        patched({}, parameters=parameters[1:]),
+    ]
+    for arguments in given_up:
+        for user in (WRITER, NAMED):
+            assert "AWS may still have a value from a Secret" in denied(guarded, user, *arguments)
+        as_user(guarded, EDITOR, *arguments)
+    for kept in ({"suspend": True}, {"parameters": parameters[:1]}, {"parameters": [{"name": "p", "value": "3"}]}):
+        as_user(guarded, WRITER, *patched({"labels": {"team": "b"}}, "a", **kept))
+    report(is_secret=False)
+    for arguments in given_up:
+        as_user(guarded, WRITER, *arguments)
+
+
 def test_longest_compared_lists_stay_within_the_cost_budget(guarded: Cluster) -> None:
     long = "x" * 240
     most = [taken(f"p{number}", f"{long}{number}", description="d" * 900) for number in range(316)]
