@@ -145,6 +145,47 @@ def test_rule_is_checked_before_anything_is_written(command: str) -> None:
     assert "spec.rules[0]: failed: config['api/timeout'] < 10" in result.err
 
 
+BROKEN = """
+apiVersion: v1
+kind: Secret
+metadata: {name: db}
+data: {password: "%%%"}
+---
+apiVersion: dynconfig.dev/v1alpha1
+kind: DynamicConfig
+metadata: {name: app, namespace: default}
+spec:
+  path: /app
+  parameters:
+"""
+
+
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_each_error_of_an_object_is_printed_on_its_own_line(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "app.yaml"
+    wrong = (
+        "    - {name: a, value: one, schema: {type: integer}}\n    - {name: b, value: two, schema: {type: integer}}\n"
+    )
+    file.write_text(BROKEN + wrong)
+    result = dynconfig(command, "-f", str(file), "--offline", AWS_REGION="eu-west-1")
+    assert result.code == 1
+    first, second, *hints = result.err.splitlines()
+    assert first.startswith("error: default/app: parameter a: ")
+    assert second.startswith("error: default/app: parameter b: ")
+    assert hints == [f"Run `dynconfig validate -f {file}` to see the lines of errors in the manifests."]
+
+
+@pytest.mark.parametrize("command", ["plan", "drift"])
+def test_unreadable_secret_is_reported_with_object_and_parameter(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "app.yaml"
+    file.write_text(f"{BROKEN}    - {{name: pw, valueFrom: {{secretKeyRef: {{name: db, key: password}}}}}}\n")
+    result = dynconfig(command, "-f", str(file), "--offline", AWS_REGION="eu-west-1")
+    assert result.code == 1
+    assert result.err.startswith("error: default/app: parameter pw: ")
+    assert "is not base64-encoded UTF-8 text" in result.err
+    assert "dynconfig validate -f" in result.err
+
+
 def test_warning_does_not_fail() -> None:
     result = dynconfig("validate", "-f", "-", stdin=EXAMPLE.read_text().replace("api/timeout", "api/token"))
     assert result.code == 0

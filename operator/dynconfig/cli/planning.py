@@ -1,14 +1,16 @@
 """Plan objects in files or in the cluster for CLI commands, with their state in the cluster if there is one."""
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from dynconfig import wiring
 from dynconfig.api.model import refused_edits
-from dynconfig.cli.files import Document, Manifests
+from dynconfig.cli.files import BadFile, Document, Manifests
 from dynconfig.cli.kubectl_apply import applied_spec
 from dynconfig.cli.neighbours import Neighbours, key_of
 from dynconfig.engine.assessment import Assessment
@@ -80,6 +82,21 @@ class PlanFailure:
     error: DynConfigError
     live: Document | None = None
     """The object in the cluster."""
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The errors, each with the title of the object."""
+        faults = self.error.faults if isinstance(self.error, InvalidSpec) else (str(self.error),)
+        return tuple(f"{title(self.document)}: {fault}" for fault in faults)
+
+
+def validate_hint(files: Sequence[Path] | None, found: Sequence[Planned | PlanFailure]) -> str | None:
+    """Return how to see the lines of invalid specs; None if no spec in files is invalid."""
+    is_invalid = any(isinstance(each, PlanFailure) and isinstance(each.error, InvalidSpec) for each in found)
+    if not files or not is_invalid:
+        return None
+    options = " ".join(f"-f {shlex.quote(str(file))}" for file in files)
+    return f"Run `dynconfig validate {options}` to see the lines of errors in the manifests."
 
 
 class Planner:
@@ -156,7 +173,10 @@ class Planner:
         _refuse_edit(applied, state.live)
 
         def read(source: Source) -> str | None:
-            text = manifests.text(namespace, source)
+            try:
+                text = manifests.text(namespace, source)
+            except BadFile as error:
+                raise InvalidSpec(str(error)) from None
             return text if text is not None else state.read(source)
 
         declaration = declare(

@@ -31,6 +31,11 @@ class Retryable(DynConfigError):
 class InvalidSpec(Terminal):
     """The spec is invalid."""
 
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        """`faults` lists the single faults of a message that joins several."""
+        super().__init__(message)
+        self.faults = tuple(faults) or (message,)
+
 
 class PathNotAllowed(Terminal):
     """The namespace may not use this path."""

@@ -30,7 +30,7 @@ from dynconfig.model.stored import (
     spec_of,
 )
 from dynconfig.validation import region_checks, secret_checks, tenancy
-from dynconfig.validation.checking import findings_of, source_of, validation_findings, value_of
+from dynconfig.validation.checking import Finding, findings_of, source_of, validation_findings, value_of
 from dynconfig.validation.inspection import findings
 from dynconfig.validation.secret_checks import Admit
 from dynconfig.validation.tenancy import IsOwnLayer, Tenant
@@ -43,7 +43,7 @@ def parse_spec(document: Mapping[str, Any]) -> DynamicConfigSpec:
     try:
         return DynamicConfigSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
-        raise InvalidSpec(_listed(validation_findings(error, document))) from None
+        raise _invalid(validation_findings(error, document)) from None
 
 
 def faults(document: Mapping[str, Any], read: ReadSource) -> tuple[str, ...]:
@@ -233,7 +233,7 @@ def _resolve(
     known = {name: value for name, (value, _) in found.items()}
     wrong = secret_checks.plain_faults(spec, known) if admit else findings_of(spec, known).faults
     if wrong:
-        raise InvalidSpec(_listed(wrong))
+        raise _invalid(wrong)
     missing = [f"parameter {name}: {why}" for name, (value, why) in found.items() if value is None]
     if missing:
         raise SourceMissing(f"{_listed(missing)}; create it, or change the reference. Nothing was written")
@@ -241,7 +241,7 @@ def _resolve(
         admit(asked)
         wrong = secret_checks.secret_faults(spec, known)
         if wrong:
-            raise InvalidSpec(_listed(wrong))
+            raise _invalid(wrong)
     return tuple(_declared(spec, parameter, known[parameter.name] or "", were_secret) for parameter in spec.parameters)
 
 
@@ -251,6 +251,8 @@ def _read(parameter: ParameterSpec, read: ReadSource) -> tuple[str | None, str]:
         value = value_of(parameter, read)
     except NoSource as error:
         return None, str(error)
+    except InvalidSpec as error:
+        raise InvalidSpec(f"parameter {parameter.name}: {error}") from None
     return value, "" if value is not None else f"{source_of(parameter)} does not exist"
 
 
@@ -274,6 +276,11 @@ def _declared(
 
 def _secret(value: str) -> Secret:
     return UnknownSecret() if isinstance(value, UnknownText) else Secret(value)
+
+
+def _invalid(wrong: Iterable[Finding]) -> InvalidSpec:
+    faults = tuple(map(str, wrong))
+    return InvalidSpec(_listed(faults), faults)
 
 
 def _listed(messages: Sequence[object]) -> str:

@@ -11,7 +11,7 @@ from dynconfig.cli.failures import CHANGES, FAILED
 from dynconfig.cli.field_diff import ABSENT, EMPTY, parts
 from dynconfig.cli.options import Output
 from dynconfig.cli.out_of_sync import OutOfSyncField, out_of_sync_fields
-from dynconfig.cli.planning import PlanFailure, Planned, title
+from dynconfig.cli.planning import PlanFailure, Planned, title, validate_hint
 from dynconfig.cli.targets import select_targets
 from dynconfig.cli.terminal import Terminal
 from dynconfig.model.counting import agreeing, counted
@@ -47,8 +47,10 @@ def command(
         options.print_json([*(_document(*pair) for pair in plans), *errors])
     else:
         _show(plans, len(failed))
-        for planned in failed:
-            Terminal.err().failure(f"{title(planned.document)}: {planned.error}")
+        for message in (message for planned in failed for message in planned.messages):
+            Terminal.err().failure(message)
+        if hint := validate_hint(file, failed):
+            Terminal.err().line(hint)
     drifted = any(entry.is_drift for _, listed in plans for entry in listed)
     raise typer.Exit(FAILED if failed else CHANGES if drifted else 0)
 

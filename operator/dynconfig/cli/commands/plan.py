@@ -48,6 +48,8 @@ def command(
     else:
         for planned in found:
             _show(planned, targets, deleting=delete)
+        if hint := planning.validate_hint(file, found):
+            Terminal.err().line(hint)
     raise typer.Exit(_code(found))
 
 
@@ -83,7 +85,7 @@ def _document(planned: Planned | PlanFailure, targets: Targets, *, deleting: boo
 def _show(planned: Planned | PlanFailure, targets: Targets, *, deleting: bool) -> None:
     out, title = Terminal.out(), planning.title(planned.document)
     if isinstance(planned, PlanFailure):
-        _show_error(planned, title)
+        _show_error(planned)
         return
     out.line(f"{out.styled(title, 'bold')} {planned.declaration.path} in {planned.declaration.place.region}")
     if deleting:
@@ -108,8 +110,9 @@ def _show(planned: Planned | PlanFailure, targets: Targets, *, deleting: bool) -
         out.line(estimate.message)
 
 
-def _show_error(planned: PlanFailure, title: str) -> None:
-    Terminal.err().failure(f"{title}: {planned.error}")
+def _show_error(planned: PlanFailure) -> None:
+    for message in planned.messages:
+        Terminal.err().failure(message)
     for text in _owned_elsewhere(planned):
         Terminal.out().wrapped(text, "yellow")
 
