@@ -10,6 +10,7 @@ from dynconfig.api import names
 from dynconfig.cli.files import Document
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.attachment.value import Attachment
 from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.writer import Writer
 from dynconfig.model.counting import counted
@@ -175,8 +176,8 @@ class Uninstaller:
         return replace(keeping(deletion), suspended=False)
 
     def _owned(self, removal: Removal) -> list[str]:
-        tag = removal.declaration.owner.tag
-        return [resource.title for resource in self._engine.observe(removal.declaration) if resource.owner == tag]
+        tag, declaration = removal.declaration.owner.tag, _without_attachments(removal.declaration)
+        return [resource.title for resource in self._engine.observe(declaration) if resource.owner == tag]
 
     def _exists(self, removal: Removal) -> bool:
         found = self._writer.object(_key(removal))
@@ -209,6 +210,15 @@ def next_commands() -> tuple[str, ...]:
 def _key(removal: Removal) -> Key:
     metadata = removal.document["metadata"]
     return Key(metadata["namespace"], metadata["name"])
+
+
+def _without_attachments(declaration: Declaration) -> Declaration:
+    """Leave out the attachments of status: a released function still has our environment, but only an owned one has tags."""
+    applied = declaration.applied
+    if applied is None:
+        return declaration
+    resources = tuple(resource for resource in applied.resources if resource.kind != Attachment.kind)
+    return replace(declaration, applied=replace(applied, resources=resources))
 
 
 def _merged(earlier: Declaration, later: Declaration) -> Declaration:
