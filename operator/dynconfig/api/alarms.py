@@ -178,7 +178,7 @@ class AlarmsSpec(Model):
         list[Annotated[str, Field(min_length=1, max_length=320, pattern=SNS_TOPIC)]], Field(max_length=MAX_NOTIFY)
     ] = Field(default_factory=list, json_schema_extra={"x-kubernetes-list-type": "set"})
     """ARNs of SNS topics, in the region of this object, to notify when any alarm fires and when all are OK again."""
-    topic: Flag = False
+    topic: Flag | None = None
     """Create an SNS topic that is notified in addition to those in notify. Subscribe to its ARN, which status.resources lists.
     Deleting the topic removes its subscriptions."""
     custom: Annotated[list[AlarmSpec], Field(max_length=MAX_CUSTOM)] = Field(
