@@ -54,6 +54,22 @@ def test_limit_leaves_room_for_the_owner_tag() -> None:
         tagged(many("t", 40), many("u", 10))
 
 
+@pytest.mark.parametrize("kind", ["String", "StringList", "SecureString", None])
+def test_limit_leaves_room_for_the_mark_of_a_plaintext_secret(kind: str | None) -> None:
+    reference = {"secretKeyRef": {"name": "s", "key": "k", "allowPlaintext": True}}
+
+    def secret(count: int) -> dict[str, object]:
+        parameter = {"name": "p", "valueFrom": reference, "tags": many("u", count), **({"type": kind} if kind else {})}
+        return {"path": "/a/b", "tags": many("t", 40), "parameters": [parameter]}
+
+    assert DynamicConfigSpec.model_validate(secret(8))
+    if kind in ("String", "StringList"):
+        with pytest.raises(ValidationError, match="takes its value from a Secret, 48"):
+            DynamicConfigSpec.model_validate(secret(9))
+    else:
+        assert DynamicConfigSpec.model_validate(secret(9))
+
+
 def test_tag_keys_differing_only_by_case_are_rejected_with_a_function() -> None:
     twins = {"team": "1", "Team": "2"}
     assert tagged(twins)

@@ -100,7 +100,7 @@ class FakeVersionedKind(FakeKind):
         """The value at a label."""
         found = ((name, self.labelled.get((name, label))) for name in known)
         things = [self.kept[name, version] for name, version in found if version is not None]
-        return tuple(LabelledVersion(thing.name, thing.type, thing.value, thing.version) for thing in things)
+        return tuple(LabelledVersion(thing.name, thing.type, thing.value, thing.version, "key") for thing in things)
 
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
         """Remove labels."""

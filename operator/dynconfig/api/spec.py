@@ -18,7 +18,7 @@ from dynconfig.api.parameter import (
     ParameterSpec,
 )
 from dynconfig.api.rollout import RolloutSpec
-from dynconfig.api.tags import LEGAL_TAG_KEYS, MAX_TAGS_TOGETHER, NO_RESERVED_TAGS, Tags
+from dynconfig.api.tags import LEGAL_TAG_KEYS, MAX_TAGS_FROM_SECRET, MAX_TAGS_TOGETHER, NO_RESERVED_TAGS, Tags
 
 # The geographic prefix has two letters, or four in the European Sovereign Cloud.
 REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
@@ -161,8 +161,10 @@ class DynamicConfigSpec(Model):
         LEGAL_TAG_KEYS,
         Rule(
             cel="!has(self.tags) || !has(self.parameters) || self.parameters.all(p, !has(p.tags) || "
-            f"size(self.tags) + size(p.tags.filter(key, !(key in self.tags))) <= {MAX_TAGS_TOGETHER})",
-            message=f"a parameter must not have more than {MAX_TAGS_TOGETHER} tags, including those of the object",
+            "size(self.tags) + size(p.tags.filter(key, !(key in self.tags))) <= (has(p.type) && p.type != 'SecureString' && "
+            f"has(p.valueFrom) && has(p.valueFrom.secretKeyRef) ? {MAX_TAGS_FROM_SECRET} : {MAX_TAGS_TOGETHER}))",
+            message=f"a parameter must not have more than {MAX_TAGS_TOGETHER} tags, including those of the object; if a "
+            f"String or StringList takes its value from a Secret, {MAX_TAGS_FROM_SECRET}, since a tag marks it. Remove tags",
             field="parameters",
         ),
         # IAM compares the tag keys of a role case-insensitively.

@@ -14,6 +14,8 @@ OWN_TAG_PREFIX = "dynconfig.dev/"
 MAX_KEY, MAX_VALUE = 128, 256
 # AWS allows 50 tags per resource; one is the owner tag.
 MAX_TAGS_TOGETHER = 49
+# A plaintext parameter whose value comes from a Secret has one more tag, which says so.
+MAX_TAGS_FROM_SECRET = MAX_TAGS_TOGETHER - 1
 _SIGNS = "_.:/=+@-"
 _LEGAL = rf"[\p{{L}}\p{{Z}}\p{{N}}{_SIGNS}]"
 

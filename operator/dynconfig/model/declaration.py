@@ -78,6 +78,16 @@ def no_successor(_name: str) -> Successor | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """What a rollback restores of a stable version beside its value and type."""
+
+    is_secret: bool
+    """Its text came from a Secret, or that is not known."""
+    kms_key: str
+    """The KMS key of a SecureString; empty if it is unknown or the version has another type."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredParameter:
     """One parameter with its full name and its value."""
 
@@ -89,6 +99,8 @@ class DeclaredParameter:
     """It is read until its deletion and no longer written."""
     is_value_only: bool = False
     """Only its value and type are declared; all other fields stay as they are in AWS."""
+    restored: Restored | None = None
+    """Set if its value is that of a stable version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +161,18 @@ class Declaration:
     """Owned resources of the kinds before the current one."""
     unread: Mapping[str, int | None] = field(default_factory=dict)
     """Resources that could not be read this time, by title, with the version last reported."""
+
+    @property
+    def keeps_marks(self) -> bool:
+        """Whether a plaintext parameter stays marked as holding a Secret's text, because such a version may be restored.
+
+        Its value is plain for good once the current generation is stable, or no version has a label any more.
+        """
+        applied = self.applied
+        if self.rollout is None:
+            return applied is not None and applied.rolls_out
+        is_stable = applied is not None and not applied.is_baking and not self.rolled_back and not self.is_last_change
+        return not (is_stable and applied and applied.generation == applied.stable_generation == self.generation)
 
     @property
     def revision(self) -> str:

@@ -102,6 +102,13 @@ class Versioned(Resource):
         default=False, metadata={"derived": True, "follows_from": ("valueFrom", "secretKeyRef"), "form": ""}
     )
     """Stored as plain text and taken from a Secret: never shown in output."""
+    stays_marked: bool = field(default=False, metadata={"compare": False})
+    """It is marked in AWS, and the mark is kept although the declared value is not from a Secret."""
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether an observed resource is marked in AWS as plain text from a Secret."""
+        return self.from_secret or self.stays_marked
 
 
 def form_of(resource: type[Resource] | Resource) -> dict[str, str]:

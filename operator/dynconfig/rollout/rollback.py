@@ -201,8 +201,9 @@ class Rollbacks:
         if rollout_state.phase is not RolloutPhase.FAILED:
             return rollout_state
         found = self._restoration(declaration, plan, compared)
-        # The KMS key of a stable version may be unusable now.
-        readable = {kept.name for kept in labels.versions_with([item.name for item in found.changed], STABLE)}
+        # The KMS key of a stable version may be unusable or unknown now.
+        kept = labels.versions_with([item.name for item in found.changed], STABLE)
+        readable = {version.name for version in kept if version.is_restorable}
         not_restorable = [item.name for item in (*found.not_restorable, *found.changed) if item.name not in readable]
         not_restorable += [item.name for item in compared.unread if _is_of(rollout_state, known[item.name])]
         return (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
 from dynconfig.api.spec import DriftPolicy
-from dynconfig.model.declaration import Declaration, DeclaredParameter
+from dynconfig.model.declaration import Declaration, DeclaredParameter, Restored
 from dynconfig.model.errors import AlarmFiring
 from dynconfig.model.plan import Plan
 from dynconfig.model.resource import Versioned
@@ -21,6 +21,13 @@ class LabelledVersion:
     type: str
     value: str | Secret
     version: int
+    kms_key: str = ""
+    """The KMS key of a SecureString; empty if it is unknown."""
+
+    @property
+    def is_restorable(self) -> bool:
+        """Whether it can be written again: a SecureString only with its own key."""
+        return bool(self.kms_key) or self.type != ParameterType.SECURE_STRING
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +86,8 @@ def stable_declaration(declaration: Declaration, rolled_back: RolledBack) -> Dec
     """
     declared = {parameter.name: parameter for parameter in declaration.parameters}
     stable = {item.name for item in rolled_back.stable}
-    # Without a status it is unknown whether the value of that version came from a Secret.
-    is_unknown = declaration.applied is None
+    # Unless status has known a stable generation, it is unknown whether the value of that version came from a Secret.
+    is_unknown = declaration.applied is None or declaration.applied.stable_generation is None
     parameters = [
         _as_it_was(item, declared.get(item.name), declaration.path, is_masked=is_unknown) for item in rolled_back.stable
     ]
@@ -123,8 +130,13 @@ def _as_it_was(
         # The text of a Secret is not tested by the pattern of a parameter that no longer refers to it.
         changed["allowed_pattern"] = ""
     spec = declared.spec.model_copy(update=changed)
-    is_secret = (is_masked or isinstance(declared.value, Secret)) and not isinstance(kept.value, Secret)
-    return replace(declared, value=Secret(str(kept.value)) if is_secret else kept.value, spec=spec)
+    is_secret = is_masked or isinstance(declared.value, Secret) or isinstance(kept.value, Secret)
+    return replace(
+        declared,
+        value=Secret(text_of(kept.value)) if is_secret else kept.value,
+        spec=spec,
+        restored=Restored(is_secret, kept.kms_key),
+    )
 
 
 def _is_rotated(parameter: DeclaredParameter) -> bool:

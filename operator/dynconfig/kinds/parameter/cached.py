@@ -52,7 +52,7 @@ class CachedParameter:
         if wanted is None or wanted.value is None or not self._is(wanted.value):
             return UNREADABLE
         text = wanted.value.reveal() if isinstance(wanted.value, Secret) else wanted.value
-        return Secret(text) if self.is_secret else text
+        return Secret(text) if self.is_secret or self.sealed.from_secret else text
 
     def _with_text(self, sealed: Parameter, text: str) -> Parameter:
         return replace(sealed, value=Secret(text) if self.is_secret or sealed.from_secret else text)

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-l
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.parameter import ParameterType
@@ -17,7 +17,7 @@ from dynconfig.kinds.parameter.partial_reads import PartialReads
 from dynconfig.kinds.parameter.read import read
 from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.kinds.parameter.write import Writing
-from dynconfig.model.errors import STOPPING, Conflict, DynConfigError, LabelLimit, NotFound
+from dynconfig.model.errors import STOPPING, AccessDenied, Conflict, DynConfigError, LabelLimit, NotFound
 from dynconfig.model.resource import Owner, Unread, Versioned
 from dynconfig.model.secret import Secret
 from dynconfig.model.ttl_cache import TtlCache
@@ -48,6 +48,7 @@ class ParameterLabels:
         self._ssm = ssm
         self._tag_index = tag_index
         self._known = TtlCache[str, _Known]()
+        self._keys = TtlCache[str, str]()
 
     def compare_with_stable(self, owned: Sequence[Versioned]) -> StableComparison:
         """Return which parameters are at their stable version; one call for ten that were written since the last time."""
@@ -101,11 +102,14 @@ class ParameterLabels:
         return write
 
     def versions_with(self, known: Sequence[str], label: str) -> tuple[LabelledVersion, ...]:
-        """Return the decrypted versions with this label; parameters without the label or with an unusable key are omitted."""
+        """Return the decrypted versions with this label; parameters without the label or with an unusable key are omitted.
+
+        Stable versions have their KMS keys, as far as the history of the parameter can be read.
+        """
+        found = self._readable(known, label)
         return tuple(
-            LabelledVersion(answer["Name"], answer["Type"], _value(answer), answer["Version"])
-            for answer in self._get(known, label, PartialReads(), decrypt=True).values()
-            if not answer["unreadable"]
+            replace(kept, kms_key=self._key_of(kept.name, answer)) if _needs_key(kept, label) else kept
+            for kept, answer in found
         )
 
     def remove(self, name: str, newest: int | None = None) -> tuple[str, ...]:
@@ -122,6 +126,34 @@ class ParameterLabels:
         """Return the names of the parameters with the owner's tag, according to the index."""
         self._tag_index.refresh(owner, bypass_cache=True)
         return tuple(self._tag_index.owned(owner.tag))
+
+    def _readable(self, known: Sequence[str], label: str) -> list[tuple[LabelledVersion, dict[str, Any]]]:
+        """Return the decrypted versions with this label, without KMS keys, each with the response that has it."""
+        return [
+            (LabelledVersion(answer["Name"], answer["Type"], _value(answer), answer["Version"]), answer)
+            for answer in self._get(known, label, PartialReads(), decrypt=True).values()
+            if not answer["unreadable"]
+        ]
+
+    def _key_of(self, name: str, answer: dict[str, Any]) -> str:
+        """Return the KMS key of a version; empty if it is not in the history or AWS denies reading that.
+
+        Only the history has the keys of earlier versions, and they never change.
+        https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterHistory.html
+        """
+        version = (answer["Version"], answer["LastModifiedDate"])
+        known = self._keys.get(name, version=version)
+        if known is not None:
+            return known
+        pages = self._ssm.get_paginator("get_parameter_history").paginate(Name=name, WithDecryption=False)
+        try:
+            found = next((i for page in pages for i in page["Parameters"] if i["Version"] == answer["Version"]), None)
+        except (AccessDenied, NotFound):
+            return ""
+        key = found.get("KeyId", "") if found else ""
+        if key:
+            self._keys.put(name, key, version=version)
+        return key
 
     def _mark(self, owned: Versioned, label: str) -> None:
         answer = self._ssm.label_parameter_version(Name=owned.name, ParameterVersion=owned.version, Labels=[label])
@@ -158,7 +190,7 @@ class ParameterLabels:
         moved = [i.name for i in items if i.name in found and found[i.name]["Version"] != i.version and not _is_free(i)]
         secret = [name for name in moved if found[name]["Type"] == ParameterType.SECURE_STRING]
         stable = {name: (found[name]["Type"], _value(found[name])) for name in moved if name not in secret}
-        stable.update({kept.name: (kept.type, kept.value) for kept in self.versions_with(secret, STABLE)})
+        stable.update({kept.name: (kept.type, kept.value) for kept, _ in self._readable(secret, STABLE)})
         for item in items:
             version = found[item.name]["Version"] if item.name in found else 0
             is_alike = version == item.version or (item.type, _as_read(item)) == stable.get(item.name)
@@ -175,6 +207,11 @@ class ParameterLabels:
             return {answer["Name"]: answer for answer in answers}
 
         return reads.in_batches(list(batches(names, BATCH)), get)
+
+
+def _needs_key(kept: LabelledVersion, label: str) -> bool:
+    """Return whether the version may be written again and is encrypted."""
+    return label == STABLE and kept.type == ParameterType.SECURE_STRING
 
 
 def _version_of(item: Versioned) -> tuple[int, float | None]:

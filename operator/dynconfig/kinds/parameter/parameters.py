@@ -23,10 +23,12 @@ from dynconfig.kinds.parameter.value import (
     Pairs,
     Parameter,
     all_tags,
+    as_marked,
     cleared,
     comparable,
     desired_parameter,
     observed_parameter,
+    refuse_incomplete,
     with_tags,
 )
 from dynconfig.kinds.parameter.write import ParameterWrites, Writing
@@ -134,6 +136,7 @@ class Parameters:
 
     def refuse(self, desired: Parameter, observed: Parameter | None) -> None:
         """Raise NotPossible for a tier downgrade or a data type change, Conflict for a name that was deleted seconds ago."""
+        refuse_incomplete(desired, observed)
         if observed is None:
             self._refuse_recreation(desired.name)
         if observed and _is_tier_downgrade(desired, observed) and _differs_only_in_tier(desired, observed):
@@ -178,7 +181,7 @@ class Parameters:
         is_known = not desired.ignored and not (observed and observed.unknown)
         # Ignored values and fields are not known from the request, nor whether AWS has cleared a field.
         if result.value is not None and is_known and not cleared(desired, observed):
-            self._cache[desired.name] = CachedParameter.of(self._clock(), result)
+            self._cache[desired.name] = CachedParameter.of(self._clock(), as_marked(result))
         return result
 
     def delete(self, observed: Sequence[Parameter]) -> None:

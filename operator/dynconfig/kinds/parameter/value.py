@@ -8,7 +8,9 @@ from typing import Any, ClassVar
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
 from dynconfig.api.parameter import IgnoredField, ParameterType, Tier, ValuePolicy
+from dynconfig.api.tags import MAX_TAGS_FROM_SECRET
 from dynconfig.model.declaration import Declaration, DeclaredParameter
+from dynconfig.model.errors import NotPossible
 from dynconfig.model.resource import Versioned
 from dynconfig.model.secret import Secret, UnreadableSecret
 
@@ -35,9 +37,6 @@ Pairs = tuple[tuple[str, str], ...]
 UNREADABLE = UnreadableSecret()
 
 OUR_TAGS = (OWNER_TAG, FROM_SECRET_TAG)
-# AWS allows 50 tags per resource.
-# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
-_MAX_OTHER_TAGS = 50 - len(OUR_TAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,8 @@ class Parameter(Versioned):
     """Fields that are not managed after creation."""
     unknown: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
     """Fields that could not be read."""
+    keeps_mark: bool = field(default=False, repr=False, metadata={"compare": False})
+    """Desired: if AWS marks it as holding a Secret's text, the mark is kept."""
 
     @property
     def as_deleted(self) -> "Parameter":
@@ -118,8 +119,10 @@ def with_tags(parameter: Parameter, tags: Pairs, own_tags: Pairs) -> Parameter:
 
 
 def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) -> Parameter:
-    spec = parameter.spec
+    spec, restored = parameter.spec, parameter.restored
     is_secret = spec.resolved_type is ParameterType.SECURE_STRING
+    is_from_secret = restored.is_secret if restored else spec.secret_ref is not None
+    kms_key = restored.kms_key if restored else spec.kms_key_id or DEFAULT_KEY
     return Parameter(
         name=parameter.name,
         owner=declaration.owner.tag,
@@ -128,16 +131,24 @@ def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) ->
         initial=parameter.value,
         description=spec.description,
         tier=spec.tier.value,
-        kms_key=(spec.kms_key_id or DEFAULT_KEY) if is_secret else "",
+        kms_key=kms_key if is_secret else "",
         allowed_pattern=spec.allowed_pattern,
         data_type=spec.data_type,
         policies=spec.policies_json,
         tags=parameter.tags,
-        from_secret=not is_secret and spec.secret_ref is not None and len(parameter.tags) <= _MAX_OTHER_TAGS,
-        ignored=(*_FIELDS.values(), "data_type", "from_secret")
-        if parameter.is_value_only
-        else tuple(_FIELDS[field] for field in spec.ignore),
+        from_secret=not is_secret and is_from_secret,
+        # A value that is kept may come from a Secret whatever the rollout: its mark is not removed by waiting.
+        keeps_mark=declaration.keeps_marks and spec.value_policy is ValuePolicy.ENFORCE,
+        ignored=_ignored(parameter),
     )
+
+
+def _ignored(parameter: DeclaredParameter) -> tuple[str, ...]:
+    if not parameter.is_value_only:
+        return tuple(_FIELDS[field] for field in parameter.spec.ignore)
+    # A value is restored with the key of its version.
+    key = "kms_key" if parameter.restored else ""
+    return (*(name for name in _FIELDS.values() if name != key), "data_type")
 
 
 def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
@@ -155,6 +166,8 @@ def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
         # Secret only means masked here: equal text is not a difference.
         text = str(value.reveal())
         value = text if text == wanted.value or not observed.from_secret else value
+    if wanted.keeps_mark and observed.from_secret and not wanted.from_secret:
+        observed = replace(observed, from_secret=False, stays_marked=True)
     others = (*wanted.ignored, *observed.unknown)
     if (tier, value) == (observed.tier, observed.value) and not others:
         return observed
@@ -165,6 +178,26 @@ def keeping_ignored(parameter: Parameter, other: Parameter, ignored: tuple[str, 
     """Copy the fields that are not managed from another parameter."""
     names = parameter.ignored if ignored is None else ignored
     return replace(parameter, **{name: getattr(other, name) for name in names})
+
+
+def as_marked(observed: Parameter) -> Parameter:
+    """Return the parameter as AWS has it: a mark that is kept is a mark."""
+    return replace(observed, from_secret=True, stays_marked=False) if observed.stays_marked else observed
+
+
+def refuse_incomplete(desired: Parameter, observed: Parameter | None) -> None:
+    """Raise NotPossible if the text of a Secret would have no mark, or a SecureString that is restored no key."""
+    is_marked = desired.from_secret or (observed is not None and observed.stays_marked)
+    if is_marked and len(desired.tags) > MAX_TAGS_FROM_SECRET:
+        raise NotPossible(
+            f"parameter {desired.name} has {len(desired.tags)} tags, and its value comes from a Secret or may be restored "
+            f"to one, which needs one more. Keep at most {MAX_TAGS_FROM_SECRET} tags"
+        )
+    if desired.type == ParameterType.SECURE_STRING and not desired.kms_key:
+        raise NotPossible(
+            f"parameter {desired.name} cannot be restored: its history, which has the KMS key of the stable version, cannot be "
+            "read. Allow ssm:GetParameterHistory, or edit spec to set the value you want"
+        )
 
 
 def as_version(desired: Parameter, observed: Parameter) -> Parameter:

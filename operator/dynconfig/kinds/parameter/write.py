@@ -60,6 +60,7 @@ class ParameterWrites:
         if seen is None and (desired.ignored or desired.value is None):
             seen = self._described(observed)
         kept = keeping_ignored(desired, seen) if seen else desired
+        kept = replace(kept, stays_marked=observed.stays_marked)
         if not kept.kms_key:
             # A parameter that was not a SecureString has no key to keep.
             kept = replace(kept, kms_key=desired.kms_key)
