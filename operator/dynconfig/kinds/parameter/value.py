@@ -160,8 +160,8 @@ def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
     value = observed.value
     if wanted.value is None:
         value = None
-    elif isinstance(wanted.value, Secret) and isinstance(value, str):
-        value = Secret(value)
+    elif isinstance(wanted.value, Secret):
+        value = Secret(value) if isinstance(value, str) else value
     elif isinstance(value, Secret) and observed.type != ParameterType.SECURE_STRING:
         # Secret only means masked here: equal text is not a difference.
         text = str(value.reveal())
