@@ -233,10 +233,16 @@ def drifted(step: Step, declaration: Declaration) -> bool:
     if applied is None:
         # Without a report, an owned resource that differs was changed outside the operator.
         return isinstance(step.change, Update)
-    if not applied.was_tried(declaration.generation, step.resource):
+    if not applied.was_tried(declaration.generation, step.resource) or _is_new_here(step.change, applied):
         return False
     is_reported = applied.is_drift_cut or step.resource.title in applied.drifted
     return is_reported or _changed_in_aws(step.change, applied, declaration)
+
+
+def _is_new_here(change: Change, applied: PreviousStatus) -> bool:
+    """Whether it is a parameter that the object did not own at its last report: another object handed it over."""
+    observed = change.observed if isinstance(change, Update) else None
+    return isinstance(observed, Versioned) and observed.name not in applied.versions
 
 
 def _changed_in_aws(change: Change, applied: PreviousStatus, declaration: Declaration) -> bool:

@@ -228,7 +228,9 @@ def _last_observed(outcome: Outcome, before: _Before) -> str:
 
 
 def _applied_generation(outcome: Outcome, before: _Before) -> int | None:
-    if outcome.is_complete or (outcome.is_suspended and (outcome.is_only_drift or outcome.plan.is_empty)):
+    # What is refused, such as a parameter of another owner, is not as this generation declares it.
+    is_in_sync = outcome.error is None and (outcome.is_only_drift or outcome.plan.is_empty)
+    if outcome.is_complete or (outcome.is_suspended and is_in_sync):
         return outcome.declaration.generation
     return before.previous.generation
 
