@@ -50,8 +50,10 @@ def test_rules_over_valid_fields_are_checked() -> None:
     assert found[0].startswith("spec.function.memoryMiB: ")
     assert [text for text in found[1:] if text.startswith("spec: ")] == [
         "spec: alarms.notify must only have topics in the region of this object",
-        f"spec: a parameter must not have more than {MAX_TAGS_TOGETHER} tags, including those of the object; if a String or "
-        f"StringList takes its value from a Secret, {MAX_TAGS_FROM_SECRET}, since a tag marks it. Remove tags",
+        (
+            f"spec: a parameter must not have more than {MAX_TAGS_TOGETHER} tags, including those of the object; if a String or "
+            f"StringList takes its value from a Secret, {MAX_TAGS_FROM_SECRET}, since a tag marks it. Remove tags"
+        ),
     ]
 
 
