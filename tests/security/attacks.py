@@ -242,6 +242,24 @@ def slow_validation(attacker: Namespace) -> None:
     attacker.objects({"parameters": parameters, "rules": rules} for _ in range(100))
 
 
+def long_numbers(attacker: Namespace) -> None:
+    """Values that are almost numbers: a pattern that backtracks takes seconds for each, and holds the interpreter."""
+    parameters = [
+        {"name": f"p{number}", "value": "1" * 8190 + "x", "tier": "Advanced", "schema": {"type": "number"}}
+        for number in range(20)
+    ]
+    attacker.objects({"parameters": parameters} for _ in range(40))
+
+
+def large_lists_in_rules(attacker: Namespace) -> None:
+    """Rules that build a list in each iteration: the evaluator copies it, and frees nothing before the end."""
+    ones = json.dumps([1] * 4_090, separators=(",", ":"))
+    parameters = [{"name": "j", "value": ones, "tier": "Advanced", "schema": {"type": "json"}}]
+    built = ("config.j.map(a, a)", "config.j.map(a, config.j)", "config.j.filter(a, a == 1)")
+    rules = [{"rule": f"size({built[number % 3]}) + size({built[0]}) > {number}"} for number in range(64)]
+    attacker.objects({"parameters": parameters, "rules": rules} for _ in range(40))
+
+
 def slow_spec(schemas: int) -> Document:
     """Parameters whose schemas take a million steps."""
     schema = {"allOf": [{"items": {"type": "integer"}}] * 450}
@@ -331,6 +349,8 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "8 ConfigMaps of 9 MB as JSON": escaped_metadata,
     "slow patterns, schemas and rules in 100 objects": slow_validation,
     "jsonSchemas with 10,000 references to one subschema": shared_subschemas,
+    "40 objects with 20 values that are almost numbers": long_numbers,
+    "40 objects with 64 rules that build lists of 4,090 items": large_lists_in_rules,
     "messages of 250,000 slashes in the event queue": slashes,
     "60 objects of 1 MB": large_objects,
     "20 objects whose status does not fit": large_reports,

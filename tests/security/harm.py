@@ -3,8 +3,10 @@
 import itertools
 import os
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,8 @@ class Harm:
     """What that start took until the operator was ready."""
     survived: bool
     """Whether the operator's process was never ended."""
+    silence: float
+    """The most CPU seconds of the operator in which its event loop did not answer: a check that holds the interpreter."""
     attacker: str
     victim: str
     """Their namespaces."""
@@ -87,20 +91,24 @@ def measure(
     tenant = _Victim(stack, http, victim, tries, pause, patience)
     idle = tenant.waits("idle")
     pids, peaks = [pid(stack)], list[float]()
-    attack(Namespace(stack, http, attacker))
-    attacked = tenant.waits("first")
+    with silence(stack) as first:
+        attack(Namespace(stack, http, attacker))
+        attacked = tenant.waits("first")
     survived = is_alive(pids[0])
     peaks.append(peak(pids[0]) if survived else 0.0)
     began = time.monotonic()
     stack.operator.restart("operator")
     start_seconds = time.monotonic() - began
     pids.append(pid(stack))
-    restarted = tenant.waits("again")
+    with silence(stack) as second:
+        restarted = tenant.waits("again")
     survived = survived and is_alive(pids[1])
     peaks.append(peak(pids[1]) if is_alive(pids[1]) else 0.0)
     load = float(Path("/proc/loadavg").read_text(encoding="ascii").split()[0])
     _clear(stack, http, attacker)
-    return Harm(max(peaks), idle, attacked, restarted, start_seconds, survived, attacker, victim, load)
+    return Harm(
+        max(peaks), idle, attacked, restarted, start_seconds, survived, max(*first, *second), attacker, victim, load
+    )
 
 
 def turns_before(log: Path, harm: Harm) -> list[int]:
@@ -141,6 +149,32 @@ def cpu_seconds(number: int) -> float:
         return 0.0
     fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def silence(stack: Stack) -> Iterator[list[float]]:
+    """Ask the operator's event loop for its health again and again; the operator's CPU seconds until each answer.
+
+    CPU time, since load of other processes delays answers, too.
+    """
+    child = stack.operator.children["operator"]
+    found, is_over = [0.0], threading.Event()
+
+    def ask() -> None:
+        with httpx2.Client(timeout=PATIENCE) as client:
+            while not is_over.wait(0.02):
+                before = cpu_seconds(child.identity.pid)
+                with suppress(httpx2.HTTPError):  # the operator has ended, or its CPU time says how long it was busy
+                    client.get(child.program.ready_url)
+                found.append(cpu_seconds(child.identity.pid) - before)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        thread.join()
 
 
 @dataclass(frozen=True)

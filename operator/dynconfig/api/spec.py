@@ -60,7 +60,10 @@ class ValueRule(Model):
     """A condition over several values."""
 
     rule: Annotated[str, Field(min_length=1, max_length=1024)]
-    """CEL expression over config, whose values have the type of their schema: config['db/pool'] <= config['db/max']."""
+    """CEL expression over config, whose values have the type of their schema: config['db/pool'] <= config['db/max'].
+
+    It may take at most 8 MiB of memory: use map and filter only on lists of up to about 700 items.
+    """
     message: Annotated[str, Field(max_length=512)] = ""
     """Message to report when the rule is false. Defaults to the rule itself."""
 

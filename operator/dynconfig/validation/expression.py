@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dynconfig.validation import patterns
+from dynconfig.validation import loops, patterns
+from dynconfig.validation.loops import MAX_LOOPS, Created, Loop, Operand
 
 VARIABLE = "config"
 MACROS = frozenset(("all", "exists", "exists_one", "filter", "map"))
@@ -19,8 +20,6 @@ TIMES = frozenset(f"get{part}" for part in (*_DATES, "Hours", "Milliseconds", "M
 ALLOWED = _TEXTS | _CONVERSIONS | TIMES
 """Other functions of the CEL library open files, leak memory, or compile a pattern on each call."""
 
-MAX_LOOPS = 10_000
-"""The evaluator's limit of iterations in one evaluation, including nested ones."""
 # The evaluator compiles a pattern on each call. Its cost was measured, with 10 ns for one unit of work, and rounded up.
 _PER_CHARACTER = 200
 _PER_CHARACTER_OF_CLASSES = 5_000
@@ -69,6 +68,10 @@ class Expression:
     """The number of macros around each call of contains."""
     tokens: list[int] = field(default_factory=list)
     """The number of macros around each token."""
+    loops: list[Loop] = field(default_factory=list)
+    """The macros, each after those around it."""
+    created: list[Created] = field(default_factory=list)
+    operands: list[Operand] = field(default_factory=list)
     sums: int = 0
     commas: int = 0
     length: int = 0
@@ -100,6 +103,11 @@ class Expression:
             cost += times(depth) * _compiling(pattern, program) + _PER_STEP * program * text(depth)
         return cost * (1 + self.sums)
 
+    def memory(self, values: Mapping[str, str], config: Mapping[str, object]) -> int:
+        """Return an upper bound of the bytes that one evaluation allocates with these values, as texts and as they are."""
+        widths = {name: loops.width(value) for name, value in config.items()}
+        return loops.memory(self.loops, self.created, self.operands, values, widths)
+
 
 def _compiling(pattern: str, instructions: int) -> int:
     repetitions = 1
@@ -116,6 +124,8 @@ class _Bracket:
     """The name of the function or macro, or the bracket itself, or `index`."""
     was_plain: bool
     """Whether the operand before it was plain."""
+    loop: int | None = None
+    """The macro's number."""
 
 
 class _Scan:
@@ -125,6 +135,8 @@ class _Scan:
         self._tokens = [(found.lastgroup, found[0]) for found in _TOKEN.finditer(text) if found.lastgroup != "space"]
         self._literal = literal
         self._open: list[_Bracket] = []
+        self._openings: dict[int, int] = {}
+        """The opening bracket of each closing one."""
         self._is_plain = False
         self.found = Expression(length=len(text))
 
@@ -139,6 +151,10 @@ class _Scan:
                 self._closes(at)
             elif text == "." and not self._ends_operand(at - 1):
                 raise ExpressionFault("has a name that begins with a dot, which is not allowed in rules")
+            if text in ("[", "{", ",", ":", "+"):
+                self.found.created.append(Created(self._loop, self._is_sum(at)))
+            elif kind == "text":
+                self.found.operands.append(Operand(self._loop, text_bytes=len(text.encode())))
             self.found.sums += text == "+"
             self.found.commas += text == ","
         return self.found
@@ -146,6 +162,71 @@ class _Scan:
     @property
     def _depth(self) -> int:
         return sum(bracket.form in MACROS for bracket in self._open)
+
+    def _is_sum(self, at: int) -> bool:
+        """Whether this may be a sum of texts or lists; a number can only be added to a number."""
+        return self._text(at) == "+" and "number" not in (self._kind(at - 1), self._kind(at + 1))
+
+    def _is_declared(self, at: int) -> bool:
+        """Whether a macro declares its variable here."""
+        return self._text(at + 1) == "," and bool(self._open) and self._open[-1].start == at - 1
+
+    @property
+    def _loop(self) -> int | None:
+        """The innermost macro here."""
+        return next((bracket.loop for bracket in reversed(self._open) if bracket.loop is not None), None)
+
+    def _begin_loop(self, at: int, form: str) -> int:
+        """Record the macro whose bracket opens here."""
+        loop = Loop(form, self._text(at + 1), self._loop)
+        begin = self._operand(at - 3)
+        if self._text(begin) == "[":
+            inner = range(begin, self._list_end(begin, at))
+            loop.commas = sum(self._text(part) == "," for part in inner)
+            loop.text_bytes = sum(len(self._text(part).encode()) for part in inner) + loops.ITEM_BYTES * (
+                loop.commas + 1
+            )
+            loop.keys = [self._named(part) for part in inner if self._is_config(part)]
+        elif self._is_config(begin):
+            loop.keys = [self._named(begin)]
+            loop.is_whole = begin == at - 3
+        else:
+            loop.binder = self._binder(self._text(begin), loop.parent)
+            loop.keys = [None] if loop.binder is None else []
+        self.found.loops.append(loop)
+        return len(self.found.loops) - 1
+
+    def _operand(self, last: int) -> int:
+        """Return where the operand begins that ends at this token."""
+        at = last
+        while at >= 0:
+            if at in self._openings:
+                at = self._openings[at]
+                if self._text(at) == "[" and not self._ends_operand(at - 1):
+                    return at
+                at -= 1
+            elif self._text(at - 1) == ".":
+                at -= 2
+            else:
+                return at
+        return 0
+
+    def _list_end(self, begin: int, limit: int) -> int:
+        return next((end for end, start in self._openings.items() if start == begin), limit)
+
+    def _is_config(self, at: int) -> bool:
+        return self._kind(at) == "name" and self._text(at) == VARIABLE and self._text(at - 1) != "."
+
+    def _named(self, at: int) -> str | None:
+        """The parameter that a use of the variable reads; None for any."""
+        if self._text(at + 1) == "." and self._text(at + 3) != "(":
+            return self._text(at + 2).strip("`")
+        return self._key(at + 2) if (self._text(at + 1), self._text(at + 3)) == ("[", "]") else None
+
+    def _binder(self, variable: str, loop: int | None) -> int | None:
+        while loop is not None and self.found.loops[loop].variable != variable:
+            loop = self.found.loops[loop].parent
+        return loop
 
     def _text(self, at: int) -> str:
         return self._tokens[at][1] if 0 <= at < len(self._tokens) else ""
@@ -168,6 +249,9 @@ class _Scan:
                 self._reference(at)
             else:
                 self.found.variables.append(self._depth)
+                if not self._is_declared(at):
+                    binder = self._binder(name, self._loop)
+                    self.found.operands.append(Operand(self._loop, binder=binder))
 
     def _call(self, name: str) -> None:
         if name not in ALLOWED | MACROS | {"has"}:
@@ -180,16 +264,13 @@ class _Scan:
 
     def _reference(self, at: int) -> None:
         found, depth = self.found, self._depth
-        following, key_at, last = self._text(at + 1), at + 2, self._text(at + 3)
+        following, last = self._text(at + 1), self._text(at + 3)
         if following == "," and self._open and self._open[-1].start == at - 1 and self._open[-1].form in MACROS:
             raise ExpressionFault(f"declares a variable {VARIABLE}; rename it")
         if following not in (".", "[") and self._text(at - 1) == "in" and (key := self._key(at - 2)) is not None:
             found.asked_for.add(key)
             return
-        if following == "." and last != "(":
-            key = self._text(key_at).strip("`")
-        else:
-            key = self._key(key_at) if following == "[" and last == "]" else None
+        key = self._named(at)
         if key is None:
             found.is_open = True
         elif following == "." and last == ")" and (self._text(at - 2), self._text(at - 1)) == ("has", "("):
@@ -197,6 +278,7 @@ class _Scan:
         else:
             found.read.add(key)
         found.references.append((depth, key))
+        found.operands.append(Operand(self._loop, key))
 
     def _key(self, at: int) -> str | None:
         key = self._literal(self._text(at)) if self._kind(at) == "text" else None
@@ -208,11 +290,13 @@ class _Scan:
             form = self._text(at - 1)
         elif bracket == "[" and self._ends_operand(at - 1):
             form = "index"
-        self._open.append(_Bracket(at, form, self._is_plain))
+        loop = self._begin_loop(at, form) if form in MACROS else None
+        self._open.append(_Bracket(at, form, self._is_plain, loop))
 
     def _closes(self, at: int) -> None:
         bracket = self._open.pop()
         start, form = bracket.start, bracket.form
+        self._openings[at] = start
         if form == "[":
             self._is_plain = all(self._is_of_values(inner) for inner in range(start + 1, at))
         else:

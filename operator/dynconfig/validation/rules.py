@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec, ValueRule
-from dynconfig.validation import deadline
+from dynconfig.validation import deadline, loops
 from dynconfig.validation.typed import NotTyped, Typed, typed
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ _NOT_REACHED = (
     "was not evaluated, and neither are the following rules: the checks of this object take too long in total; simplify "
     "the rules before it"
 )
+
+
+def _too_large(needed: int) -> str:
+    limit = loops.MAX_BYTES // 2**20
+    return (
+        f"is too expensive with these values: it would take up to {-(-needed // 2**20)} MiB of memory, more than {limit}; "
+        "use all or exists instead of map and filter, no + in macros, or shorter lists"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,10 @@ class _Check:
         if self._wrong & set(names):
             return f"it needs parameter {', '.join(sorted(self._wrong & set(names))[:3])}, whose value is invalid"
         config = {name: _typed(self._parameters[name], self._values[name] or "") for name in names}
-        self._left -= rule.shape.work({name: self._values[name] or "" for name in names})
+        texts = {name: self._values[name] or "" for name in names}
+        if (needed := rule.shape.memory(texts, config)) > loops.MAX_BYTES:
+            raise RuleFault(_too_large(needed))
+        self._left -= rule.shape.work(texts)
         if self._left < 0:
             raise RuleFault("is too expensive with these values; simplify it")
         if not rule.holds(config):
