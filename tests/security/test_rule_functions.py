@@ -126,7 +126,8 @@ def whole_of(field: str) -> dict[str, Any]:
         return {"parameters": [{**item, field: text} for item, text in zip(listed, many, strict=True)]}
     if field == "pattern":
         return {"parameters": [{**item, "schema": {field: text}} for item, text in zip(listed, many, strict=True)]}
-    parts = (many[at : at + 250] for at in range(0, len(many), 250))
+    # Each schema takes less than the limit of one schema, and all together more than the limit of the object.
+    parts = (many[at : at + 50] for at in range(0, len(many), 50))
     schemas = ({"type": "json", "jsonSchema": {"anyOf": [{"pattern": text} for text in part]}} for part in parts)
     return {"parameters": [{**item, "schema": schema} for item, schema in zip(listed, schemas, strict=False)]}
 

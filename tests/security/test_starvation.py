@@ -19,8 +19,8 @@ PEAK_MIB = 200
 # An object waits for one of the attacker's large objects and for one of its others: namespaces take turns.
 MOST_TURNS = 2
 TRIES = 3
-# CPU seconds. A step that holds the interpreter takes at most 0.3 s; threads that take turns add some.
-SILENCE = 1
+# CPU seconds, of which others' objects may wait two. Those of the thread that parses large documents beside it are included.
+SILENCE = 2
 # After this time a new object is assumed never to become Ready.
 PATIENCE = 120
 

@@ -18,7 +18,7 @@ class Priority(IntEnum):
 Group = tuple[str, bool]
 """Namespace, and whether the objects are large."""
 
-MOST_LARGE, MOST_LARGE_OF_NAMESPACE = 3, 2
+MOST_LARGE, MOST_LARGE_OF_NAMESPACE = 2, 1
 """Maximum number of large objects that are reconciled concurrently: each takes tens of megabytes."""
 
 

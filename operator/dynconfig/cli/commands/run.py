@@ -1,7 +1,11 @@
 """`dynconfig run`."""
 
+import ctypes
 import gc
 import os
+
+# https://man7.org/linux/man-pages/man3/mallopt.3.html
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 
 
 def command() -> None:
@@ -16,6 +20,7 @@ def command() -> None:
 
     # Disabled for short commands; this one runs for months.
     gc.enable()
+    _return_freed_memory()
     settings = Settings.from_environment(os.environ)
     logs.configure(settings)
     # Fail at once on a missing profile or an unreadable file, not at the first object.
@@ -26,3 +31,14 @@ def command() -> None:
         await handlers.run(settings, asyncio.Event(), asyncio.Event())
 
     asyncio.run(serve())
+
+
+def _return_freed_memory() -> None:
+    """Let glibc return freed buffers to the system, and share arenas between threads; another C library has no mallopt.
+
+    By default glibc keeps blocks of up to 32 MiB once one has been freed, and an arena for each thread.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
+        mallopt(_M_ARENA_MAX, 2)
