@@ -53,7 +53,7 @@ def of_parameters(*lines: str) -> str:
         (f"{HEAD}---\n{HEAD}", 9, "object default/x is declared twice; the first one is at -:3"),
         (f"{HEAD}  region: eu-west-9\n", 6, "spec.region: eu-west-9 is not an AWS region"),
         (
-            f"{HEAD}  alarms: {{defaults: false, notify: ['arn:aws:sns:eu-west-9:123456789012:t']}}\n",
+            f"{HEAD}  alarms: {{defaults: false, drift: true, notify: ['arn:aws:sns:eu-west-9:123456789012:t']}}\n",
             6,
             "spec.alarms.notify[0]: eu-west-9 is not an AWS region",
         ),
