@@ -209,6 +209,8 @@ def as_version(desired: Parameter, observed: Parameter) -> Parameter:
         initial=observed.initial,
         ignored=observed.ignored,
         unknown=observed.unknown,
+        keeps_mark=observed.keeps_mark,
+        stays_marked=observed.stays_marked,
     )
 
 
