@@ -91,6 +91,16 @@ def fire(life: Moving) -> None:
     life.alarm.since = _aws_now(life.harness) + 5
 
 
+def test_tag_edit_during_the_bake_time_creates_no_new_version(moving: tuple[Moving, float]) -> None:
+    life, now = moving
+    life.moved(*PLAIN, now=now + 3)
+    versions = {name: len(history(life.harness, name)) for name in ("shown", "secure")}
+    life.moved(*({**parameter, "tags": {"team": "b"}} for parameter in PLAIN), now=now + 4)
+    assert {name: len(history(life.harness, name)) for name in ("shown", "secure")} == versions
+    assert life.harness.tags("shown")["team"] == "b"
+    assert life.harness.tags("shown")[FROM_SECRET_TAG] == "true"
+
+
 @pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("is_valid", [True, False])
 @pytest.mark.parametrize("status", ["known", "lost"])

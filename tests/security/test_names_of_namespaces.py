@@ -113,7 +113,7 @@ def test_default_names_of_two_objects_differ(
 def test_shortened_names_of_namespaces_up_to_42_characters_differ_without_their_digest(
     data: st.DataObject, namespace: str, region: str
 ) -> None:
-    """So that nobody can find another object whose name has the same digest."""
+    """Assume that no one finds another object whose name has the same digest."""
     theirs = (f"{namespace}-{data.draw(LABEL)}"[:LONGEST_WITHOUT_COLLISION].rstrip("-"), data.draw(OBJECT)[1])
     mine = (namespace[:LONGEST_WITHOUT_COLLISION].rstrip("-"), data.draw(OBJECT)[1])
     assume(mine[0] != theirs[0])

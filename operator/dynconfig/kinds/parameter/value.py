@@ -200,20 +200,6 @@ def refuse_incomplete(desired: Parameter, observed: Parameter | None) -> None:
         )
 
 
-def as_version(desired: Parameter, observed: Parameter) -> Parameter:
-    return replace(
-        desired,
-        version=observed.version,
-        last_modified=observed.last_modified,
-        modified_by=observed.modified_by,
-        initial=observed.initial,
-        ignored=observed.ignored,
-        unknown=observed.unknown,
-        keeps_mark=observed.keeps_mark,
-        stays_marked=observed.stays_marked,
-    )
-
-
 def request(desired: Parameter, value: str | Secret, *, clear_policies: bool = False) -> dict[str, Any]:
     request: dict[str, Any] = {
         "Name": desired.name,

@@ -14,7 +14,6 @@ from dynconfig.kinds.parameter.own_labels import is_own
 from dynconfig.kinds.parameter.value import (
     Parameter,
     all_tags,
-    as_version,
     cleared,
     keeping_ignored,
     request,
@@ -23,7 +22,11 @@ from dynconfig.kinds.parameter.value import (
     written,
 )
 from dynconfig.model.errors import AlreadyExists, Conflict, NotPossible, Refused, VersionLimit
+from dynconfig.model.plan import differences
 from dynconfig.model.writes import DELETE, PUT
+
+# Fields that AWS changes without a new version.
+_TAGS = ("tags", "from_secret")
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
@@ -53,10 +56,9 @@ class ParameterWrites:
     def update(self, desired: Parameter, observed: Parameter, seen: Parameter | None) -> Parameter:
         """Write the tags, then a new version if anything else differs. `seen` has the fields that are not managed, too."""
         self._update_tags(desired, observed)
-        tagged = replace(observed, owner=desired.owner, tags=desired.tags, from_secret=desired.from_secret)
-        if tagged == as_version(desired, observed):
+        if all(difference.field in _TAGS for difference in differences(desired, observed)):
             self._unmark(desired, observed)
-            return tagged
+            return replace(observed, owner=desired.owner, tags=desired.tags, from_secret=desired.from_secret)
         if seen is None and (desired.ignored or desired.value is None):
             seen = self._described(observed)
         kept = keeping_ignored(desired, seen) if seen else desired
