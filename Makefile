@@ -59,6 +59,10 @@ test: check lab-binaries lab-tools ## Run all checks and tests: lint, types, imp
 explore: $(VENV)/.ready ## Run the property tests with thousands of new examples
 	@$(BIN)/pytest -q --hypothesis-profile=explore --timeout=1800 -m "hypothesis and not lab and not e2e"
 
+.PHONY: test-faults
+test-faults: $(VENV)/.ready lab-binaries ## Test with faults: kill -9 at each AWS write, lost answers, API server restarts, many events; prints the number of points
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -q -n $(WORKERS) -m e2e tests/faults
+
 .PHONY: test-gitops
 test-gitops: $(VENV)/.ready lab-binaries ## Test with a real Argo CD (built once): sync, health, self-heal, prune, promotion
 	@$(BIN)/python -m dynconfig_lab tools --argocd
@@ -93,17 +97,23 @@ unit: $(VENV)/.ready ## Run the tests that need no other process
 bench: $(VENV)/.ready lab-binaries ## Run the benchmarks and print the figures
 	@$(BIN)/python -m benchmarks
 
+.PHONY: bench-full
+bench-full: $(VENV)/.ready lab-binaries ## Run the benchmarks that take long, too: lower quotas, growth, 1,000 waiting edits, ten minutes of kills and pauses, 10,000 objects
+	@$(BIN)/python -m benchmarks --full
+
 .PHONY: generate
 generate: crd iam argocd golden ## Generate all generated files: CRD, chart copies, IAM policies, Argo CD files, golden files
 
 .PHONY: crd
-crd: $(VENV)/.ready ## Generate the CustomResourceDefinition
-	@$(BIN)/dynconfig crd > crds/dynamicconfigs.dynconfig.dev.yaml
+crd: $(VENV)/.ready ## Generate the CustomResourceDefinitions
+	@$(BIN)/dynconfig crd --kind DynamicConfig > crds/dynamicconfigs.dynconfig.dev.yaml
+	@$(BIN)/dynconfig crd --kind AWSTarget > crds/awstargets.dynconfig.dev.yaml
 	@$(MAKE) --no-print-directory chart
 
 .PHONY: chart
 chart: ## Copy the files that the Helm chart shares with manifests/install
 	@cp crds/dynamicconfigs.dynconfig.dev.yaml charts/dynconfig-operator/files/crd.yaml
+	@cp crds/awstargets.dynconfig.dev.yaml charts/dynconfig-operator/files/targets.yaml
 	@cp crds/protection.yaml charts/dynconfig-operator/files/protection.yaml
 	@cp crds/limits.yaml charts/dynconfig-operator/files/limits.yaml
 	@cp crds/secrets.yaml charts/dynconfig-operator/files/secrets.yaml

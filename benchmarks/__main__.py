@@ -7,7 +7,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-from benchmarks import attacks, drift, echoes, figures, kills, move, outage, plan_time, reader, road, sequences, undo
+from benchmarks import (
+    adaptive,
+    attacks,
+    beside,
+    churn,
+    drift,
+    echoes,
+    figures,
+    growth,
+    move,
+    outage,
+    plan_time,
+    quota,
+    reader,
+    replicas,
+    road,
+    scale,
+    sequences,
+    undo,
+)
 from benchmarks.figures import Figure
 from rich.console import Console
 
@@ -27,20 +46,35 @@ MEASURES: dict[str, Measure] = {
     "undo": undo.undo,
     "move": move.move,
     "outage": outage.outage,
+    "takeover": replicas.take_over,
 }
 
-# These create their own world in this process.
-IN_PROCESS: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]] = {
+# These create their own stack, or their own world in this process.
+OWN: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]] = {
+    "quota": quota.quota,
+    "shared-quota": quota.shared_quota,
+    "beside": beside.beside,
+    "adaptive": adaptive.adaptive,
+    "growth": growth.growth,
     "sequences": sequences.sequences,
     "echoes": echoes.echoes,
 }
 
 # These take minutes, and run only on request.
-LONG: dict[str, Callable[[Stack, httpx2.Client, argparse.Namespace], Iterator[Figure]]] = {
-    "attacks": lambda stack, http, _wanted: attacks.attacks(stack, http),
-    "kills": lambda stack, http, wanted: kills.kills(stack, http, wanted.every, wanted.flow),
+LONG: dict[str, Callable[[Console, Stack, httpx2.Client, argparse.Namespace], Iterator[Figure]]] = {
+    "scale": lambda console, stack, http, wanted: scale.scale(stack, http, console, wanted.objects),
+    "churn": lambda console, stack, http, wanted: churn.churn(stack, http, console, min(wanted.objects, CHURN_OBJECTS)),
+    "attacks": lambda console, stack, http, _wanted: attacks.attacks(console, stack, http),
+    "joint-attacks": lambda console, stack, http, _wanted: attacks.joint_attacks(console, stack, http),
+    "waiting": lambda console, stack, http, _wanted: replicas.waiting_edits(console, stack, http),
+    "chaos": lambda console, stack, http, wanted: replicas.chaos(console, stack, http, wanted.seconds, wanted.first),
 }
-_NAMES = (*MEASURES, *IN_PROCESS, *LONG)
+QUICK = (*MEASURES, "quota", "shared-quota", "beside")
+FULL = (*QUICK, "adaptive", "growth", "waiting", "chaos", "scale", "churn")
+CHURN_OBJECTS = 5_000
+SETTINGS = {"scale": scale.SETTINGS}
+"""Settings of the operators."""
+_NAMES = (*MEASURES, *OWN, *LONG)
 
 
 def main() -> None:
@@ -49,23 +83,27 @@ def main() -> None:
     parser.add_argument(
         "measures",
         nargs="*",
-        help=f"any of {', '.join(_NAMES)}; if left out, all but {', '.join((*IN_PROCESS, *LONG))}",
+        help=f"any of {', '.join(_NAMES)}; if left out, {', '.join(QUICK)}",
     )
+    parser.add_argument("--full", action="store_true", help=f"if no measure is given: {', '.join(FULL)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON, too")
     parser.add_argument("--seed", type=int, help="sequences: replay the sequence of this seed, and print it")
     parser.add_argument(
         "--count", type=int, default=sequences.COUNT, help="sequences: how many; %(default)s if left out"
     )
-    parser.add_argument("--every", type=int, default=1, help="kills: at every so manieth write only")
-    parser.add_argument("--flow", choices=kills.FLOWS, help="kills: this flow only")
-    parser.add_argument("--first", type=int, default=0, help="sequences: the seed of the first one")
+    parser.add_argument("--seconds", type=float, default=600.0, help="chaos: for so long; %(default)s if left out")
+    parser.add_argument("--first", type=int, default=0, help="sequences, chaos: the first seed")
+    parser.add_argument(
+        "--objects", type=int, default=scale.MANY, help="scale, churn: how many at most; %(default)s if left out"
+    )
     wanted = parser.parse_args()
     unknown = sorted(set(wanted.measures) - set(_NAMES))
     if unknown:
         parser.error(f"there is no measure {unknown[0]}; there are {', '.join(_NAMES)}")
     console = Console(highlight=False)
     try:
-        found = [figure for name in wanted.measures or MEASURES for figure in _measured(name, console, wanted)]
+        measures = wanted.measures or (FULL if wanted.full else QUICK)
+        found = [figure for name in measures for figure in _measured(name, console, wanted)]
     except (LabError, TimeoutError) as error:
         sys.exit(f"error: {error}")
     console.print(figures.table(found))
@@ -76,11 +114,11 @@ def main() -> None:
 
 
 def _measured(name: str, console: Console, wanted: argparse.Namespace) -> list[Figure]:
-    if name in IN_PROCESS:
-        return list(IN_PROCESS[name](console, wanted))
+    if name in OWN:
+        return list(OWN[name](console, wanted))
     if name in LONG:
-        with stack(console) as found, found.http() as http:
-            return list(LONG[name](found, http, wanted))
+        with stack(console, SETTINGS.get(name, {})) as found, found.http() as http:
+            return list(LONG[name](console, found, http, wanted))
     with console.status(f"  measuring: {name}"), stack(console) as found, found.http() as http:
         return list(MEASURES[name](found, http))
 

@@ -19,11 +19,13 @@ class Figure:
     unit: str
     beside: str
     """What it was measured against, and how it spread."""
+    is_least: bool = False
+    """Whether the limit is the least value instead of the highest."""
 
     @property
     def is_kept(self) -> bool:
         """Whether the value is within its limit."""
-        return self.value <= self.limit
+        return self.value >= self.limit if self.is_least else self.value <= self.limit
 
 
 def table(figures: Iterable[Figure]) -> Table:
@@ -32,7 +34,7 @@ def table(figures: Iterable[Figure]) -> Table:
     for figure in figures:
         mark = Text("✓", style="green") if figure.is_kept else Text("✗", style="red")
         value, limit = (f"{number:.3g} {figure.unit}".rstrip() for number in (figure.value, figure.limit))
-        found.add_row(figure.name, value, f"≤ {limit}", mark, figure.beside)
+        found.add_row(figure.name, value, f"{'≥' if figure.is_least else '≤'} {limit}", mark, figure.beside)
     return found
 
 

@@ -25,9 +25,9 @@ def names(group: str, count: int) -> list[str]:
     return [f"{group}-{number}" for number in range(count)]
 
 
-def document(name: str, **spec: Any) -> dict[str, Any]:
-    """An object with ten small parameters, and further fields of its spec."""
-    parameters = [{"name": f"settings/{number}", "value": f"value-{number}"} for number in range(PARAMETERS)]
+def document(name: str, count: int = PARAMETERS, **spec: Any) -> dict[str, Any]:
+    """An object with small parameters, and further fields of its spec."""
+    parameters = [{"name": f"settings/{number}", "value": f"value-{number}"} for number in range(count)]
     return {
         "apiVersion": "dynconfig.dev/v1alpha1",
         "kind": "DynamicConfig",

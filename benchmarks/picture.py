@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from dynconfig import wiring
 from dynconfig.cli import dashboard_export, files
 from dynconfig.cli.drawing.widgets import metrics_in
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.alarm import Alarm
-from dynconfig.kinds.composite_alarm import CompositeAlarm
+from dynconfig.kinds.alarm import Alarms
+from dynconfig.kinds.composite_alarm import CompositeAlarms
 from dynconfig.model.resource import Owner
 from dynconfig.settings import Settings
 from dynconfig.validation.declare import declare
@@ -57,8 +58,9 @@ def _apply(document: files.Document, settings: Settings) -> None:
         document, owner=owner, default_region="eu-west-1", tenant=Tenant("shop"), read=lambda _source: None
     )
     session = wiring.session(settings)
-    every = wiring.kinds(session, "eu-west-1", settings, lambda: wiring.account(session, settings), time.monotonic)
-    kinds = tuple(kind for kind in every if kind.value in (Alarm, CompositeAlarm))
+    account = partial(wiring.account, session, settings)
+    context = wiring.context(session, "eu-west-1", settings, account, time.monotonic)
+    kinds = (Alarms(context), CompositeAlarms(context))
     outcome = Engine(lambda _place: kinds).run(replace(declaration, never_written=True))
     if outcome.error:
         raise outcome.error

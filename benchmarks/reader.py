@@ -76,9 +76,10 @@ def _reconcile(stack: Stack, http: httpx2.Client) -> Figure:
     """At its resync, without requests and AWS events."""
     load.edit(http, NAME, {"spec": {"resyncInterval": "10s"}})
     _wait(lambda: _document(http)["status"]["observedGeneration"] == _document(http)["metadata"]["generation"])
-    seen = _document(http)["status"]["lastObservedTime"]
+    began = time.monotonic()
     stack.lab.reset_calls()
-    _wait(lambda: _document(http)["status"]["lastObservedTime"] != seen)
+    health = stack.operator.children["operator"].program.ready_url
+    _wait(lambda: httpx2.get(health, trust_env=False).json()["oldest_observation_seconds"] < time.monotonic() - began)
     calls = {name: times for name, times in stack.calls().items() if not name.startswith("sqs.")}
     breakdown = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     return Figure("AWS calls of a resync of the full example, in sync", sum(calls.values()), 15, "", breakdown)

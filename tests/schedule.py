@@ -5,6 +5,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = ("tests/upgrade/",)
 """Folders whose files share a control plane, which would start once more on every worker that gets one of them."""
+APART = (
+    "tests/faults/test_api_server.py",
+    "tests/faults/test_aws.py",
+    "tests/faults/test_kills.py",
+    "tests/faults/test_leases.py",
+)
+"""Files of the fault sweep whose tests take minutes each, so that every test is a unit of its own."""
 LONGEST = (
     "tests/security/test_starvation.py",
     "tests/upgrade/",
@@ -15,8 +22,10 @@ LONGEST = (
 
 
 def unit_of(nodeid: str) -> str:
-    """The unit that stays on one worker: a folder of TOGETHER, or else a file."""
+    """The unit that stays on one worker: a folder of TOGETHER, a test of APART, or else a file."""
     file = nodeid.partition("::")[0]
+    if file in APART:
+        return nodeid
     return next((folder for folder in TOGETHER if file.startswith(folder)), file)
 
 

@@ -41,7 +41,7 @@ def up(
 def down(folder: Place = Path(".lab")) -> None:
     """Stop the lab and remove its files."""
     ended = lab.end(_place(folder))
-    console.print("The lab is ended." if ended else f"No lab runs in {folder}.")
+    console.print("The lab is stopped." if ended else f"No lab runs in {folder}.")
 
 
 @app.command()

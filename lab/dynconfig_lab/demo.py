@@ -42,7 +42,7 @@ def main() -> None:
     console.print()
     console.print(
         Panel(
-            "All of it has ended and is cleaned up. Next: [bold]make lab[/] keeps it running for you.",
+            "All processes are stopped, and all files are removed. Next: [bold]make lab[/] keeps a lab running for you.",
             border_style="green",
         )
     )

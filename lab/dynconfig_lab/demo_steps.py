@@ -1,6 +1,7 @@
 """The steps of `make demo`: each performs one user action and shows its result."""
 
 import json
+import signal
 from typing import Any
 
 from rich.table import Table
@@ -121,6 +122,19 @@ def _undone(demo: DemoConsole) -> None:
     demo.echo(demo.stack.dynconfig("history", "myapp"))
 
 
+def _killed(demo: DemoConsole) -> None:
+    demo.command("dynconfig", "run")
+    with demo.stack.second_operator("dynconfig-operator-standby"):
+        demo.kubectl("get", "leases", "-n", "dynconfig-system")
+        demo.command("kill", "-9", "OPERATOR")
+        demo.stack.operator.signal("operator", signal.SIGKILL)
+        demo.replace(3, "45")
+        demo.wait("the standby has taken over, and the change is in AWS", lambda: demo.value("api/timeout") == "45")
+        demo.wait("the object is Ready", demo.is_ready)
+        demo.kubectl("get", "leases", "-n", "dynconfig-system")
+        demo.stack.operator.restart("operator")
+
+
 def _search(demo: DemoConsole) -> None:
     places = {
         "the object": demo.stack.kubectl("get", "dcfg", "myapp", "-o", "yaml"),
@@ -165,7 +179,8 @@ def _function(demo: DemoConsole) -> None:
         demo.call()
     reads = sum(count for name, count in demo.stack.calls().items() if name.startswith("ssm.GetParameter"))
     demo.echo(
-        f"{CALLS} more calls of the function made {reads} calls to Parameter Store: the extension remembers", "green"
+        f"{CALLS} more calls of the function made {reads} calls to Parameter Store: the extension caches the values",
+        "green",
     )
 
 
@@ -205,6 +220,9 @@ STEPS = (
     Step(
         "A change that undoes itself", "It bakes; an alarm of the object fires; the last good value is back.", _undone
     ),
-    Step("Where is the password?", "Its text is searched in all that the operator writes.", _search),
+    Step(
+        "The operator is killed", "A second replica is on standby; it takes over when the lease has expired.", _killed
+    ),
+    Step("Where is the password?", "Search everything that the operator wrote for its value.", _search),
     Step("Delete", "Resources that the object owns are deleted with it; others are kept.", _delete),
 )

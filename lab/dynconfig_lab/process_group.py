@@ -47,11 +47,28 @@ class ProcessGroup:
 
     def restart(self, name: str, seconds: float = 60) -> None:
         """Stop one program, start it again and wait until it is ready."""
+        self.end(name)
+        self.start(seconds)
+
+    def end(self, name: str) -> None:
+        """Stop one program; `start` starts it again."""
         child = self.children.pop(name)
         self.ready.discard(name)
         child.end()
         child.wait()
-        self.start(seconds)
+
+    def revive(self, seconds: float = 60, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Start again what has exited and may be restarted, and wait until it is ready. Raises NotReady."""
+        ended = [
+            name
+            for name, child in self.children.items()
+            if child.program.restarts and name in self.ready and child.exit_code is not None
+        ]
+        for name in ended:
+            self.end(name)
+        if ended:
+            self._changed()
+            self.start(seconds, stopped)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         self.children[name].signal(number)

@@ -31,6 +31,8 @@ class Program:
     graceful: bool = True
     """Whether it gets SIGTERM before it is killed."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    restarts: bool = False
+    """Whether the supervisor starts it again if it exits after it was ready, for example because a test killed it."""
 
 
 @dataclass(frozen=True)

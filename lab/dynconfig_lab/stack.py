@@ -44,6 +44,16 @@ class Stack:
     control_url: str
     plane: ControlPlane
     operator: ProcessGroup
+    operator_environment: Mapping[str, str]
+
+    @contextmanager
+    def second_operator(self, name: str, **settings: str) -> Iterator[ProcessGroup]:
+        """Run another operator, with its own pod and access key; yield it when it is ready."""
+        (health_port,) = free_ports(1)
+        own = {"DYNCONFIG_POD_NAME": name, "AWS_ACCESS_KEY_ID": name, **settings}
+        group = ProcessGroup([_operator(health_port, {**self.operator_environment, **own}, name)], self.folder)
+        with _running(group):
+            yield group
 
     @property
     def operator_log(self) -> Path:
@@ -127,10 +137,16 @@ def stack(
             "DYNCONFIG_TENANCY": "single",
             "COLUMNS": os.environ.get("COLUMNS", "120"),
         }
-        account = {"KUBECONFIG": str(plane.kubeconfig_for(OPERATOR))}
-        operator = ProcessGroup([_operator(health_port, {**environment, **account, **operator_settings})], folder)
+        account = {
+            "KUBECONFIG": str(plane.kubeconfig_for(OPERATOR)),
+            # As in the installation: a killed operator that is started again resumes its leases.
+            "DYNCONFIG_LEASE_NAMESPACE": "dynconfig-system",
+            "DYNCONFIG_POD_NAME": "dynconfig-operator-lab",
+        }
+        own = {**environment, **account, **operator_settings}
+        operator = ProcessGroup([_operator(health_port, own)], folder)
         control_url = f"http://{HOST}:{control_port}"
-        found = Stack(folder, environment, parts.kubectl, control_url, plane, operator)
+        found = Stack(folder, environment, parts.kubectl, control_url, plane, operator, own)
         stack.enter_context(_running(ProcessGroup([_aws(aws_port, control_port)], folder)))
         found.kubectl("apply", "-k", str(CRDS))
         install(found)
@@ -152,10 +168,10 @@ def _aws(aws_port: int, control_port: int) -> Program:
     return Program("aws", command, f"http://{HOST}:{control_port}/healthz")
 
 
-def _operator(health_port: int, environment: Mapping[str, str]) -> Program:
+def _operator(health_port: int, environment: Mapping[str, str], name: str = "operator") -> Program:
     settings = {**environment, "DYNCONFIG_HEALTH_PORT": str(health_port)}
     command = (sys.executable, "-m", "dynconfig", "run")
-    return Program("operator", command, f"http://{HOST}:{health_port}/healthz", environment=settings)
+    return Program(name, command, f"http://{HOST}:{health_port}/healthz", environment=settings)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The background process that starts a plan, watches it, and stops all when one process exits."""
+"""The background process that starts a plan, watches it, and stops all when a process exits that may not be restarted."""
 
 import logging
 import signal
@@ -34,12 +34,13 @@ class Supervisor:
         self._stopping = True
 
     def run(self) -> Phase:
-        """Run until it is stopped or a process exits; leaves no process."""
+        """Run until it is stopped or a process exits for good; leaves no process."""
         self._report()
         try:
             self._processes.start(START_SECONDS, lambda: self._stopping)
             self._ready()
             while not self._stopping:
+                self._processes.revive(START_SECONDS, lambda: self._stopping)
                 self._processes.check()
                 time.sleep(INTERVAL)
         except NotReady as error:

@@ -8,7 +8,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,11 +18,14 @@ from prometheus_client import start_http_server
 
 from dynconfig import wiring
 from dynconfig.events.signals import Signal
-from dynconfig.kube import sources
+from dynconfig.kube import sources, targets
+from dynconfig.kube.chosen_targets import VerifiedTargets
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.events import Recorder
+from dynconfig.kube.lease_thread import LeaseThread, MainLoop
+from dynconfig.kube.leases import Leases, LeaseTimes, ShardUser, identity
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.object_watch import KINDS, ObjectWatch
 from dynconfig.kube.orphan_watch import OrphanWatch
@@ -29,12 +33,18 @@ from dynconfig.kube.policy_watch import PolicyWatch
 from dynconfig.kube.startup import until_granted
 from dynconfig.kube.work_queue import WorkQueue
 from dynconfig.model.declaration import Place
+from dynconfig.model.fence import Fence
 from dynconfig.settings import BadSetting, Settings, Tenancy
 from dynconfig.tenants import Tenants
 
 log = logging.getLogger(__name__)
 
+Work = Callable[[Fence], Coroutine[Any, Any, None]]
+"""What is done while the lease of a shard lasts."""
+
 SWEEP_SECONDS = 120.0
+# No reconcile takes as long: its writes end after a turn, and each request has a timeout.
+STANDSTILL_SECONDS = 300.0
 SWITCH_SECONDS = 0.0005
 # With the default threshold of 700, parsing a megabyte of small lists takes five times as long, since each collection traverses
 # all imported modules; parsed responses hold no cycles. https://docs.python.org/3/library/gc.html
@@ -52,6 +62,8 @@ def registry() -> kopf.OperatorRegistry:
     kopf.on.startup(registry=handlers)(start)
     kopf.on.login(registry=handlers)(login)
     kopf.on.probe(registry=handlers, id="oldest_observation_seconds")(oldest_observation)
+    kopf.on.probe(registry=handlers, id="shards")(served_shards)
+    kopf.on.probe(registry=handlers, id="standstill_seconds", retries=1)(standstill)
     kopf.on.cleanup(registry=handlers)(stop)
     return handlers
 
@@ -65,6 +77,7 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
     region, kube = wiring.default_region(settings), Kube.from_environment()
     memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
     memo.tenants = Tenants(settings, Tenancy.SHARED, awaits_policy=True)
+    memo.tasks = []
     try:
         others = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
@@ -106,14 +119,29 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     """Build the controller and start all tasks."""
     settings: Settings = memo.settings
     kube: Kube = memo.kube
-    metrics = Metrics(lambda: memo.controller.oldest_observation(), lambda: memo.controller.waiting())
+    quota = wiring.quota(settings)
+    metrics = Metrics(
+        lambda: memo.controller.oldest_observation(),
+        lambda: memo.controller.backlogs(),
+        lambda: quota.used(),
+        lambda: memo.controller.objects.readiness(),
+        settings.object_metrics,
+    )
     cluster = settings.cluster_id or str(await until_granted(kube.cluster_id))
-    handler = _EventHandler(memo, metrics, asyncio.get_running_loop())
-    engine, memo.event_listeners = wiring.engine_with_listeners(settings, metrics.called, cluster, handler)
-    await asyncio.to_thread(engine.prepare, Place(memo.region))
+    times = LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
+    handler_of = partial(_EventHandler, memo, metrics, asyncio.get_running_loop())
+    parts = wiring.operator_parts(
+        settings, metrics.called, quota, cluster, handler_of, write_seconds=times.call_seconds
+    )
+    memo.event_listeners = parts.listeners
+    await asyncio.to_thread(parts.engine.prepare, Place(memo.region))
+    known = targets.Targets(lambda name: memo.controller.objects.requeue_target(name) if "controller" in memo else None)
+    chosen = VerifiedTargets(known, parts.targets, memo.tenants.labels, time.monotonic, settings.default_target)
+    memo.tenants.targets_need_labels = chosen.needs_labels
     dependencies = Dependencies(
         kube=kube,
-        engine=engine,
+        engine=parts.engine,
+        quota=quota,
         recorder=Recorder(kube, time.time),
         metrics=metrics,
         cluster=cluster,
@@ -129,9 +157,13 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         deletion_check_seconds=DELETION_CHECK_SECONDS,
         start_listener=memo.event_listeners.start,
         release_listener=memo.event_listeners.release,
+        targets=chosen,
+        shards=settings.shards,
     )
-    memo.controller = Controller(dependencies, WorkQueue(_max_per_namespace(settings.workers)), settings.workers)
+    memo.controller = Controller(dependencies, WorkQueue(settings.workers), settings.workers)
     policy = PolicyWatch(kube, memo.tenants, memo.controller.requeue_all)
+    # Rules of targets may need the labels of namespaces, too.
+    await targets.list_all(kube, known)
     await policy.check()
     watches = _object_watches(memo.controller, metrics, kube, settings)
     memo.controller.moves.is_current = lambda: all(watch.is_current for watch in watches)
@@ -140,22 +172,39 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         await watch.list_all()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, registry=metrics.registry)
-    serving = asyncio.create_task(memo.controller.run(), name="controller")
     orphans = OrphanWatch(
         lambda: memo.controller.existing() if all(watch.is_listed for watch in watches) else None,
         metrics,
-        lambda region, uids: wiring.orphans(settings, region, cluster, uids, metrics.called),
+        lambda region, uids: wiring.orphans(settings, region, cluster, uids, metrics.called, shared=quota),
         memo.region,
         searched=wiring.searched_regions(settings, memo.region),
         namespaces=settings.namespaces,
     )
-    counting = asyncio.create_task(orphans.run(), name="orphan count")
-    following = asyncio.create_task(policy.run(), name="policy watch")
-    watching = [asyncio.create_task(watch.run(), name=f"watch {KINDS}") for watch in watches]
-    memo.tasks = [serving, counting, following, *watching, *_source_watches(memo.controller, metrics, kube, settings)]
-    for task in memo.tasks:
-        task.add_done_callback(lambda task: _stop_if_crashed(task, memo.stopped))
-    memo.tasks.append(asyncio.create_task(_sweep(memo, cluster), name="sweep"))
+    checks = targets.TargetChecks(
+        kube,
+        known,
+        parts.targets,
+        time.time,
+        time.monotonic,
+        using=lambda name: memo.controller.objects.using(name) if memo.controller.moves.is_current() else None,
+    )
+    once: dict[str, Work] = {"orphan count": lambda _fence: orphans.run(), "target checks": checks.run}
+    sweep = partial(_sweep, memo, cluster, times.call_seconds)
+    memo.leases = _leases(settings, times, _Shards(memo, metrics, parts.shards_changed, sweep, once))
+    kube.is_fenced = True
+    # A replica that is ready serves all that is free.
+    await memo.leases.start()
+    _start_tasks(
+        memo,
+        {
+            "controller": memo.controller.run(),
+            "policy watch": policy.run(),
+            **{f"watch {KINDS} {number}": watch.run() for number, watch in enumerate(watches)},
+            **_source_watches(memo.controller, metrics, kube, settings),
+            f"watch {targets.KINDS}": targets.watch(kube, known, metrics.unreadable),
+            "leases": memo.leases.watch(),
+        },
+    )
     # Exclude everything imported so far from garbage collection.
     gc.collect()
     gc.freeze()
@@ -169,37 +218,140 @@ async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:
     return controller.oldest_observation()
 
 
+async def served_shards(memo: kopf.Memo, **_: Any) -> list[int]:
+    """Return the shards that this replica serves; one without any is on standby, and healthy."""
+    return sorted(memo.leases.held)
+
+
+async def standstill(memo: kopf.Memo, **_: Any) -> float:
+    """Return for how long the work queue has stood still, in seconds. Raises PermanentError if that is too long."""
+    controller: Controller = memo.controller
+    seconds = controller.standstill()
+    if seconds > STANDSTILL_SECONDS:
+        raise kopf.PermanentError(f"objects are due, and no reconcile has started or ended for {seconds:.0f} s")
+    return round(seconds, 1)
+
+
 async def stop(memo: kopf.Memo, **_: Any) -> None:
     """Finish running reconciles and start no new ones."""
+    tasks: list[asyncio.Task[None]] = memo.tasks
+    if "leases" in memo:
+        await memo.leases.close()
     if "event_listeners" in memo:
         memo.event_listeners.close()
-    tasks: list[asyncio.Task[None]] = memo.get("tasks", [])
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _sweep(memo: kopf.Memo, cluster: str) -> None:
-    """Some time after the start, remove the operator's queues in regions that no object uses."""
+async def _sweep(memo: kopf.Memo, cluster: str, write_seconds: float, fence: Fence) -> None:
+    """Some time after the first shard was acquired, remove the operator's queues in regions that no object uses."""
     settings: Settings = memo.settings
-    if settings.events_enabled:
-        await asyncio.sleep(SWEEP_SECONDS)
-        remove = partial(wiring.remove_unused_events, settings, cluster)
-        await asyncio.to_thread(memo.event_listeners.sweep, wiring.searched_regions(settings, memo.region), remove)
+    if not settings.events_enabled:
+        return
+    await asyncio.sleep(SWEEP_SECONDS)
+    regions = wiring.searched_regions(settings, memo.region)
+    remove = partial(wiring.remove_unused_events, settings, cluster, write_seconds=write_seconds)
+    # What shards left that exist no longer is removed by the replica that serves the first one.
+    former = () if fence.shard else memo.leases.former_shards()
+    with fence.within():
+        async for shard in memo.event_listeners.sweep((fence.shard, *former), regions, remove):
+            if shard != fence.shard:
+                await memo.leases.forget(shard)
+
+
+def _leases(settings: Settings, times: LeaseTimes, user: ShardUser) -> LeaseThread:
+    """Return the leases of this replica, not started."""
+    # Counts while the machine sleeps.
+    clock = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    kube, main = Kube.from_environment(), MainLoop(user, clock)
+    leases = Leases(
+        kube,
+        main,
+        times,
+        shards=settings.shards,
+        identity=identity(settings.pod_name, socket.gethostname(), uuid.uuid4().hex),
+        namespace=settings.lease_namespace or kube.namespace,
+        silence=main.silence,
+        clock=clock,
+        now=time.time,
+    )
+    return LeaseThread(leases, kube, main)
+
+
+class _Shards:
+    """Serves the shards whose leases this replica holds."""
+
+    def __init__(
+        self,
+        memo: kopf.Memo,
+        metrics: Metrics,
+        shards_changed: Callable[[int], None],
+        sweep: Work,
+        of_the_first: Mapping[str, Work],
+    ) -> None:
+        """`of_the_first` is done by the replica that serves the first shard, by name of the task."""
+        self._memo = memo
+        self._controller: Controller = memo.controller
+        self._metrics = metrics
+        self._shards_changed = shards_changed
+        self._of_the_first = of_the_first
+        self._sweep = sweep
+        self._tasks: dict[int, list[asyncio.Task[None]]] = {}
+        self._served: set[int] = set()
+
+    def acquired(self, fence: Fence, *, is_whole: bool) -> None:
+        """Serve a shard; the first one also does what is done once in a cluster."""
+        self._metrics.set_leader(fence.shard, is_leader=True)
+        self._served.add(fence.shard)
+        self._shards_changed(len(self._served))
+        self._controller.objects.acquired(fence, is_whole=is_whole)
+        work = {"sweep": self._sweep, **({} if fence.shard else self._of_the_first)}
+        self._tasks[fence.shard] = _start_tasks(self._memo, {name: begin(fence) for name, begin in work.items()})
+
+    def ending(self, shard: int) -> None:
+        """Start no more reconciles in a shard."""
+        self._controller.objects.ending(shard)
+        for task in self._tasks.pop(shard, []):
+            task.cancel()
+            self._memo.tasks.remove(task)
+
+    async def ended(self, shard: int) -> None:
+        """Return when no reconcile of a shard is running."""
+        await self._controller.objects.ended(shard)
+
+    async def lost(self, shard: int) -> None:
+        """Forget the objects of a shard, and receive no more of its events."""
+        self._metrics.set_leader(shard, is_leader=False)
+        self._memo.event_listeners.stop(shard)
+        self._served.discard(shard)
+        self._shards_changed(len(self._served))
+        self._controller.objects.lost(shard)
+
+
+def _start_tasks(memo: kopf.Memo, work: Mapping[str, Coroutine[Any, Any, None]]) -> list[asyncio.Task[None]]:
+    """Start tasks that run until the operator stops; if one crashes, the operator stops."""
+    started = [asyncio.create_task(run, name=name) for name, run in work.items()]
+    for task in started:
+        task.add_done_callback(lambda task: _stop_if_crashed(task, memo.stopped))
+    memo.tasks += started
+    return started
 
 
 class _EventHandler:
     """Passes callbacks from listener threads to the event loop."""
 
-    def __init__(self, memo: kopf.Memo, metrics: Metrics, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, memo: kopf.Memo, metrics: Metrics, loop: asyncio.AbstractEventLoop, shard: int) -> None:
         self._memo = memo
         self._metrics = metrics
         self._loop = loop
+        self._shard = shard
 
     @property
     def route(self) -> Callable[[Sequence[Signal]], object]:
         """The controller's event router, called in the event loop."""
-        return partial(self._loop.call_soon_threadsafe, self._memo.controller.router.route)
+        route = partial(self._memo.controller.router.route, shard=self._shard)
+        return partial(self._loop.call_soon_threadsafe, route)
 
     def count_events(self, outcome: str, count: int) -> None:
         """Count events by outcome."""
@@ -207,15 +359,15 @@ class _EventHandler:
 
     def set_listening(self, region: str, *, is_up: bool | None) -> None:
         """Export whether events from a region are received."""
-        self._metrics.set_listening(region, is_up=is_up)
+        self._metrics.set_listening(region, self._shard, is_up=is_up)
 
     def event_missing(self, region: str, name: str) -> None:
         """Record a Warning Event on the objects that declare the parameter."""
-        asyncio.run_coroutine_threadsafe(self._memo.controller.warn_event_missing(region, name), self._loop)
+        asyncio.run_coroutine_threadsafe(self._memo.controller.event_warnings.event_missing(region, name), self._loop)
 
     def events_interrupted(self, region: str, repaired: str) -> None:
         """Reconcile the objects of the region and record a Warning Event."""
-        warning = self._memo.controller.handle_interrupted_events(region, repaired)
+        warning = self._memo.controller.event_warnings.interrupted(region, repaired)
         asyncio.run_coroutine_threadsafe(warning, self._loop)
 
     def listener_failed(self) -> None:
@@ -238,11 +390,6 @@ def _check_ports(settings: Settings) -> None:
                 raise BadSetting(text) from None
 
 
-def _max_per_namespace(workers: int) -> int:
-    """Return the maximum number of concurrent reconciles of one namespace: a quarter of the workers is left for others."""
-    return max(1, workers - workers // 4)
-
-
 def _stop_if_crashed(task: asyncio.Task[None], stopped: asyncio.Event) -> None:
     """Stop the operator if a task crashed, so that Kubernetes restarts it."""
     if not task.cancelled() and (failure := task.exception()) is not None:
@@ -252,16 +399,17 @@ def _stop_if_crashed(task: asyncio.Task[None], stopped: asyncio.Event) -> None:
 
 def _object_watches(controller: Controller, metrics: Metrics, kube: Kube, settings: Settings) -> list[ObjectWatch]:
     """Return one watch of DynamicConfigs for each watched namespace, or one for all."""
-    return [ObjectWatch(kube, controller, metrics.unreadable, name) for name in settings.namespaces or (None,)]
+    return [ObjectWatch(kube, controller.objects, metrics.unreadable, name) for name in settings.namespaces or (None,)]
 
 
 def _source_watches(
     controller: Controller, metrics: Metrics, kube: Kube, settings: Settings
-) -> list[asyncio.Task[None]]:
-    """Start one watch of Secrets and one of ConfigMaps for each watched namespace, or for all."""
-    found: list[asyncio.Task[None]] = []
-    for namespace in settings.namespaces or (None,):
-        for kind in ("Secret", "ConfigMap"):
-            changes = sources.watch(kube, controller.references, kind, namespace, unreadable=metrics.unreadable)
-            found.append(asyncio.create_task(changes, name=f"watch {kind} {namespace}"))
-    return found
+) -> dict[str, Coroutine[Any, Any, None]]:
+    """Return one watch of Secrets and one of ConfigMaps for each watched namespace, or for all."""
+    return {
+        f"watch {kind} {namespace}": sources.watch(
+            kube, controller.references, kind, namespace, unreadable=metrics.unreadable
+        )
+        for namespace in settings.namespaces or (None,)
+        for kind in ("Secret", "ConfigMap")
+    }

@@ -17,6 +17,7 @@ import structlog
 
 from dynconfig import __name__ as _package
 from dynconfig.kube.traces import parts, trace
+from dynconfig.model.errors import DynConfigError
 from dynconfig.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,13 @@ def handle_loop_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, A
 
 def is_logged(record: logging.LogRecord) -> bool:
     """Return whether a record may be written, regardless of the level of its logger."""
-    return record.levelno >= logging.WARNING or record.name.split(".", 1)[0] == _package
+    return (record.levelno >= logging.WARNING or record.name.split(".", 1)[0] == _package) and not _is_reported(record)
+
+
+def _is_reported(record: logging.LogRecord) -> bool:
+    """Whether botocore logs an error of ours, which the call that needed the credentials reports as well."""
+    failure = record.exc_info[1] if record.exc_info else None
+    return record.name == "botocore.credentials" and isinstance(failure, DynConfigError)
 
 
 def handler(settings: Settings) -> logging.Handler:

@@ -18,10 +18,12 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from dynconfig.api.spec import TARGET_NAME
 from dynconfig.api.tags import MAX_KEY, MAX_TAGS_TOGETHER, MAX_VALUE, OWN_TAG_PREFIX, is_legal, is_reserved
 from dynconfig.model.arns import DOMAINS
 from dynconfig.validation.tenancy import NOWHERE
 
+MOST_SHARDS = 64
 POLICY_ARN = r"arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/\S+"
 
 
@@ -127,6 +129,12 @@ def _queue(url: str) -> str:
     return url
 
 
+def region_of(url: str) -> str:
+    """Return the region in a queue URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/queue; empty if none."""
+    host = (urlsplit(url).hostname or "").split(".")
+    return host[1] if host[0] == "sqs" and len(host) > 2 else ""
+
+
 def _is_emulator(endpoint: object) -> object:
     """Return whether the URL of an endpoint is outside of AWS."""
     if not isinstance(endpoint, str):
@@ -154,6 +162,8 @@ class Settings(BaseModel):
     region: Annotated[str, _match("[a-z0-9-]+", "e.g. eu-west-1")] | None = Field(
         None, validation_alias=AliasChoices("DYNCONFIG_REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
     )
+    default_target: Annotated[str, _match(TARGET_NAME, "the name of an AWSTarget")] = ""
+    """The AWSTarget of objects without spec.target; empty for the operator's own identity."""
     allowed_regions: Listed = Field((), validation_alias="DYNCONFIG_REGIONS")
     """Regions allowed in spec.region; empty for all."""
     namespaces: Listed = ()
@@ -179,7 +189,8 @@ class Settings(BaseModel):
     workers: int = Field(32, ge=1, le=256, title="an integer from 1 to 256")
     """Maximum number of concurrent reconciles."""
     turn_seconds: int = Field(15, ge=1, le=600, title="an integer from 1 to 600")
-    """How long, in seconds, one reconcile may write before it is requeued and its progress is reported in status."""
+    """How long, in seconds, one reconcile may write before it is requeued and its progress is reported in status; longer while no
+    other object waits."""
     is_emulated: Annotated[bool, BeforeValidator(_is_emulator)] = Field(
         False, validation_alias=AliasChoices("AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL")
     )
@@ -192,14 +203,28 @@ class Settings(BaseModel):
     """Tags of the operator's own queues and rules; tags of an object's resources are in its spec."""
     boundary: Annotated[str, _match(POLICY_ARN, "the ARN of an IAM policy")] = ""
     """ARN of the permissions boundary of every role that the operator creates; empty for none."""
+    shards: int = Field(1, ge=1, le=MOST_SHARDS, title=f"an integer from 1 to {MOST_SHARDS}")
+    """Number of shards into which the objects are divided; each is served by one replica at a time."""
+    lease_namespace: Annotated[str, _match("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "the name of a namespace")] = ""
+    """Namespace of the leases; empty for the operator's own."""
+    lease_seconds: int = Field(15, ge=5, le=300, title="an integer from 5 to 300")
+    """How long other replicas wait, in seconds, after the last renewal of a lease."""
+    lease_renew_seconds: int = Field(10, ge=3, le=299, title="an integer from 3 to 299")
+    """How long a replica tries to renew a lease, in seconds, before it gives the shard up."""
+    lease_retry_seconds: int = Field(2, ge=1, le=60, title="an integer from 1 to 60")
+    """Seconds between two renewals of a lease."""
+    pod_name: str = ""
+    """Name of the pod: a restarted container resumes the leases of its pod. Empty outside of a pod."""
     events_enabled: bool = Field(True, validation_alias="DYNCONFIG_EVENTS", title="one of on, off")
     """Whether AWS events are received; otherwise drift is detected at the resync only."""
     queue_urls: Annotated[tuple[Annotated[str, AfterValidator(_queue)], ...], BeforeValidator(_listed)] = Field(
         (), validation_alias="DYNCONFIG_QUEUE_URL"
     )
-    """URLs of existing event queues, at most one per region; empty if the operator creates its own."""
+    """URLs of existing event queues, one for each region and shard; empty if the operator creates its own."""
     metrics_port: int = Field(0, ge=0, le=65535, title="an integer from 0 to 65535")
     """Port of the Prometheus metrics; 0 to disable."""
+    object_metrics: int = Field(10_000, ge=0, le=1_000_000, title="an integer from 0 to 1000000")
+    """Maximum number of objects with a series of their own in dynconfig_config_ready; 0 to disable."""
     health_port: int = Field(0, ge=0, le=65535, title="an integer from 0 to 65535")
     """Port of /healthz; 0 to disable."""
     log_level: Annotated[
@@ -214,6 +239,35 @@ class Settings(BaseModel):
                 f"DYNCONFIG_METRICS_PORT and DYNCONFIG_HEALTH_PORT are both {self.health_port}; set different ports"
             )
         return self
+
+    @model_validator(mode="after")
+    def _has_consistent_lease_times(self) -> Self:
+        # The bounds of client-go: https://pkg.go.dev/k8s.io/client-go/tools/leaderelection#NewLeaderElector
+        if not self.lease_seconds > self.lease_renew_seconds > 1.2 * self.lease_retry_seconds:
+            raise ValueError(
+                "DYNCONFIG_LEASE_SECONDS must be above DYNCONFIG_LEASE_RENEW_SECONDS, which must be above 1.2 times "
+                f"DYNCONFIG_LEASE_RETRY_SECONDS: {self.lease_seconds}, {self.lease_renew_seconds} and "
+                f"{self.lease_retry_seconds} are not"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_queues_for_all_shards(self) -> Self:
+        for region, urls in self.queues.items():
+            if len(urls) != self.shards:
+                raise ValueError(
+                    f"DYNCONFIG_QUEUE_URL: {len(urls)} queues in {region or 'the default region'} for DYNCONFIG_SHARDS="
+                    f"{self.shards}; give one queue of its own for each shard, in their order"
+                )
+        return self
+
+    @property
+    def queues(self) -> dict[str, tuple[str, ...]]:
+        """The URLs of existing event queues by region, one for each shard; the region is empty if the URL names none."""
+        found: dict[str, tuple[str, ...]] = {}
+        for url in self.queue_urls:
+            found[region_of(url)] = (*found.get(region_of(url), ()), url)
+        return found
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import yaml
@@ -49,6 +49,8 @@ class Tenants:
         self._is_current = True
         """Whether the loaded policy matches the file: it exists and is valid."""
         self._labels: Labels = {}
+        self.targets_need_labels: Callable[[], bool] = lambda: False
+        """Return whether a rule of a target selects namespaces by their labels."""
         if self._path is not None:
             self._policy, self._digest = self._read(self._path), _digest(self._path)
 
@@ -66,10 +68,14 @@ class Tenants:
             return "tenancy single"
         return f"tenancy shared, {counted(len(self._policy.allow), 'rule')} in {self._path or 'no policy'}"
 
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace; None if they are unknown."""
+        return self._labels.get(namespace)
+
     @property
     def needs_labels(self) -> bool:
-        """Whether a rule selects namespaces by their labels."""
-        return any(rule.namespace_selector is not None for rule in self._policy.allow)
+        """Whether a rule of the policy or of a target selects namespaces by their labels."""
+        return self.targets_need_labels() or any(rule.namespace_selector is not None for rule in self._policy.allow)
 
     def set_labels(self, labels: Labels) -> bool:
         """Set the labels of all namespaces; return whether they changed."""

@@ -4,50 +4,40 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import cached_property, partial
-from urllib.parse import urlsplit
+from typing import Any
 
+from dynconfig.api.names import SHARD_TAG
 from dynconfig.aws import layers
+from dynconfig.aws.alarm_history import CloudWatchHistory
 from dynconfig.aws.drift_metric import DriftMetric
 from dynconfig.aws.package import package
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.regions import regions, regions_beside
 from dynconfig.aws.session import Clock, Count, Session
 from dynconfig.aws.tag_index import AlarmTagIndex, ParameterTagIndex, owner_tags
+from dynconfig.aws.targets import TargetSession, TargetSessions
 from dynconfig.engine.orphans import Orphan
 from dynconfig.engine.orphans import orphans as found_orphans
 from dynconfig.engine.reconcile import Engine
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.listener import EventHandler, EventListener, EventListeners
-from dynconfig.events.patterns import event_rules
+from dynconfig.events.patterns import event_rules, of_shard
 from dynconfig.events.queue import EventQueue, delete_queue_and_rules
-from dynconfig.kinds import role, schedule
-from dynconfig.kinds._shared.alarm_base import AlarmApi
-from dynconfig.kinds.alarm import Alarms
-from dynconfig.kinds.attachment.attachments import Attachments
-from dynconfig.kinds.composite_alarm import CompositeAlarms
+from dynconfig.kinds import registry, role, schedule
+from dynconfig.kinds._shared.context import Context, Writing
 from dynconfig.kinds.dashboard import dashboards as dashboard
-from dynconfig.kinds.dashboard.dashboards import Dashboards
-from dynconfig.kinds.failure_destination import FailureDestinations
-from dynconfig.kinds.function.functions import Functions
-from dynconfig.kinds.http_api import HttpApis
-from dynconfig.kinds.log_group import LogGroups
 from dynconfig.kinds.parameter.labels import ParameterLabels
-from dynconfig.kinds.parameter.parameters import Parameters
-from dynconfig.kinds.parameter.write import Writing
-from dynconfig.kinds.permission import Permissions
-from dynconfig.kinds.role import Roles
-from dynconfig.kinds.rule import Rules
-from dynconfig.kinds.schedule import Schedules
-from dynconfig.kinds.topic import Topics
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Place
-from dynconfig.model.errors import NotFound, Refused
-from dynconfig.model.naming import PREFIX, fitting
+from dynconfig.model.errors import AccessDenied, NotFound, Refused
+from dynconfig.model.fence import Fence, current_shard
+from dynconfig.model.naming import PREFIX
 from dynconfig.model.plan import AnyKind
 from dynconfig.model.regions import unknown_region
-from dynconfig.settings import BadSetting, Settings
+from dynconfig.settings import MOST_SHARDS, BadSetting, Settings
 
 EVERYWHERE = "all"
 """Stands for the region of resources that are global to the account."""
@@ -69,37 +59,87 @@ def engine(
     clients: Session | None = None,
 ) -> Engine:
     """Return an engine with all kinds. If `account` is given, STS is not called for it."""
-    places = _Places(settings, count, account, clock, clients)
-    return Engine(places, places.labels, at_once, places.gauge, aws_now=places.now)
+    places = _Places(settings, count, account, clock, clients=clients)
+    return Engine(places, places.labels, at_once, places.gauge, aws_now=places.now, history_of=places.alarm_history)
 
 
-def engine_with_listeners(
-    settings: Settings, count: Count, cluster: str, handler: EventHandler
-) -> tuple[Engine, EventListeners]:
-    """Return an engine, and the listeners that share its record of own writes."""
-    places = _Places(settings, count)
+@dataclass(frozen=True, slots=True)
+class OperatorParts:
+    """What the operator has in addition to commands that only read."""
+
+    engine: Engine
+    listeners: EventListeners
+    """Listeners that share the engine's record of own writes."""
+    targets: TargetSessions
+    """The sessions in the accounts of AWSTargets."""
+    shards_changed: Callable[[int], None]
+    """To be called with the number of shards that are held, before another one is served."""
+
+
+def operator_parts(
+    settings: Settings,
+    count: Count,
+    quota: Quota,
+    cluster: str,
+    handler_of: Callable[[int], EventHandler],
+    *,
+    write_seconds: float,
+) -> OperatorParts:
+    """Return the engine and listeners of an operator, whose writes need a lease and take at most `write_seconds`.
+
+    `handler_of` returns the handler of the events of a shard.
+    """
+    clients = session(settings, count, quota, write_seconds=write_seconds)
+    sessions = TargetSessions(clients, cluster)
+    places = _Places(settings, count, clients=clients, targets=sessions)
     # Operators of one cluster that watch different namespaces share the queues.
     removes = not settings.namespaces and not settings.queue_urls
-    listeners = EventListeners(partial(places.listener, cluster, handler), removes=removes)
-    return Engine(places, places.labels, drift_metric_of=places.gauge, aws_now=places.now), listeners
+    listeners = EventListeners(partial(places.listener, cluster, handler_of), removes=removes)
+    engine = Engine(
+        places, places.labels, drift_metric_of=places.gauge, aws_now=places.now, history_of=places.alarm_history
+    )
+    return OperatorParts(engine, listeners, sessions, places.shards_changed)
 
 
 def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
-    """Delete the event queue and rules of a region, unless queues were given by URL; yield the title of each."""
+    """Delete the event queues and rules of a region, unless queues were given by URL; yield the title of each."""
+    clients = session(settings)
+    for shard in sorted({*range(settings.shards), *_shards_with_queue(clients, cluster, region)}):
+        yield from _remove_events(settings, clients, cluster, region, shard)
+
+
+def _shards_with_queue(clients: Session, cluster: str, region: str) -> Iterator[int]:
+    """Yield the shards that have a queue: the settings of a command may differ from those of the operator."""
+    found: set[str] = set()
+    try:
+        for page in clients.client("sqs", region).get_paginator("list_queues").paginate(QueueNamePrefix=PREFIX):
+            found.update(url.rpartition("/")[2] for url in page.get("QueueUrls", ()))
+    except AccessDenied:
+        # The operator's policy does not grant it.
+        return
+    yield from (shard for shard in range(MOST_SHARDS) if of_shard(f"{cluster}-events", shard) in found)
+
+
+def _remove_events(settings: Settings, clients: Session, cluster: str, region: str, shard: int) -> Iterator[str]:
     if settings.queue_urls:
         return iter(())
-    clients = session(settings)
     return delete_queue_and_rules(
         clients.client("sqs", region),
         clients.client("events", region),
         cluster,
-        _queue_name(cluster),
-        event_rules(cluster, settings.all_paths),
+        of_shard(f"{cluster}-events", shard),
+        event_rules(cluster, settings.all_paths, shard),
     )
 
 
 def orphans(
-    settings: Settings, region: str, cluster: str, uids: frozenset[str], count: Count = lambda *_: None
+    settings: Settings,
+    region: str,
+    cluster: str,
+    uids: frozenset[str],
+    count: Count = lambda *_: None,
+    *,
+    shared: Quota | None = None,
 ) -> tuple[Orphan, ...]:
     """Return the resources of a region whose object does not exist; `uids` are those of all objects of the cluster.
 
@@ -107,7 +147,7 @@ def orphans(
     """
     if not is_region(region):
         raise Refused(unknown_region(region))
-    tagging = session(settings, count).client("resourcegroupstaggingapi", region)
+    tagging = session(settings, count, shared).client("resourcegroupstaggingapi", region)
     return found_orphans(owner_tags(tagging), region, cluster, uids)
 
 
@@ -132,13 +172,19 @@ def schedule_orphans(settings: Settings, region: str, cluster: str, uids: frozen
     return found_orphans(schedule.owner_tags(session(settings).client("scheduler", region)), region, cluster, uids)
 
 
-def remove_unused_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
-    """As `remove_events`, but with a single call for a region without the operator's queue."""
+def remove_unused_events(
+    settings: Settings, cluster: str, shard: int, region: str, *, write_seconds: float
+) -> Iterator[str]:
+    """Delete the event queue and rules of a shard in a region, with a single call if there is no queue.
+
+    Raises LeaseLost, also in the middle: another replica may receive events from this queue by then.
+    """
+    clients = session(settings, write_seconds=write_seconds)
     try:
-        session(settings).client("sqs", region).get_queue_url(QueueName=_queue_name(cluster))
+        clients.client("sqs", region).get_queue_url(QueueName=of_shard(f"{cluster}-events", shard))
     except NotFound:
         return
-    yield from remove_events(settings, cluster, region)
+    yield from _remove_events(settings, clients, cluster, region, shard)
 
 
 def searched_regions(settings: Settings, default: str) -> tuple[str, ...]:
@@ -189,10 +235,26 @@ def _check_regions(default: str, settings: Settings) -> None:
         )
 
 
-def session(settings: Settings, count: Count = lambda *_: None) -> Session:
-    """Return a session whose AWS clients share their quotas."""
-    quota = Quota(time.monotonic, time.sleep, overrides=settings.quota, is_limited=not settings.is_emulated)
-    return Session(quota, count, endpoint=None, pool=settings.workers)
+def quota(settings: Settings) -> Quota:
+    """Return the AWS quotas of a process. All of its sessions should share them."""
+    return Quota(
+        time.monotonic,
+        time.sleep,
+        overrides=settings.quota,
+        is_limited=not settings.is_emulated,
+        workers=settings.workers,
+    )
+
+
+def session(
+    settings: Settings,
+    count: Count = lambda *_: None,
+    shared: Quota | None = None,
+    *,
+    write_seconds: float | None = None,
+) -> Session:
+    """Return a session whose AWS clients share their quotas; with `write_seconds`, writes need a lease."""
+    return Session(shared or quota(settings), count, endpoint=None, pool=settings.workers, write_seconds=write_seconds)
 
 
 def account(session: Session, settings: Settings) -> str:
@@ -201,43 +263,36 @@ def account(session: Session, settings: Settings) -> str:
     return str(answer["Account"])
 
 
-def kinds(
+def context(
     session: Session,
     region: str,
     settings: Settings,
     account: Callable[[], str],
     clock: Callable[[], float],
     *,
+    target: TargetSession | None = None,
+    boundary: str | None = None,
     tag_index: ParameterTagIndex | None = None,
     writing: Writing = lambda _operation, _names: nullcontext(),
     labels: ParameterLabels | None = None,
-) -> tuple[AnyKind, ...]:
-    """Return all kinds of one region, in the order in which resources are created."""
-    client = partial(session.client, region=region)
-    arns = Arns(region, account)
-    tagging, cloudwatch = client("resourcegroupstaggingapi"), client("cloudwatch")
-    tag_index = tag_index or ParameterTagIndex(tagging, clock)
-    extension, ignored = layers.ExtensionLayers(client("ssm"), region, clock), settings.ignored_tags
-    writing = labels.forgetting(writing) if labels else writing
-    owner_changed: Callable[[Sequence[str]], None] = labels.forget if labels else lambda _names: None
-    functions, iam = client("lambda"), client("iam")
-    alarms = AlarmApi(cloudwatch, AlarmTagIndex(tagging, clock), clock, arns, ignored_tags=ignored)
-    return (
-        Parameters(client("ssm"), tag_index, clock, ignored_tags=ignored, writing=writing, owner_changed=owner_changed),
-        Roles(iam, arns, boundary=settings.boundary, ignored_tags=ignored),
-        LogGroups(client("logs"), arns, clock, ignored_tags=ignored),
-        Functions(functions, arns, extension, package, clock, ignored_tags=ignored),
-        FailureDestinations(functions, arns, clock),
-        Rules(client("events"), arns, clock, ignored_tags=ignored),
-        Schedules(client("scheduler"), arns),
-        HttpApis(client("apigatewayv2"), arns, clock, ignored_tags=ignored),
-        Permissions(functions, arns),
-        Attachments(functions, iam, arns, extension, clock),
-        Topics(client("sns"), arns, clock, ignored_tags=ignored),
-        Alarms(cloudwatch, alarms, arns),
-        # Refers to the alarms: created after them, deleted before them.
-        CompositeAlarms(cloudwatch, alarms, arns),
-        Dashboards(cloudwatch, arns),
+) -> Context:
+    """Return what the kinds of one place are built from: a region, or that of a target with its own boundary."""
+    client = partial((target or session).client, region=region)
+    tagging = client("resourcegroupstaggingapi")
+    return Context(
+        client=client,
+        arns=Arns(region, account),
+        clock=clock,
+        layers=layers.ExtensionLayers(client("ssm"), region, clock),
+        package=package,
+        parameter_tags=tag_index or ParameterTagIndex(tagging, clock),
+        alarm_tags=AlarmTagIndex(tagging, clock),
+        # AWS's own tags cannot be changed.
+        ignored_tags=("aws:", *settings.ignored_tags),
+        boundary=settings.boundary if boundary is None else boundary,
+        writing=labels.forgetting(writing) if labels else writing,
+        owner_changed=labels.forget if labels else lambda _names: None,
+        call_back=lambda key: session.quota.call_back(key),
     )
 
 
@@ -250,8 +305,11 @@ class _Places:
         count: Count,
         account: str | None = None,
         clock: Clock = time.monotonic,
+        *,
         clients: Session | None = None,
+        targets: TargetSessions | None = None,
     ) -> None:
+        self._targets = targets
         self._settings = settings
         self._clock = clock
         self._given_account = account
@@ -259,18 +317,36 @@ class _Places:
         self._kinds: dict[Place, tuple[AnyKind, ...]] = {}
         self._labels: dict[Place, ParameterLabels] = {}
         self._lock = threading.Lock()
-        self._echoes = Echoes(time.time)
+        self._echoes: dict[int, Echoes] = {}
+        """The own writes of each shard: each shard has a queue, and the events of all shards arrive in each."""
 
     def __call__(self, place: Place) -> tuple[AnyKind, ...]:
         with self._lock:
             if place not in self._kinds:
+                self._forget_earlier(place)
                 self._kinds[place] = self._new_kinds(place)
             return self._kinds[place]
+
+    def _forget_earlier(self, place: Place) -> None:
+        """Forget the kinds of a target as it was before a change."""
+        for known in [known for known in self._kinds if known.target and known.key == place.key]:
+            del self._kinds[known], self._labels[known]
+
+    def _client(self, place: Place, service: str) -> Any:
+        if place.target is None:
+            return self._session.client(service, place.region)
+        if self._targets is None:
+            raise Refused("spec.target: this command cannot assume the role of a target")
+        return self._targets.session(place.target).client(service, place.region)
 
     def labels(self, place: Place) -> ParameterLabels:
         """Return the labels of parameter versions in a place."""
         self(place)
         return self._labels[place]
+
+    def alarm_history(self, place: Place) -> CloudWatchHistory:
+        """Return the history of the alarms in a place."""
+        return CloudWatchHistory(self._client(place, "cloudwatch"))
 
     def now(self, default: float) -> float:
         """Return the time of the AWS clock, in seconds since the epoch; `default` until AWS has responded."""
@@ -278,37 +354,58 @@ class _Places:
 
     def gauge(self, place: Place) -> DriftMetric:
         """What shows drift in a place."""
-        return DriftMetric(self._session.client("cloudwatch", place.region))
+        return DriftMetric(self._client(place, "cloudwatch"))
 
-    def listener(self, cluster: str, handler: EventHandler, region: str) -> EventListener | None:
-        """Return the event listener of a region; None if events are disabled, or no queue was given for the region."""
-        queues = {_region_of(url) or default_region(self._settings): url for url in self._settings.queue_urls}
+    def shards_changed(self, held: int) -> None:
+        """Take the share of `held` shards of the quotas, and read AWS anew: another replica may have written meanwhile."""
+        with self._lock:
+            self._kinds.clear()
+        self._session.quota.set_share(held / self._settings.shards)
+
+    def listener(
+        self, cluster: str, handler_of: Callable[[int], EventHandler], region: str, fence: Fence
+    ) -> EventListener | None:
+        """Return the listener of a shard and region; None if events are disabled, or no queue was given for the region."""
+        queues = {name or default_region(self._settings): urls for name, urls in self._settings.queues.items()}
         if not self._settings.events_enabled or (queues and region not in queues):
             return None
         event_queue = EventQueue(
             self._session.client("sqs", region),
             self._session.client("events", region),
             cluster=cluster,
-            queue=queues.get(region) or _queue_name(cluster),
-            rules=event_rules(cluster, self._settings.all_paths),
-            tags=self._settings.tags,
+            queue=queues[region][fence.shard] if queues else of_shard(f"{cluster}-events", fence.shard),
+            rules=event_rules(cluster, self._settings.all_paths, fence.shard),
+            tags={**self._settings.tags, SHARD_TAG: str(fence.shard)},
         )
-        return EventListener(region, event_queue, self._echoes, handler, time.monotonic)
+        handler, echoes = handler_of(fence.shard), self._echoes_of(fence.shard)
+        return EventListener(region, event_queue, echoes, handler, time.monotonic, fence=fence)
+
+    def _echoes_of(self, shard: int) -> Echoes:
+        return self._echoes.setdefault(shard, Echoes(time.time))
+
+    def _writing(self, region: str, operation: str, names: Sequence[str]) -> AbstractContextManager[None]:
+        """Wrap a write of parameters of the current shard."""
+        return self._echoes_of(current_shard()).writing(region, operation, names)
 
     def _new_kinds(self, place: Place) -> tuple[AnyKind, ...]:
         clock = self._clock
-        tag_index = ParameterTagIndex(self._session.client("resourcegroupstaggingapi", place.region), clock)
-        labels = self._labels[place] = ParameterLabels(self._session.client("ssm", place.region), tag_index)
-        return kinds(
+        target = place.target
+        tag_index = ParameterTagIndex(self._client(place, "resourcegroupstaggingapi"), clock)
+        labels = self._labels[place] = ParameterLabels(self._client(place, "ssm"), tag_index)
+        about = context(
             self._session,
             place.region,
             self._settings,
-            self._account,
+            (lambda: target.account) if target else self._account,
             clock,
+            target=self._targets.session(target) if target and self._targets else None,
+            boundary=target.boundary if target else None,
             tag_index=tag_index,
-            writing=partial(self._echoes.writing, place.region),
+            # Events of other accounts are not received, so none is awaited.
+            writing=(lambda _operation, _names: nullcontext()) if target else partial(self._writing, place.region),
             labels=labels,
         )
+        return registry.kinds(about)
 
     @cached_property
     def _account_id(self) -> str:
@@ -316,13 +413,3 @@ class _Places:
 
     def _account(self) -> str:
         return self._given_account or self._account_id
-
-
-def _queue_name(cluster: str) -> str:
-    return fitting(f"{PREFIX}{cluster}-events")
-
-
-def _region_of(url: str) -> str | None:
-    """Return the region in a queue URL, such as https://sqs.eu-west-1.amazonaws.com/123456789012/queue."""
-    host = (urlsplit(url).hostname or "").split(".")
-    return host[1] if host[0] == "sqs" and len(host) > 2 else None

@@ -9,11 +9,13 @@ from pydantic import Field
 from dynconfig.api import crd
 from dynconfig.api.model import Model
 from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.api.target import AWSTargetSpec
 
 Schema = dict[str, Any]
 
 VERSION = crd.definition()["spec"]["versions"][0]
 ROOT: Schema = VERSION["schema"]["openAPIV3Schema"]
+TARGET: Schema = crd.target_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 
 def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
@@ -25,7 +27,12 @@ def fields(schema: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
             yield from fields(schema[part], f"{path}[]")
 
 
-OURS = [(path, schema) for path, schema in fields(ROOT) if path.startswith((".spec", ".status"))]
+OURS = [
+    (f"{kind}{path}", schema)
+    for kind, root in (("", ROOT), ("AWSTarget", TARGET))
+    for path, schema in fields(root)
+    if path.startswith((".spec", ".status"))
+]
 
 
 @pytest.mark.parametrize(("path", "schema"), OURS, ids=[path for path, _ in OURS])
@@ -40,7 +47,7 @@ def test_every_list_map_and_string_has_a_limit(path: str, schema: Schema) -> Non
         assert "maxItems" in schema
     if "additionalProperties" in schema:
         assert "maxProperties" in schema
-    if schema["type"] == "string" and path.startswith(".spec"):
+    if schema["type"] == "string" and ".spec." in path:
         assert "maxLength" in schema or "enum" in schema
 
 
@@ -54,7 +61,8 @@ def walk(node: object, path: str = "") -> Iterator[tuple[str, object]]:
 
 def test_definition_has_no_nulls() -> None:
     # Also in what is written to the file: every way of installing it, but the first `kubectl apply`, refuses a null default.
-    assert [path for path, node in walk(crd.definition()) if node is None] == []
+    for definition in (crd.definition(), crd.target_definition()):
+        assert [path for path, node in walk(definition) if node is None] == []
 
 
 class _Inner(Model):
@@ -74,13 +82,14 @@ def test_default_of_a_nested_model_omits_unset_fields() -> None:
 
 
 def test_schema_is_structural() -> None:
-    keys = {path.rpartition(".")[2] for path, _ in walk(ROOT)}
+    keys = {path.rpartition(".")[2] for root in (ROOT, TARGET) for path, _ in walk(root)}
     assert not keys & {"$ref", "$defs", "anyOf", "oneOf", "const", "title", "propertyNames"}
 
 
 def test_cross_field_rules_are_in_the_crd() -> None:
-    said = {rule["message"] for rule in ROOT["properties"]["spec"]["x-kubernetes-validations"]}
-    assert said == {rule.message for rule in DynamicConfigSpec.rules if rule.cel}
+    for root, model in ((ROOT, DynamicConfigSpec), (TARGET, AWSTargetSpec)):
+        said = {rule["message"] for rule in root["properties"]["spec"]["x-kubernetes-validations"]}
+        assert said == {rule.message for rule in model.rules if rule.cel}
     items = ROOT["properties"]["spec"]["properties"]["parameters"]["items"]
     assert any("exactly one of value and valueFrom" in rule["message"] for rule in items["x-kubernetes-validations"])
 

@@ -1,5 +1,6 @@
 """Clients: every call is rate-limited and counted, has our errors, and shows no secret."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
 from dynconfig.model import errors
+from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig.model.secret import Secret
 from dynconfig_lab.aws import AwsLab, Faults
 from dynconfig_lab.aws.faults import Injected
@@ -48,6 +50,19 @@ def test_every_page_is_counted(session: Session, counted: Counted) -> None:
     assert counted == [("ssm", "GetParametersByPath", "OK")] * 2
 
 
+@pytest.mark.parametrize("write_seconds", [None, 8.0])
+def test_every_session_keeps_to_the_fence_of_its_thread(lab: AwsLab, write_seconds: float | None) -> None:
+    quota = Quota(lambda: 0.0, lambda _: None, is_limited=False)
+    made = Session(quota, lambda *_: None, endpoint=lab.endpoint, pool=2, write_seconds=write_seconds)
+    sqs, lost = made.client("sqs", "eu-west-1"), Fence(0, time.monotonic, 8.0)
+    lost.revoke()
+    with lost.within():
+        with pytest.raises(LeaseLost):
+            sqs.create_queue(QueueName="fenced")
+        with pytest.raises(LeaseLost):
+            sqs.list_queues()
+
+
 def test_failed_page_raises_our_error(lab: AwsLab, session: Session) -> None:
     lab.faults(Faults(errors={"ssm.DescribeParameters": Injected("AccessDeniedException", "not you")}))
     with pytest.raises(errors.AccessDenied, match="not you"):
@@ -75,6 +90,25 @@ def test_unavailable_aws_is_reported(lab: AwsLab, session: Session, counted: Cou
     assert counted[-1][2] != "OK"
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "method"),
+    [
+        ("ssm", "DescribeParameters", "describe_parameters"),
+        ("cloudwatch", "DescribeAlarms", "describe_alarms"),
+        ("lambda", "ListFunctions", "list_functions"),
+        ("iam", "ListRoles", "list_roles"),
+    ],
+)
+def test_response_that_ends_in_the_middle_is_not_an_empty_one(
+    lab: AwsLab, session: Session, service: str, operation: str, method: str
+) -> None:
+    lab.faults(Faults(half_answers={f"{service}.{operation}": None}))
+    with pytest.raises(errors.Unavailable, match="AWS is unavailable"):
+        getattr(session.client(service, "eu-west-1"), method)()
+    lab.faults(Faults())
+    getattr(session.client(service, "eu-west-1"), method)()
+
+
 def test_port_without_a_listener_is_reported(session: Session) -> None:
     unreachable = Session(Quota(lambda: 0.0, lambda _: None), lambda *_: None, endpoint="http://127.0.0.1:9", pool=1)
     with pytest.raises(errors.Unavailable, match="AWS is unavailable"):
@@ -91,6 +125,24 @@ def test_throttling_slows_the_next_calls_of_that_operation(lab: AwsLab, counted:
     assert waits == []
     ssm.get_parameters(Names=["/a"])
     assert waits
+
+
+def test_retries_by_botocore_count_against_the_quota_and_their_throttling_halves_it(lab: AwsLab) -> None:
+    now = [0.0]
+    quota = Quota(lambda: now[0], lambda seconds: now.append(seconds), overrides={"ssm.GetParameters": 10.0})
+    ssm = Session(quota, lambda *_: None, endpoint=lab.endpoint, pool=1).client("ssm", "eu-west-1")
+    now[0] = 60.0
+    ssm.get_parameters(Names=["/a"])
+    now[0] = 120.0
+    assert quota.used() == {("eu-west-1", "ssm.Get"): 0.0}
+    lab.faults(Faults(errors={"ssm.GetParameters": Injected("ThrottlingException", "Rate exceeded", 2)}))
+    ssm.get_parameters(Names=["/a"])
+    lab.faults(Faults())
+    now[0] = 121.0
+    # Three attempts in the last ten seconds, of ten calls a second.
+    assert quota.used() == {("eu-west-1", "ssm.Get"): pytest.approx(0.03)}
+    # The bucket was full, AWS throttled it, and the retries are a debt.
+    assert quota.rate("eu-west-1", "ssm.GetParameters") == pytest.approx(5.1, abs=0.06)
 
 
 def test_one_client_is_shared_for_each_region_and_service(session: Session) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from dynconfig import logs
-from dynconfig.model.errors import Refused
+from dynconfig.model.errors import AccessDenied, Refused
 from dynconfig.settings import Settings
 
 SECRET = "canary-5f1e"
@@ -109,3 +109,10 @@ def _written(script: str) -> str:
     command = [sys.executable, "-X", "dev", "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     return result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(("error", "is_logged"), [(AccessDenied("role"), False), (OSError("file"), True)])
+def test_role_that_cannot_be_assumed_is_not_logged_by_botocore_as_well(error: Exception, is_logged: bool) -> None:
+    failure = (type(error), error, None)
+    record = logging.LogRecord("botocore.credentials", logging.WARNING, "", 0, "Refreshing failed", (), failure)
+    assert logs.is_logged(record) is is_logged

@@ -176,3 +176,62 @@ def test_can_rejects_an_invalid_label(policy: Path) -> None:
     result = dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy), "--label", "team")
     assert result.code == 64
     assert "invalid value 'team', expected KEY=VALUE" in result.err
+
+
+TARGET = """
+apiVersion: dynconfig.dev/v1alpha1
+kind: AWSTarget
+metadata: {name: prod}
+spec:
+  region: eu-west-1
+  account: "123456789012"
+  allow:
+  - namespaces: [default]
+    paths: [/myapp]
+    resources: [parameters]
+"""
+
+
+def test_can_explains_the_rules_of_a_target(tmp_path: Path) -> None:
+    target = tmp_path / "target.yaml"
+    target.write_text(TARGET)
+    result = dynconfig("can", "-f", str(EXAMPLE), "--target", str(target), "-o", "json")
+    found = {item["field"]: (item["allowed"], item["why"]) for item in json.loads(result.out)}
+    assert found["spec.path"] == (True, "/myapp is allowed")
+    assert found["spec.parameters"] == (True, "the rules of AWSTarget prod allow parameters")
+    assert result.code == (0 if all(allowed for allowed, _ in found.values()) else 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TARGET.replace("AWSTarget", "Pod"), "has 0 objects of kind AWSTarget, expected one"),
+        (TARGET.replace("/myapp", "myapp"), "AWSTarget prod: spec.allow.0.paths.0: "),
+        ("a: [", "is not valid YAML"),
+    ],
+)
+def test_can_names_what_is_wrong_in_a_target(tmp_path: Path, text: str, message: str) -> None:
+    target = tmp_path / "target.yaml"
+    target.write_text(text)
+    result = dynconfig("can", "-f", str(EXAMPLE), "--target", str(target))
+    assert (result.code, message in result.err) == (1, True), result.err
+    missing = dynconfig("can", "-f", str(EXAMPLE), "--target", str(tmp_path / "missing.yaml"))
+    assert (missing.code, "cannot be read" in missing.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("plan", "--offline"), ("drift", "--offline"), ("render", "--account", "1" * 12)]
+)
+def test_commands_do_not_compare_an_object_in_a_target_with_the_own_account(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "object.yaml"
+    file.write_text(
+        "apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\nmetadata: {name: app, namespace: shop}\n"
+        "spec: {path: /shop, target: prod}\n"
+    )
+    command, *more = arguments
+    result = dynconfig(command, "-f", str(file), *more, AWS_REGION="eu-west-1")
+    assert result.code == 1
+    assert "spec.target: commands do not assume the role of AWSTarget prod" in result.err
+    assert dynconfig("validate", "-f", str(file)).code == 0

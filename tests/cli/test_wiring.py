@@ -11,6 +11,7 @@ from tests.events.cleanup import remove_queue
 from dynconfig import wiring
 from dynconfig.events.patterns import event_rules
 from dynconfig.events.signals import Signal
+from dynconfig.model.fence import Fence
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
 from dynconfig_lab.processes import wait_until
@@ -55,6 +56,9 @@ def listeners() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("events ")}
 
 
+FENCE = Fence(0, lambda: 0.0, 0.0, float("inf"))
+
+
 class CliHarness:
     """The listeners of an operator with given settings, in an emulated AWS of its own."""
 
@@ -67,10 +71,13 @@ class CliHarness:
     def listen(self, *regions: str, **settings: object) -> None:
         """Start listeners for these regions, wait for their first report, then stop them."""
         made = Settings(region=HOME, is_emulated=True, **settings)
-        _engine, event_listeners = wiring.engine_with_listeners(made, self._count, self.cluster, self.recorded)
+        parts = wiring.operator_parts(
+            made, self._count, wiring.quota(made), self.cluster, lambda _shard: self.recorded, write_seconds=8.0
+        )
+        event_listeners = parts.listeners
         before = listeners()
         for region in regions:
-            event_listeners.start(region)
+            event_listeners.start(region, FENCE)
         self.engaged = listeners() - before
         assert wait_until(lambda: len(self.recorded.up) == len(self.engaged), PATIENCE)
         event_listeners.close()

@@ -108,7 +108,7 @@ def test_alarms_and_dashboard_are_created_and_deleted_with_their_object(world: W
     alarms = {"custom": [QUEUE, {"name": "Errors", "threshold": 1}], "notify": [TOPIC]}
     world.declare("watched", world.spec(function={"name": f"{world.namespace}-f"}, alarms=alarms, dashboard=True))
     world.wait_ready("watched", 60)
-    prefix = f"dynconfig-{world.namespace}-f"
+    prefix = f"dynconfig-_{world.namespace}-f"
     found = cloudwatch.describe_alarms(AlarmNamePrefix=f"{prefix}/", AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     assert {alarm["AlarmName"]: alarm["Threshold"] for alarm in found["MetricAlarms"]} == {
         f"{prefix}/Backlog": 100,

@@ -2,14 +2,19 @@
 
 import signal
 import time
+from contextlib import closing
 
 import pytest
 from tests.e2e.readers import PASSWORD, Reader, inventory
 from tests.e2e.world import World
+from tests.lab.aws.clients import connect
+
+from dynconfig_lab.aws import Faults
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 ROLLOUT = {"rollbackOnAlarm": True, "bakeTime": "5s"}
+PEOPLE = {"aws_access_key_id": "people", "aws_secret_access_key": "people"}
 LONG = {"rollbackOnAlarm": True, "bakeTime": "10m"}
 ALARMS = {
     "defaults": False,
@@ -135,6 +140,31 @@ def test_rollback_after_recreation_deletes_nothing(world: World) -> None:
     assert "no stable revision" in world.wait_reason(reader.name, "AlarmFiring")
     assert world.names() == ["api/timeout", "database/host", "database/password"]
     assert world.value("api/timeout") == "999"
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["AWS unavailable", "operator stopped"])
+def test_alarm_that_fires_and_recovers_during_an_outage_rolls_back(world: World, *, is_running: bool) -> None:
+    reader = declared(world)
+    alarm = alarm_of(world, reader)
+    sound(world, alarm, "OK")
+    reader.set_timeout("999")
+    world.wait_reason(reader.name, "Baking", "True")
+    operator = world.stack.operator.children["operator"]
+    if is_running:
+        world.stack.lab.faults(Faults(down=True, access_keys=("lab",)))
+    else:
+        world.stack.operator.signal("operator", signal.SIGTERM)
+        world.wait("the operator has stopped", lambda: operator.exit_code is not None)
+    with closing(connect(world.stack.environment["AWS_ENDPOINT_URL"], "cloudwatch", PEOPLE)) as cloudwatch:
+        for state in ("ALARM", "OK"):
+            cloudwatch.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="a test")
+    world.stack.lab.faults(Faults())
+    if not is_running:
+        world.stack.operator.restart("operator")
+    assert alarm in world.wait_reason(reader.name, "RolledBack")
+    assert world.value("api/timeout") == "30"
+    assert [reason for reason, _message in world.events(reader.name)].count("Stable") == 1
+    assert [item["outcome"] for item in world.status(reader.name)["history"]][:2] == ["Stable", "RolledBack"]
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["same operator", "restarted operator"])

@@ -115,7 +115,7 @@ class World:
         """Wait until events are received: drift of a marker object is corrected without a request."""
         self.declare(name, self.spec({"name": name, "value": "1"}))
         self.wait_ready(name)
-        self.wait("events come", self._is_listening)
+        self.wait("events come", self.is_listening)
         self.put_by_hand(name, "2")
         self.wait("the marker is put back", lambda: self.value(name) == "1")
 
@@ -172,7 +172,7 @@ class World:
             headers = {"Content-Type": "application/merge-patch+json"}
             self.http.patch(f"{url}/{name}", json=content, headers=headers).raise_for_status()
 
-    def _is_listening(self) -> bool:
+    def is_listening(self) -> bool:
         """Whether the rule targets the queue: the operator creates both for its first object."""
         name = self.listening_rule()
         return bool(name and self.stack.aws("events").list_targets_by_rule(Rule=name)["Targets"])

@@ -1,9 +1,12 @@
 """Changes that follow from a write are applied in the same run."""
 
+from collections.abc import Iterable
+
 import pytest
-from tests.engine.fake_kind import declared, deletion
+from tests.engine.fake_kind import FakeKind, Thing, declared, deletion
 from tests.engine.parts import RED, VALUES, Cord, Cords, DerivedKinds, coloured, lit, status_of, the_lamp
 
+from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotPossible, Throttled
 
 
@@ -27,6 +30,20 @@ def test_changed_value_is_served_by_one_write_in_the_same_run(colour: str) -> No
     assert len(derived.lamps.writes) == 1
     assert the_lamp(derived).served != before
     assert derived.engine().run(declared({**VALUES, "a": "9"}, **coloured(colour), generation=2)).plan.is_empty
+
+
+def test_desired_resources_are_computed_as_often_for_many_writes_as_for_one() -> None:
+    class Counting(FakeKind):
+        computed = 0
+
+        def desired(self, declaration: Declaration) -> Iterable[Thing]:
+            self.computed += 1
+            return super().desired(declaration)
+
+    one, many = Counting(), Counting()
+    assert one.engine().run(declared({"a": "1"})).is_complete
+    assert many.engine().run(declared({f"n{number}": "1" for number in range(50)})).is_complete
+    assert many.computed == one.computed
 
 
 def test_failed_run_has_no_follow_up_until_the_next_run() -> None:

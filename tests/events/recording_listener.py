@@ -4,9 +4,11 @@ import threading
 from collections.abc import Callable, Sequence
 
 from dynconfig.events.signals import Signal
+from dynconfig.model.fence import Fence
 
 REGION = "eu-west-1"
 PATIENCE = 20.0
+FENCE = Fence(0, lambda: 0.0, 0.0, float("inf"))
 
 
 class RecordingListener:

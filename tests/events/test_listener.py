@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from tests.events.listener_harness import ListenerHarness
-from tests.events.recording_listener import PATIENCE, REGION, RecordingListener
+from tests.events.recording_listener import FENCE, PATIENCE, REGION, RecordingListener
 
 from dynconfig.events import listener as event_listener
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.listener import ECHO_SECONDS, EventListener, EventListeners
 from dynconfig.events.queue import MessageBatch
 from dynconfig.events.signals import Signal
+from dynconfig.model.fence import Fence
 from dynconfig.model.writes import PUT
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
@@ -155,6 +156,15 @@ def test_events_after_stop_stay_in_the_queue(harness: ListenerHarness) -> None:
     assert harness.aws("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
 
 
+def test_listener_of_a_shard_that_was_given_away_is_not_exported_any_more(harness: ListenerHarness) -> None:
+    listeners = EventListeners(lambda _region, _fence: harness.listener)
+    listeners.start(REGION, FENCE)
+    harness.recorded.wait(lambda recorded: recorded.up == [True])
+    listeners.stop(FENCE.shard)
+    assert harness.listener.join(PATIENCE)
+    assert harness.recorded.up == [True, None]
+
+
 def test_unknown_error_is_reported_and_retried(harness: ListenerHarness) -> None:
     harness.lab.faults(Faults(errors={"sqs.GetQueueUrl": Injected("InTheTableOfNobody", "new")}))
     harness.listener.start()
@@ -180,13 +190,13 @@ def test_bug_is_reported() -> None:
 def test_region_is_started_once_and_a_region_without_queue_never(harness: ListenerHarness) -> None:
     requested: list[str] = []
 
-    def listener(region: str) -> EventListener | None:
+    def listener(region: str, _fence: Fence) -> EventListener | None:
         requested.append(region)
         return harness.listener if region == REGION else None
 
     listeners = EventListeners(listener)
     for region in (REGION, "us-east-1", REGION, "us-east-1"):
-        listeners.start(region)
+        listeners.start(region, FENCE)
     assert requested == [REGION, "us-east-1"]
     harness.recorded.wait(lambda recorded: recorded.up == [True])
     listeners.close()

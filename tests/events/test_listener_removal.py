@@ -1,15 +1,19 @@
 """Queue and rules are removed after the last object of a region, and not before."""
 
+import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from tests.events.listener_harness import ListenerHarness
-from tests.events.recording_listener import PATIENCE, REGION
+from tests.events.recording_listener import FENCE, PATIENCE, REGION
 
 from dynconfig.events.listener import REMOVAL_DELAY_SECONDS, EventListeners
 from dynconfig.events.patterns import event_rules
 from dynconfig.events.queue import delete_queue_and_rules
+from dynconfig.model.errors import AccessDenied, Retryable
+from dynconfig.model.fence import LeaseLost
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 
@@ -25,8 +29,8 @@ def existing(harness: ListenerHarness) -> list[str]:
 
 def started(harness: ListenerHarness, *, removes: bool = True) -> EventListeners:
     """Return listeners after their only region has been started."""
-    found = EventListeners(lambda _region: harness.listener, removes=removes)
-    found.start(REGION)
+    found = EventListeners(lambda _region, _fence: harness.listener, removes=removes)
+    found.start(REGION, FENCE)
     harness.recorded.wait(lambda recorded: recorded.up[-1:] == [True])
     return found
 
@@ -34,7 +38,7 @@ def started(harness: ListenerHarness, *, removes: bool = True) -> EventListeners
 def test_queue_and_rules_are_removed_a_minute_after_the_last_object(harness: ListenerHarness) -> None:
     found = started(harness)
     assert len(existing(harness)) == 4
-    found.release(REGION)
+    found.release(REGION, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     assert harness.listener.join(PATIENCE)
     assert existing(harness) == []
@@ -44,8 +48,8 @@ def test_queue_and_rules_are_removed_a_minute_after_the_last_object(harness: Lis
 
 def test_new_object_within_the_minute_keeps_queue_and_rules(harness: ListenerHarness) -> None:
     found = started(harness)
-    found.release(REGION)
-    found.start(REGION)
+    found.release(REGION, FENCE)
+    found.start(REGION, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     name = harness.put("a")
     harness.recorded.wait(lambda recorded: recorded.names == [name])
@@ -54,17 +58,17 @@ def test_new_object_within_the_minute_keeps_queue_and_rules(harness: ListenerHar
 
 def test_removed_region_can_be_started_again(harness: ListenerHarness) -> None:
     found = started(harness)
-    found.release(REGION)
+    found.release(REGION, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     assert harness.listener.join(PATIENCE)
     harness.listener = harness.new_listener()
-    found.start(REGION)
+    found.start(REGION, FENCE)
     harness.recorded.wait(lambda recorded: recorded.up == [True, None, True])
 
 
 def test_operator_that_shares_its_queues_does_not_remove_them(harness: ListenerHarness) -> None:
     found = started(harness, removes=False)
-    found.release(REGION)
+    found.release(REGION, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     name = harness.put("a")
     harness.recorded.wait(lambda recorded: recorded.names == [name])
@@ -76,7 +80,7 @@ def test_denied_removal_is_logged_and_ends_the_listener(
 ) -> None:
     found = started(harness)
     harness.lab.faults(Faults(errors={"events.RemoveTargets": Injected("AccessDeniedException", "not you")}))
-    found.release(REGION)
+    found.release(REGION, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     assert harness.listener.join(PATIENCE)
     assert any("Cannot remove the event queue and rules" in record.message for record in caplog.records)
@@ -92,12 +96,71 @@ def test_sweep_removes_queues_of_an_earlier_operator_in_unused_regions(
     sqs: Any = harness.session.client("sqs", REGION)
     events: Any = harness.session.client("events", REGION)
 
-    def remove(_region: str) -> list[str]:
+    def remove(_shard: int, _region: str) -> list[str]:
         return list(delete_queue_and_rules(sqs, events, harness.cluster, harness.queue, event_rules(harness.cluster)))
 
     with caplog.at_level(logging.INFO):
-        EventListeners(lambda _region: None, removes=False).sweep([REGION], remove)
+        assert swept(EventListeners(lambda _region, _fence: None, removes=False), remove) == []
         assert len(existing(harness)) == 4
-        EventListeners(lambda _region: None, removes=True).sweep([REGION], remove)
+        assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove) == [0]
     assert existing(harness) == []
-    assert any(f"No object uses region {REGION}; removed:" in record.message for record in caplog.records)
+    assert any(f"No object of shard 0 uses events of region {REGION}" in record.message for record in caplog.records)
+
+
+def swept(
+    listeners: EventListeners,
+    remove: Callable[[int, str], Sequence[str]],
+    shards: Sequence[int] = (0,),
+    pauses: int = 0,
+) -> list[int]:
+    """The shards that are searched completely, in this order, with at most so many pauses."""
+    taken, found = list[float](), list[int]()
+
+    async def sleep(seconds: float) -> None:
+        assert len(taken) < pauses
+        taken.append(seconds)
+
+    async def act() -> None:
+        async for shard in listeners.sweep(shards, [REGION, "us-east-1"], remove, sleep):
+            found.append(shard)
+
+    asyncio.run(act())
+    assert taken == sorted(taken)
+    return found
+
+
+def test_sweep_searches_again_where_aws_was_unavailable() -> None:
+    """Otherwise the queue of a shard that exists no longer would stay for ever."""
+    searched, down = list[tuple[int, str]](), {(2, "us-east-1"): 2, (1, REGION): 1}
+
+    def remove(shard: int, region: str) -> list[str]:
+        searched.append((shard, region))
+        if down.get((shard, region), 0) > 0:
+            down[shard, region] -= 1
+            raise Retryable("AWS is unavailable")
+        return []
+
+    assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove, (0, 1, 2), 2) == [0, 1, 2]
+    once = [(shard, region) for shard in range(3) for region in (REGION, "us-east-1")]
+    assert searched == [*once, (1, REGION), (2, "us-east-1"), (2, "us-east-1")]
+
+
+def test_sweep_does_not_search_disabled_regions_again() -> None:
+    def remove(_shard: int, _region: str) -> list[str]:
+        raise AccessDenied("the region is disabled")
+
+    assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove) == [0]
+
+
+def test_sweep_searches_again_where_the_lease_had_ended() -> None:
+    """It may only have been renewed late; the sweep is cancelled when the shard is given up."""
+    searched = list[str]()
+
+    def remove(_shard: int, region: str) -> list[str]:
+        searched.append(region)
+        if len(searched) == 2:
+            raise LeaseLost("it has ended")
+        return []
+
+    assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove, pauses=1) == [0]
+    assert searched == [REGION, "us-east-1", "us-east-1"]

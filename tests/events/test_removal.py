@@ -1,6 +1,7 @@
 """Uninstalling removes the operator's queue and rules, and no resources of other owners."""
 
 import json
+import time
 from typing import Any
 
 import boto3
@@ -8,8 +9,9 @@ import pytest
 
 from dynconfig import wiring
 from dynconfig.api.names import CLUSTER_TAG
-from dynconfig.events.patterns import event_rules
+from dynconfig.events.patterns import event_rules, of_shard
 from dynconfig.events.queue import EventQueue
+from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
 
@@ -30,11 +32,17 @@ def aws(service: str, endpoint: str) -> Any:
     return boto3.client(service, region_name=REGION, endpoint_url=endpoint)  # type: ignore[call-overload]
 
 
-def opened(cluster: str) -> None:
-    """The queue and rules of an operator."""
+def opened(cluster: str, shard: int = 0) -> None:
+    """The queue and rules of a shard of an operator."""
     session = wiring.session(SETTINGS)
     clients: list[Any] = [session.client(service, REGION) for service in ("sqs", "events")]
-    EventQueue(*clients, cluster=cluster, queue=f"dynconfig-{cluster}-events", rules=event_rules(cluster)).ensure()
+    queue = of_shard(f"{cluster}-events", shard)
+    EventQueue(*clients, cluster=cluster, queue=queue, rules=event_rules(cluster, shard=shard)).ensure()
+
+
+def lease() -> Fence:
+    """A fence for the next minute."""
+    return Fence(0, time.monotonic, 8.0, time.monotonic() + 60.0)
 
 
 def names(endpoint: str) -> list[str]:
@@ -52,6 +60,31 @@ def test_queue_and_rules_are_removed_and_those_of_another_cluster_are_kept(endpo
     assert len(removed) == 4
     assert names(endpoint) == others
     assert list(wiring.remove_events(SETTINGS, "leaving", REGION)) == []
+
+
+def test_queues_of_all_shards_are_removed_whatever_the_settings_of_the_command(endpoint: str) -> None:
+    for shard in (0, 3):
+        opened("leaving", shard)
+    assert len(list(wiring.remove_events(SETTINGS, "leaving", REGION))) == 8
+    opened("leaving", 2)
+    with lease().within():
+        assert len(list(wiring.remove_unused_events(SETTINGS, "leaving", 2, REGION, write_seconds=8.0))) == 4
+    assert names(endpoint) == []
+
+
+def test_replica_that_has_lost_its_lease_removes_nothing_more(endpoint: str) -> None:
+    """The next holder may receive events from this queue by then."""
+    opened("leaving")
+    before, fence = names(endpoint), lease()
+    with fence.within():
+        removal = wiring.remove_unused_events(SETTINGS, "leaving", 0, REGION, write_seconds=8.0)
+        first = next(removal)
+        fence.revoke()
+        with pytest.raises(LeaseLost):
+            list(removal)
+        with pytest.raises(LeaseLost):
+            list(wiring.remove_unused_events(SETTINGS, "leaving", 0, REGION, write_seconds=8.0))
+    assert len(names(endpoint)) == len(before) - 1, first
 
 
 def test_untagged_queue_of_that_name_is_kept(endpoint: str) -> None:

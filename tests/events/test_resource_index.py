@@ -7,11 +7,12 @@ import pytest
 from dynconfig.api.names import FINALIZER, UNSEEN
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import EVERYWHERE, Signal
-from dynconfig.model.declaration import Successor
+from dynconfig.model.declaration import Place, Successor
 from dynconfig.model.key import Key
 from dynconfig.model.resource import Owner
+from dynconfig.model.target import Target
 from dynconfig.model.writes import PUT
-from dynconfig.validation.tenancy import Tenant
+from dynconfig.validation.tenancy import NOWHERE, Tenant
 
 HOME = "eu-west-1"
 SHOP, CART = Key("shop", "shop"), Key("shop", "cart")
@@ -187,3 +188,60 @@ def test_only_objects_with_finalizer_get_a_parameter(
 ) -> None:
     index.update(CART, {**adopter("/shop", "a", **metadata), "status": status})
     assert index.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART), **expected)
+
+
+# --- objects in targets
+
+
+class Targets:
+    """Two targets; the namespace may use /shop in one of them only."""
+
+    default = ""
+
+    def tenant_in(self, namespace: str, target: str) -> Tenant:
+        return Tenant(namespace, is_trusted=False, paths=("/shop",) if target == "prod" else NOWHERE, target=target)
+
+
+def in_place(target: str, path: str = "/shop", **more: Any) -> dict[str, Any]:
+    found = document(path, "a")
+    return {**found, "spec": {**found["spec"], "target": target, "adoptionPolicy": "IfUnowned", **more}}
+
+
+def test_events_of_the_own_account_do_not_concern_objects_in_targets(index: ResourceIndex) -> None:
+    assert index.update(CART, in_place("prod")) is None
+    assert index.of(written("/shop/a")) == {SHOP: ("/shop/a",)}
+
+
+def test_objects_of_a_target_are_found_until_they_are_forgotten(index: ResourceIndex) -> None:
+    index.update(SHOP, in_place("prod"))
+    index.update(CART, in_place("prod"))
+    assert index.using("prod") == (CART, SHOP)
+    index.forget(CART)
+    index.forget(SHOP)
+    assert index.using("prod") == ()
+
+
+def test_default_target_is_that_of_objects_without_one() -> None:
+    targets = Targets()
+    targets.default = "prod"
+    index = ResourceIndex(HOME, targets=targets)
+    assert index.update(SHOP, document("/shop", "a")) is None
+    reported = {"parameters": [{"name": "/cart/a", "version": 1}]}
+    assert index.update(CART, {**document("/cart", "a"), "status": reported}) == HOME
+    assert index.using("prod") == (SHOP,)
+
+
+def test_parameter_is_handed_over_only_within_a_place() -> None:
+    index = ResourceIndex(HOME, lambda namespace: Tenant(namespace, paths=NOWHERE), Targets())
+    index.update(CART, in_place("prod"))
+    giver = owner(SHOP)
+    assert index.successor(giver, HOME, "/shop/a") is None
+    assert index.successor(giver, Place(HOME, target("test")).key, "/shop/a") is None
+    found = index.successor(giver, Place(HOME, target("prod")).key, "/shop/a")
+    # The rules of the target decide, not those of the own account.
+    assert found is not None
+    assert (found.owner, found.may_own) == (Owner("home", "shop", "cart", ""), True)
+
+
+def target(name: str) -> Target:
+    return Target(name, HOME, "210987654321")

@@ -33,6 +33,8 @@ def test_default_values_equal_the_kustomize_installation(render: Render, kustomi
 def test_chart_shares_the_crd_and_the_rbac_rules() -> None:
     crd = ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml"
     assert (CHART / "files" / "crd.yaml").read_text() == crd.read_text(), "run `make chart`"
+    targets = crd.parent / "awstargets.dynconfig.dev.yaml"
+    assert (CHART / "files" / "targets.yaml").read_text() == targets.read_text(), "run `make chart`"
     for name in ("protection.yaml", "limits.yaml", "secrets.yaml"):
         assert (CHART / "files" / name).read_text() == (crd.parent / name).read_text(), "run `make chart`"
     for name in ("rbac.yaml", "operator-writes.yaml", "networkpolicy.yaml"):
@@ -46,6 +48,9 @@ def test_version_is_that_of_the_project() -> None:
     assert chart["appVersion"] == chart["version"]
 
 
+QUEUES = [f"https://sqs.us-west-2.amazonaws.com/123456789012/ours-{shard}" for shard in range(2)]
+
+
 def test_every_value_is_parsed_by_the_operator_as_written(render: Render) -> None:
     values = {
         "region": "us-west-2",
@@ -56,13 +61,15 @@ def test_every_value_is_parsed_by_the_operator_as_written(render: Render) -> Non
         "quota": {"ssm.Put": 10, "ssm.Get": 0.5},
         "ignoredTags": ["aws:", "cost-"],
         "tags": {"CostCenter": "4711", "team": "shop floor"},
+        "defaultTarget": "prod-eu",
         "boundary": "arn:aws:iam::123456789012:policy/boundary",
-        "events": {"enabled": False, "queueUrls": ["https://sqs.us-west-2.amazonaws.com/123456789012/ours"]},
+        "events": {"enabled": False, "queueUrls": QUEUES},
+        "shards": 2,
         "clusterId": "blue",
         "workers": 8,
         "turnSeconds": 30,
         "log": {"level": "debug", "format": "text"},
-        "metrics": {"port": 9191},
+        "metrics": {"port": 9191, "objects": 0},
         "health": {"port": 8181},
     }
     found = Settings.from_environment(_environment(_deployment(render(values))))
@@ -75,20 +82,24 @@ def test_every_value_is_parsed_by_the_operator_as_written(render: Render) -> Non
         quota={"ssm.Put": 10, "ssm.Get": 0.5},
         ignored_tags=("aws:", "cost-"),
         tags={"CostCenter": "4711", "team": "shop floor"},
+        default_target="prod-eu",
         boundary="arn:aws:iam::123456789012:policy/boundary",
         events_enabled=False,
-        queue_urls=("https://sqs.us-west-2.amazonaws.com/123456789012/ours",),
+        queue_urls=tuple(QUEUES),
+        shards=2,
         cluster_id="blue",
         workers=8,
         turn_seconds=30,
         log_level="DEBUG",
         log_format="text",
         metrics_port=9191,
+        object_metrics=0,
         health_port=8181,
     )
     # In a cluster the log format has another default.
     unset = {name for name in Settings.model_fields if getattr(found, name) == getattr(Settings(), name)}
-    assert unset == {"is_emulated", "log_format", "policy_file"}
+    unset -= {"lease_namespace", "lease_seconds", "lease_renew_seconds", "lease_retry_seconds"}
+    assert unset == {"is_emulated", "log_format", "pod_name", "policy_file"}
 
 
 def test_policy_of_a_shared_cluster_is_parsed_as_written(render: Render, tmp_path: Path) -> None:
@@ -260,7 +271,7 @@ def _pod(deployment: Document) -> Document:
 
 
 def _environment(deployment: Document) -> dict[str, str]:
-    return {item["name"]: item["value"] for item in _pod(deployment)["containers"][0]["env"]}
+    return {item["name"]: item["value"] for item in _pod(deployment)["containers"][0]["env"] if "value" in item}
 
 
 def _bindings(documents: list[Document], role: str) -> list[Document]:

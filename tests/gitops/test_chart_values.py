@@ -15,7 +15,9 @@ pytestmark = pytest.mark.tools
     "values",
     [
         {"replica": 1},
-        {"replicas": 2},
+        {"replicas": 65},
+        {"shards": 0},
+        {"shards": 2, "events": {"queueUrls": ["https://sqs.eu-west-1.amazonaws.com/123456789012/one"]}},
         {"region": "europe"},
         {"quota": {"ssm.Put": 0}},
         {"allowedPaths": {"shop": "/shop"}},

@@ -1,6 +1,7 @@
 """The sample pipeline on AWS: a valid CloudFormation template, and minimal permissions for each role."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -57,21 +58,43 @@ def test_pipeline_stages_lead_from_plan_to_production() -> None:
     assert all(stage["Actions"][0]["ActionTypeId"]["Category"] == "Approval" for stage in stages[2:])
 
 
-def test_planning_roles_may_read_what_the_operator_reads_and_write_nothing() -> None:
+READ = re.compile(r"(\w+):(Get|Describe|List|Decrypt|GET$)")
+# Their permissions are limited to paths, names and keys, or there is one for all kinds.
+WRITTEN_BY_HAND = {"ssm", "kms", "lambda", "tag"}
+
+
+def reads() -> list[str]:
+    """The actions by which a plan reads what the operator reads."""
     allowed = Allowed(paths=["/shop"], account="1", region="eu-west-1", keys=["k"])
     # A plan does not use the operator's queue.
     planned = [item for item in operator_policy(allowed)["Statement"] if item["Sid"] not in ("Queue", "EventRules")]
-    asked = [action for item in planned for action in item["Action"]]
-    reads = [action for action in asked if re.match(r"\w+:(Get|Describe|List|Decrypt)", action)]
+    found = [action for item in planned for action in item["Action"] if READ.match(action)]
     # SSM reads images with the permissions of the writer.
-    reads.remove("ec2:DescribeImages")
-    assert reads
+    found.remove("ec2:DescribeImages")
+    return found
+
+
+def test_reads_of_the_kinds_are_in_the_template() -> None:
+    found = {match.groups() for action in reads() if (match := READ.match(action)) and match[1] not in WRITTEN_BY_HAND}
+    actions = sorted(f"{service}:{verb}{'' if verb == 'GET' else '*'}" for service, verb in found)
+    listed = "".join(f'              - "{action}"\n' for action in actions)
+    begin, end = "written by make generate.\n            Action:\n", '            Resource: "*"\n'
+    before, after = PIPELINE.read_text().split(begin)
+    written = f"{before}{begin}{listed}{end}{after.partition(end)[2]}"
+    if os.environ.get("GOLDEN") == "write":
+        PIPELINE.write_text(written)
+    assert PIPELINE.read_text() == written, "run `make golden`, and review the diff"
+
+
+def test_planning_roles_may_read_what_the_operator_reads_and_write_nothing() -> None:
+    asked = reads()
+    assert asked
     of_builds = {
         action for name in ("Building", "Carrying") for item in _document(name) for action in _listed(item["Action"])
     }
     for role in ("PlanRole", "PullRequestRole"):
         given = granted(role)
-        assert [action for action in reads if not any(fnmatch(action, pattern) for pattern in given)] == []
+        assert [action for action in asked if not any(fnmatch(action, pattern) for pattern in given)] == []
         own = given - of_builds
         assert all(re.fullmatch(r"[a-z]+:(Get|Describe|List|Decrypt|GET)[A-Za-z]*\*?", action) for action in own)
 

@@ -58,7 +58,7 @@ class Repository:
             **os.environ,
             "PATH": os.pathsep.join((str(self.folder / "bin"), os.environ["PATH"])),
             "STATES": str(self.folder / "states"),
-            "PATIENCE": str(patience),
+            "TIMEOUT_SECONDS": str(patience),
             "PAUSE": "0",
             "CALLED": str(self.folder / "called"),
             **about,
@@ -120,7 +120,7 @@ def test_later_commit_during_the_bake_is_not_promoted(repository: Repository, co
     meanwhile = f"echo Synced/Healthy/{later} > '{states}'"
     result = repository.promote(f"Synced/Healthy/{commit}", MEANWHILE=meanwhile)
     assert result.returncode == 1
-    assert f"has gone on to {later}" in result.stderr
+    assert f"is already at {later}" in result.stderr
     assert repository.staging == ""
 
 
@@ -147,7 +147,7 @@ def test_health_of_a_later_commit_with_environment_changes_proves_nothing(reposi
     later = repository.commit_elsewhere("environments/dev/values.yaml", "1")
     result = repository.promote(f"Synced/Progressing/{commit}", f"Synced/Healthy/{later}")
     assert result.returncode == 1
-    assert f"has gone on to {later}" in result.stderr
+    assert f"is already at {later}" in result.stderr
     assert repository.staging == ""
 
 

@@ -12,9 +12,10 @@ from dynconfig import wiring
 from dynconfig.api import names
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Count, Session
-from dynconfig.aws.tag_index import ParameterTagIndex
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds import registry
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds.parameter.parameters import Parameters
 from dynconfig.model.declaration import Declaration, Source
 from dynconfig.model.errors import DynConfigError, Retryable
@@ -26,7 +27,7 @@ from dynconfig.status import report
 from dynconfig.validation.declare import declare, declare_deletion
 from dynconfig.validation.tenancy import Tenant
 from dynconfig_lab.aws import AwsLab
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.accounts import ACCOUNT
 
 REGION = "eu-west-1"
 SETTLED_WITHIN = 30.0
@@ -105,8 +106,11 @@ class AwsHarness:
 
     def parameters(self) -> Parameters:
         """The parameter kind with an empty cache, as after a restart."""
-        tagged = ParameterTagIndex(self.session.client("resourcegroupstaggingapi", REGION), self.clock)
-        return Parameters(self.session.client("ssm", REGION), tagged, self.clock)
+        return Parameters(self.context())
+
+    def context(self, settings: Settings | None = None, **about: Any) -> Context:
+        """What kinds are built from, with empty indexes."""
+        return wiring.context(self.session, REGION, settings or Settings(), lambda: ACCOUNT, self.clock, **about)
 
     @property
     def name(self) -> str:
@@ -115,8 +119,7 @@ class AwsHarness:
 
     def kinds(self, *values: type[Resource], settings: Settings | None = None) -> tuple[AnyKind, ...]:
         """The wired kinds of these value types (default all), in order, with empty caches as after a restart."""
-        wired = wiring.kinds(self.session, REGION, settings or Settings(), lambda: ACCOUNT, self.clock)
-        return tuple(kind for kind in wired if not values or kind.value in values)
+        return tuple(kind for kind in registry.kinds(self.context(settings)) if not values or kind.value in values)
 
     def declare(self, spec: Mapping[str, Any], **about: Any) -> Declaration:
         """A declaration of this test's owner, as of an object that has its finalizer."""

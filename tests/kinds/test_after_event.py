@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.kinds.aws_harness import REGION, AwsHarness
+from tests.kinds.aws_harness import AwsHarness
 
-from dynconfig.aws.tag_index import ParameterTagIndex
 from dynconfig.kinds.parameter.parameters import Parameters
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotOwned, Refused
@@ -138,9 +137,7 @@ class Listener:
 
 def test_every_write_is_announced_while_in_progress(harness: AwsHarness) -> None:
     listener, name = Listener(), f"{harness.path}/p/0"
-    tagged = ParameterTagIndex(harness.session.client("resourcegroupstaggingapi", REGION), harness.clock)
-    ssm = harness.session.client("ssm", REGION)
-    kind = Parameters(ssm, tagged, harness.clock, writing=listener.writing)
+    kind = Parameters(harness.context(writing=listener.writing))
     harness.apply(harness.declare(many(1)), kind)
     changed = {"parameters": [{"name": "p/0", "value": "new"}]}
     harness.lab.faults(Faults(errors={"ssm.PutParameter": Injected("ValidationException", "no")}))

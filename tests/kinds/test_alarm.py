@@ -87,7 +87,7 @@ def test_default_alarms_use_metrics_that_the_function_emits(harness: AwsHarness,
 
 def test_alarm_names_have_the_prefix_of_iam_policy_and_event_rule(harness: AwsHarness) -> None:
     named = desired(harness, harness.declare({"function": {"name": "own"}, "alarms": {}}))
-    assert named["Errors"].name == "dynconfig-own/Errors"
+    assert named["Errors"].name == "dynconfig-_own/Errors"
     assert desired(harness, harness.declare(DEFAULTS))["Errors"].name == f"{harness.name}/Errors"
 
 

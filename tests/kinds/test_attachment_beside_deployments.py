@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 from tests.kinds import functions
 from tests.kinds.aws_harness import AwsHarness
-from tests.kinds.cases.attachment import ATTACHMENT, prepare, spec, state
+from tests.kinds.cases.attachment import ATTACHMENT, our_policies, prepare, repolicy, spec, state
 from tests.kinds.test_attachment import EXTENSION, detach, settle
 from tests.kinds.wire import requests
 
 from dynconfig.api import names
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kube.resync import POLLED
+from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotOwned, Refused, Settling
+from dynconfig.model.plan import AnyKind
 from dynconfig_lab.aws.functions_store import NEWEST_EXTENSION
 
 pytestmark = pytest.mark.lab
@@ -110,7 +112,7 @@ def test_extension_added_by_a_later_deployment_survives_detach(harness: AwsHarne
     ours = functions.variables(harness, "attached")
     deployed(harness, [CDK_LAYER], ours)
     settle(harness, spec())
-    assert names.ATTACHED_LAYER_TAG not in tags(harness)
+    assert tags(harness)[names.ATTACHED_LAYER_TAG] == ""
     detach(harness)
     assert state(harness)["layers"] == [CDK_LAYER]
 
@@ -191,15 +193,34 @@ def test_drift_names_the_layer_version_that_the_correction_installs(harness: Aws
     assert state(harness)["layers"] == [fields["layer"]]
 
 
-def test_poll_takes_one_call_and_detects_a_removed_attachment(harness: AwsHarness) -> None:
+def test_poll_takes_two_calls_and_restores_what_a_deployment_removed(harness: AwsHarness) -> None:
     kinds = ATTACHMENT.kinds(harness)
-    status = harness.status(harness.settle(harness.declare(spec()), kinds))
-    status |= {"appliedGeneration": 1, "observedGeneration": 1}
-    poll = replace(harness.declare(spec(), status=status), changed=POLLED)
-    assert poll.is_partial
+    poll = polled(harness, kinds)
     made = harness.calls(lambda: Engine(lambda _place: kinds).run(poll))
-    assert made == {"lambda.GetFunction": 1}
+    assert made == {"lambda.GetFunction": 1, "iam.GetRolePolicy": 1}
     deployed(harness, [], {"STAGE": "prod"})
     outcome = harness.settle(poll, kinds)
     assert outcome.is_complete
     assert state(harness)["layers"] == [f"{EXTENSION}:{NEWEST_EXTENSION}"]
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced"])
+def test_poll_restores_the_read_policy(harness: AwsHarness, change: str) -> None:
+    kinds = ATTACHMENT.kinds(harness)
+    poll, before = polled(harness, kinds), our_policies(harness)
+    if change == "removed":
+        harness.aws("iam").delete_role_policy(RoleName=functions.ROLE, PolicyName=next(iter(before)))
+    else:
+        repolicy(harness)
+    outcome = Engine(lambda _place: kinds).run(poll)
+    assert outcome.drift
+    assert our_policies(harness) == before
+
+
+def polled(harness: AwsHarness, kinds: tuple[AnyKind, ...]) -> Declaration:
+    """Attach, and return the declaration of the check that follows every minute."""
+    status = harness.status(harness.settle(harness.declare(spec()), kinds))
+    status |= {"appliedGeneration": 1, "observedGeneration": 1}
+    poll = replace(harness.declare(spec(), status=status), changed=POLLED)
+    assert poll.is_partial
+    return poll

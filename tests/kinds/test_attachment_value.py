@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from dynconfig.api.names import ATTACHED_LAYER_TAG, ATTACHED_ROLE_TAG, ATTACHED_TAG
+from dynconfig.api.names import ATTACHED_ROLE_TAG, ATTACHED_TAG
 from dynconfig.kinds._shared import function_access
-from dynconfig.kinds.attachment.tags import AttachmentTags
+from dynconfig.kinds.attachment.tags import AttachmentTags, completed
 from dynconfig.kinds.attachment.value import (
     Attachment,
     TargetFunction,
@@ -16,12 +16,12 @@ from dynconfig.kinds.attachment.value import (
     check_no_conflict,
     comparable,
     in_transit,
-    inferred,
     is_left_by,
     target_of,
     was_attached,
     with_addition,
 )
+from dynconfig.model.attached import Attached, digest
 from dynconfig.model.errors import NotPossible
 from dynconfig.model.resource import Owner
 
@@ -35,6 +35,14 @@ TARGET = TargetFunction(
     variables={"THEIRS": "1"},
     revision_id="r",
 )
+NAMES = frozenset(
+    (
+        *("DYNCONFIG_PREFIX", "DYNCONFIG_TTL", "DYNCONFIG_NAME", function_access.PARAMETERS, function_access.REVISION),
+        *(function_access.EXTENSION_TTL_NAME, "SSM_PARAMETER_STORE_TIMEOUT_MILLIS"),
+        *("PARAMETERS_SECRETS_EXTENSION_CACHE_SIZE", "PARAMETERS_SECRETS_EXTENSION_MAX_CONNECTIONS"),
+    )
+)
+"""All variables that the operator may set: more do not fit in a tag value."""
 OURS = {"DYNCONFIG_TTL": "300", "SSM_PARAMETER_STORE_TTL": "60", "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": "1500"}
 
 
@@ -51,7 +59,8 @@ def attached(target: TargetFunction, **about: Any) -> TargetFunction:
     """The function after the attachment."""
     wanted = with_variables(**about)
     layers, variables = with_addition(wanted, target)
-    return replace(target, layers=layers, variables=variables, recorded=addition(wanted, target))
+    recorded = addition(wanted, target)
+    return replace(target, layers=layers, variables=variables, recorded=recorded, tagged=recorded)
 
 
 def test_only_the_layer_recorded_in_tags_is_managed() -> None:
@@ -102,12 +111,41 @@ def test_changed_managed_variable_is_a_difference() -> None:
     assert dict(seen.environment)["SSM_PARAMETER_STORE_TTL"] == "1"
 
 
-def test_without_recorded_names_all_known_variables_are_managed() -> None:
-    tags = {ATTACHED_TAG: "o", ATTACHED_LAYER_TAG: EXTENSION, ATTACHED_ROLE_TAG: "r"}
-    recorded = AttachmentTags.of(tags)
-    target = replace(TARGET, variables={**OURS, "PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL": "DEBUG"}, recorded=recorded)
-    assert target.managed_variables == OURS
-    assert (recorded.layer, recorded.role, recorded.variables) == (EXTENSION, "r", None)
+@pytest.mark.parametrize(
+    ("tags", "reported", "layer", "variables"),
+    [
+        # A tag that is present, even if empty, decides.
+        ({"layer": "", "variables": frozenset()}, Attached(EXTENSION, "r", {"DYNCONFIG_TTL": ""}), "", set()),
+        ({"layer": None, "variables": frozenset()}, Attached(EXTENSION), EXTENSION, set()),
+        ({"layer": OWN, "variables": None}, Attached(EXTENSION), OWN, set()),
+        ({"layer": None, "variables": None}, None, "", {"DYNCONFIG_TTL"}),
+        (
+            {"layer": None, "variables": None},
+            Attached(
+                "", "r", {"SSM_PARAMETER_STORE_TTL": digest("60"), "SSM_PARAMETER_STORE_TIMEOUT_MILLIS": digest("9")}
+            ),
+            "",
+            {"SSM_PARAMETER_STORE_TTL"},
+        ),
+        (
+            {"layer": "", "variables": None},
+            Attached("", "r", {"DYNCONFIG_TTL": digest("7"), "GONE": ""}),
+            "",
+            {"DYNCONFIG_TTL"},
+        ),
+    ],
+)
+def test_lost_tags_are_completed_from_status(
+    tags: dict[str, Any], reported: Attached | None, layer: str, variables: set[str]
+) -> None:
+    found = completed(AttachmentTags(owner="o", role="r", **tags), reported, {**OURS, "THEIRS": "1"})
+    assert found == AttachmentTags(owner="o", role="r", layer=layer, variables=frozenset(variables))
+
+
+def test_missing_tags_are_not_taken_for_empty_ones() -> None:
+    recorded = AttachmentTags.of({ATTACHED_TAG: "o", ATTACHED_ROLE_TAG: "r"})
+    assert (recorded.layer, recorded.variables) == (None, None)
+    assert AttachmentTags.of(AttachmentTags(owner="o").tags) == AttachmentTags(owner="o")
 
 
 def test_retained_attachment_is_recognised_by_its_prefix_variable() -> None:
@@ -115,35 +153,20 @@ def test_retained_attachment_is_recognised_by_its_prefix_variable() -> None:
     assert not was_attached(replace(TARGET, variables={"DYNCONFIG_TTL": "1"}))
 
 
-def test_attachment_without_tags_is_inferred_from_the_function() -> None:
-    variables = {**OURS, "DYNCONFIG_PREFIX": "/a", "DYNCONFIG_NAME": "ns/app", "THEIRS": "1"}
-    target = inferred(replace(TARGET, layers=(THEIRS[0], EXTENSION), variables=variables), "o")
-    assert (target.others, target.own_variables) == ((THEIRS[0],), {"THEIRS": "1"})
+def test_attachment_names_its_object_in_a_variable() -> None:
+    target = replace(TARGET, variables={**OURS, "DYNCONFIG_NAME": "ns/app"})
     assert is_left_by(target, Owner("c", "ns", "app", "u"))
     assert not is_left_by(target, Owner("c", "ns", "other", "u"))
 
 
 @pytest.mark.parametrize("role", ["plain", "with,comma", "a+b=c@d.e"])
 def test_attachment_tags_round_trip_and_are_valid_tag_values(role: str) -> None:
-    recorded = AttachmentTags(
-        owner="c/ns/app/u", layer=EXTENSION, layer_before=OWN, role=role, variables=function_access.NAMES
-    )
+    recorded = AttachmentTags(owner="c/ns/app/u", layer=EXTENSION, layer_before=OWN, role=role, variables=NAMES)
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
     legal = set("+-=._:/@ ")
     assert all(set(value) <= legal | {c for c in value if c.isalnum()} for value in recorded.tags.values())
     assert all(len(value) <= 256 for value in recorded.tags.values())
     assert AttachmentTags.of(recorded.tags) == recorded
-
-
-def test_known_variable_names_are_those_that_are_set() -> None:
-    # More do not fit in a tag value.
-    assert {
-        *OURS,
-        "DYNCONFIG_PREFIX",
-        "DYNCONFIG_NAME",
-        function_access.PARAMETERS,
-        function_access.REVISION,
-    } <= function_access.NAMES
 
 
 def test_default_architecture_is_x86_64() -> None:

@@ -11,7 +11,7 @@ from tests.kinds.cases.all import CASES
 from tests.kinds.iam import actions
 
 from dynconfig.aws.facts import EVERYTHING, quota_groups
-from dynconfig.kinds.registry import ALL
+from dynconfig.kinds.registry import ALL, MODULES, in_order
 from dynconfig.model.facts import Facts, Group
 
 GOLDEN = Path(__file__).parent / "golden" / "facts.json"
@@ -21,6 +21,24 @@ titles = [facts.kind or facts.service for facts in EVERYTHING]
 @pytest.mark.lab
 def test_every_wired_kind_has_facts(harness: AwsHarness) -> None:
     assert sorted(facts.kind for facts in ALL) == sorted(kind.value.kind for kind in harness.kinds())
+
+
+@pytest.mark.lab
+def test_kinds_are_created_after_those_that_they_need(harness: AwsHarness) -> None:
+    names = [kind.value.kind for kind in harness.kinds()]
+    assert names[:4] == ["Parameter", "Role", "LogGroup", "Function"]
+    needs = [(kind.value.kind, name) for kind in harness.kinds() for name in getattr(kind, "needs", ())]
+    assert [pair for pair in needs if names.index(pair[0]) < names.index(pair[1])] == []
+
+
+@pytest.mark.lab
+def test_order_of_creation_follows_from_needs_alone(harness: AwsHarness) -> None:
+    kinds = harness.kinds()
+    reversed_ = in_order(reversed(kinds))
+    assert len(reversed_) == len(MODULES)
+    names = [kind.value.kind for kind in reversed_]
+    assert names.index("Topic") < names.index("Alarm") < names.index("CompositeAlarm")
+    assert names.index("Role") < names.index("Function") < names.index("HttpApi") < names.index("Permission")
 
 
 def summary(facts: Facts) -> dict[str, Any]:
@@ -37,7 +55,7 @@ def summary(facts: Facts) -> dict[str, Any]:
 
 
 def test_kind_names_and_other_facts_do_not_change_unnoticed() -> None:
-    found = {facts.kind: summary(facts) for facts in ALL}
+    found = {facts.kind: summary(facts) for facts in sorted(ALL, key=lambda facts: facts.kind)}
     if os.environ.get("GOLDEN") == "write":
         GOLDEN.write_text(json.dumps(found, indent=2) + "\n")
     assert found == json.loads(GOLDEN.read_text()), "run `make golden`, and review the diff"

@@ -13,8 +13,8 @@ from tests.kinds.wire import answers, requests
 
 from dynconfig.api import names
 from dynconfig.engine.reconcile import Engine
-from dynconfig.kinds.http_api import HttpApi
-from dynconfig.model.errors import NotOwned, Unavailable
+from dynconfig.kinds.http_api import LATE_SECONDS, HttpApi
+from dynconfig.model.errors import Conflict, DynConfigError, NotOwned, Unavailable
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 
@@ -66,6 +66,36 @@ def test_public_access_only_if_declared(harness: AwsHarness) -> None:
     settle(harness, HTTP_API.edits["routes"])
     (route,) = client(harness).get_routes(ApiId=api_id(harness))["Items"]
     assert route["AuthorizationType"] == "NONE"
+
+
+def test_api_that_is_not_listed_yet_is_not_created_again(harness: AwsHarness) -> None:
+    kinds, errors = harness.kinds(HttpApi), list[DynConfigError]()
+    harness.lab.faults(Faults(stale_read_seconds=3))
+    declared = harness.declare(HTTP_API.base)
+    harness.settle(declared, kinds)
+    # The status that names it is not written yet.
+    harness.settle(declared, kinds, errors)
+    harness.lab.faults(Faults())
+    assert len(apis(harness)) == 1
+    assert {type(error) for error in errors} == {Conflict}
+
+
+def test_listed_api_that_others_deleted_is_created_again(harness: AwsHarness) -> None:
+    kinds, declared = harness.kinds(HttpApi), harness.declare(HTTP_API.base)
+    harness.settle(declared, kinds)
+    first = api_id(harness)
+    client(harness).delete_api(ApiId=first)
+    harness.clock.pause(LATE_SECONDS)
+    harness.settle(declared, kinds)
+    assert api_id(harness) != first
+
+
+def test_api_whose_creation_was_not_answered_exists_once(harness: AwsHarness) -> None:
+    harness.lab.faults(Faults(lost_answers={"apigatewayv2.CreateApi": 1}))
+    calls = harness.calls(lambda: settle(harness))
+    assert calls["apigatewayv2.CreateApi"] == 2
+    assert len(apis(harness)) == 1
+    assert served_by(harness) == [function(harness)]
 
 
 def test_second_api_with_the_owner_tag_is_deleted(harness: AwsHarness) -> None:

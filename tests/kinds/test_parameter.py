@@ -14,6 +14,7 @@ from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotOwned, NotPossible
 from dynconfig.model.plan import Update
+from dynconfig.model.secret import Secret
 from dynconfig_lab.aws import Faults
 
 pytestmark = pytest.mark.lab
@@ -294,3 +295,30 @@ def test_concurrent_reconcile_of_another_object_hides_nothing(harness: AwsHarnes
     assert len(list(kind.observe(scope_of(theirs), tuple(kind.desired(theirs))))) == 3
     found += looking
     assert sorted(item.name for item in found) == [f"{harness.path}/{name}" for name in "abc"]
+
+
+def text_of(value: str | Secret | None) -> str:
+    """The text itself, not a copy."""
+    text = value.reveal() if isinstance(value, Secret) else value or ""
+    return value.held(str(text)) if isinstance(value, Secret) else str(text)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_text_that_equals_the_declared_one_is_kept_once(harness: AwsHarness, is_restarted: bool) -> None:
+    """A thousand texts of 8 KiB take up to 32 MB."""
+    spec = secret(harness)
+    spec["parameters"] += [
+        {"name": "plain", "value": "€" * 1000},
+        {"name": "kept", "value": "€" * 900, "valuePolicy": "CreateOnly"},
+    ]
+    kind = harness.parameters()
+    harness.apply(harness.declare(spec), kind)
+    kind = harness.parameters() if is_restarted else kind
+    declaration = harness.declare(spec)
+    desired = {parameter.name: parameter for parameter in kind.desired(declaration)}
+    found = kind.observe(scope_of(declaration), tuple(desired.values()))
+    observed = {item.name: item for item in found if isinstance(item, Parameter)}
+    assert set(observed) == set(desired)
+    for name, parameter in observed.items():
+        if parameter.value is not None:
+            assert text_of(parameter.value) is text_of(desired[name].value)

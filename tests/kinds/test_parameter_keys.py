@@ -10,6 +10,7 @@ from dynconfig.cli.files import Manifests
 from dynconfig.cli.planning import ClusterState, Planned, Planner
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kinds.parameter import cached
 from dynconfig.kinds.parameter.parameters import Parameters
 from dynconfig.model.errors import Refused
 from dynconfig.settings import Settings
@@ -68,6 +69,24 @@ def test_reenabled_key_is_detected(harness: AwsHarness) -> None:
     harness.aws("kms").enable_key(KeyId=key)
     assert run(harness, kind, spec=spec(harness, key)).is_complete
     assert harness.versions()["pw"] == 1
+
+
+def test_parameter_created_again_under_a_disabled_key_is_unreadable(
+    harness: AwsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its version is the same; here, less time has passed than in life."""
+    monkeypatch.setattr(cached, "DATE_SECONDS", 0.0)
+    kms = harness.aws("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    declared, name = spec(harness, key), f"{harness.path}/pw"
+    harness.apply(harness.declare(declared))
+    kind = harness.parameters()
+    assert run(harness, kind, spec=declared).plan.is_empty
+    tags = harness.aws().list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
+    harness.aws().delete_parameter(Name=name)
+    harness.aws().put_parameter(Name=name, Value="of someone else", Type="SecureString", KeyId=key, Tags=tags)
+    kms.disable_key(KeyId=key)
+    assert [item.title for item in run(harness, kind, spec=declared).refused] == [f"Parameter {name}"]
 
 
 def test_unmanaged_value_under_a_disabled_key_is_kept(harness: AwsHarness) -> None:

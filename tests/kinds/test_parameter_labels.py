@@ -154,7 +154,7 @@ def test_readopted_parameter_is_labelled_again(harness: AwsHarness) -> None:
     client = harness.session.client
     tagged = ParameterTagIndex(client("resourcegroupstaggingapi", REGION), harness.clock)
     found = ParameterLabels(client("ssm", REGION), tagged)
-    kind = Parameters(client("ssm", REGION), tagged, harness.clock, owner_changed=found.forget)
+    kind = Parameters(harness.context(tag_index=tagged, labels=found))
     (owned, *_others) = applied(harness)
     found.mark_stable([owned])
     kind.release(owned)

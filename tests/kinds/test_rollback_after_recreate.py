@@ -12,6 +12,7 @@ from dynconfig.aws.tag_index import ParameterTagIndex
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kinds.parameter.labels import ParameterLabels
+from dynconfig.kinds.parameter.parameters import Parameters
 from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import RoleNotReady
@@ -19,7 +20,7 @@ from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.rollout.state import Alarming
 from dynconfig.settings import Settings
 from dynconfig.status import report
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.accounts import ACCOUNT
 
 pytestmark = pytest.mark.lab
 
@@ -58,8 +59,8 @@ class Life:
         session, clock = self.harness.session, self.harness.clock
         tagged = ParameterTagIndex(session.client("resourcegroupstaggingapi", REGION), clock)
         labels = ParameterLabels(session.client("ssm", REGION), tagged)
-        wired = wiring.kinds(session, REGION, Settings(), lambda: ACCOUNT, clock, tag_index=tagged, labels=labels)
-        parameters = next(kind for kind in wired if kind.value is Parameter)
+        about = wiring.context(session, REGION, Settings(), lambda: ACCOUNT, clock, tag_index=tagged, labels=labels)
+        parameters = Parameters(about)
         self.engine = Engine(lambda _place: (parameters, self.alarm), lambda _place: labels)
 
     def apply(self, value: str, now: float, uid: str = "uid-1") -> Outcome:

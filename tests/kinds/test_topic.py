@@ -8,6 +8,7 @@ from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases.alarm import TOPIC as OTHER
 from tests.kinds.cases.alarm import described, name_of
 from tests.kinds.cases.topic import TOPIC, arn, listed
+from tests.kinds.subscriber import Subscriber
 
 from dynconfig.api.alarms import MAX_NOTIFY, AlarmsSpec
 from dynconfig.events.signals import parse
@@ -54,13 +55,10 @@ def test_topic_is_created_before_the_alarms_and_deleted_after_them(harness: AwsH
 
 def test_firing_alarm_is_published_to_the_topic(harness: AwsHarness) -> None:
     harness.settle(harness.declare(WATCHED), harness.kinds(*KINDS))
-    queue = harness.aws("sqs").create_queue(QueueName=f"subscriber-{harness.number}")["QueueUrl"]
-    target = f"arn:aws:sqs:eu-west-1:123456789012:subscriber-{harness.number}"
-    harness.aws("sns").subscribe(TopicArn=arn(harness), Protocol="sqs", Endpoint=target)
+    subscriber = Subscriber(harness, arn(harness))
     name = name_of(harness, "Drift")
     harness.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a test")
-    (message,) = harness.aws("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
-    assert json.loads(json.loads(message["Body"])["Message"])["AlarmName"] == name
+    subscriber.until_published(name, "ALARM")
 
 
 def test_alarms_do_not_notify_the_topic_of_another_owner(harness: AwsHarness) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 from tests.engine.fake_kind import FakeKind, document
 from tests.kube.apiserver import ApiServer, Document, serving
 
+from dynconfig.aws.quota import Quota
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.work_queue import WorkQueue
+from dynconfig.model.fence import Fence
 from dynconfig.model.key import Key
 from dynconfig.validation.tenancy import Tenant
 
@@ -38,7 +40,7 @@ class ControllerHarness:
 
     def deliver(self, event: str | None, found: Document) -> None:
         """Deliver a watch event of an object."""
-        self.controller.object_changed(copy.deepcopy(found), event)
+        self.controller.objects.object_changed(copy.deepcopy(found), event)
 
     def applied(self, found: Document) -> None:
         """Apply a new object as a user."""
@@ -71,7 +73,8 @@ def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
     usual: dict[str, Any] = {
         "kube": kube,
         "recorder": Recorder(kube, time.time),
-        "metrics": Metrics(lambda: 0.0, lambda: 0.0),
+        "metrics": Metrics(lambda: 0.0, dict, dict),
+        "quota": Quota(time.monotonic, time.sleep),
         "cluster": "cluster",
         "region": REGION,
         "tenant_of": Tenant,
@@ -83,10 +86,16 @@ def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
         "turn_seconds": 15.0,
         "move_seconds": 0.0,
         "deletion_check_seconds": 0.0,
-        "start_listener": lambda _region: None,
-        "release_listener": lambda _region: None,
+        "start_listener": lambda _region, _fence: None,
+        "release_listener": lambda _region, _fence: None,
     }
     return Dependencies(**{**usual, **given})
+
+
+def serve_all(controller: Controller, shards: int = 1) -> None:
+    """Let the controller serve all shards for ever."""
+    for shard in range(shards):
+        controller.objects.acquired(Fence(shard, time.monotonic, 0.0, float("inf")), is_whole=False)
 
 
 @asynccontextmanager
@@ -94,9 +103,14 @@ async def running_controller(**dependencies: Any) -> AsyncIterator[ControllerHar
     """Run a controller until the context ends."""
     server, fake, listened, left = ApiServer(), FakeKind(), list[str](), list[str]()
     async with serving(server.answer) as kube:
-        callbacks = {"start_listener": listened.append, "release_listener": left.append}
+        callbacks = {
+            "start_listener": lambda region, _fence: listened.append(region),
+            "release_listener": lambda region, _fence: left.append(region),
+        }
         given = dependencies_of(kube, **{"engine": fake.engine(), **callbacks, **dependencies})
         controller = Controller(given, WorkQueue(), 2)
+        serve_all(controller, given.shards)
+        kube.is_fenced = True
         task = asyncio.create_task(controller.run())
         try:
             yield ControllerHarness(server, fake, controller, listened, kube, left)

@@ -50,7 +50,7 @@ class Receiver(Held):
         """Count it."""
         self.handle()
 
-    def requeue(self, key: object) -> None:
+    def missing(self, key: object) -> None:
         """Nothing was deleted."""
         raise AssertionError(key)
 
@@ -140,7 +140,7 @@ body = json.dumps({"metadata": {"resourceVersion": "1"}, "items": [
 
 class Receiver:
     def object_changed(self, document, event): pass
-    def requeue(self, key): pass
+    def missing(self, key): pass
 
 async def answer(request):
     return web.Response(text=body, content_type="application/json")

@@ -38,7 +38,7 @@ class Received:
         self.received.append((event, document["metadata"]["name"]))
         self.documents[document["metadata"]["name"]] = document
 
-    def requeue(self, key: Key) -> None:
+    def missing(self, key: Key) -> None:
         """Record it."""
         self.requeued.append(key)
 

@@ -39,7 +39,7 @@ def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: 
 
 def counted(*namespaces: str) -> tuple[float | None, list[str]]:
     """The metric and the searched regions, with an object of another region."""
-    searched, metrics = list[str](), Metrics(lambda: 0.0, lambda: 0.0)
+    searched, metrics = list[str](), Metrics(lambda: 0.0, dict, dict)
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
         searched.append(region)
@@ -62,7 +62,7 @@ def test_no_orphans_are_counted_while_objects_are_unknown() -> None:
     def find(_region: str, _uids: frozenset[str]) -> tuple[Orphan, ...]:
         raise AssertionError
 
-    metrics = Metrics(lambda: 0.0, lambda: 0.0)
+    metrics = Metrics(lambda: 0.0, dict, dict)
     asyncio.run(OrphanWatch(lambda: None, metrics, find, REGION, searched=(REGION,)).count())
     assert metrics.registry.get_sample_value("dynconfig_orphans", {"region": REGION}) is None
 
@@ -75,7 +75,7 @@ def test_region_that_is_not_allowed_is_not_searched() -> None:
         searched.append(region)
         return ()
 
-    asyncio.run(watch(existing, Metrics(lambda: 0.0, lambda: 0.0), find).count())
+    asyncio.run(watch(existing, Metrics(lambda: 0.0, dict, dict), find).count())
     assert searched == [REGION, "us-east-1"]
 
 
@@ -83,7 +83,7 @@ def test_failed_region_keeps_its_count_and_others_are_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     existing, failing = [configured({"a": "1"}, region="us-east-1")], set[str]()
-    metrics = Metrics(lambda: 0.0, lambda: 0.0)
+    metrics = Metrics(lambda: 0.0, dict, dict)
 
     def find(region: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
         if region in failing:

@@ -10,7 +10,8 @@ from tests.engine.fake_kind import OWNER, RIVAL, FakeKind, declared
 from dynconfig.api import names
 from dynconfig.engine.outcome import Outcome
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, LONGEST_WAIT, RequeuePolicy
-from dynconfig.kube.work_queue import Priority, WorkQueue
+from dynconfig.kube.resync import Listed
+from dynconfig.kube.work_queue import MOST_TURNED_AWAY_OF_NAMESPACE, Priority, WorkQueue
 from dynconfig.model.errors import AlarmFiring, Conflict, Refused, Retryable, RoleNotReady, Settling, Throttled
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
@@ -155,7 +156,7 @@ def test_after_a_restart_the_age_counts_from_the_reported_observation(scene: Sce
         "spec": {"path": "/app"},
         "status": {"observedGeneration": 1, "lastObservedTime": "2027-01-15T06:00:00Z"},
     }
-    scene.times.schedule_listed(KEY, document)
+    scene.times.schedule_listed(KEY, Listed.of(document))
     assert scene.take() == KEY
     assert scene.times.oldest_observation() == pytest.approx(7200)
 
@@ -181,10 +182,10 @@ def test_objects_in_sync_are_spread_after_a_restart(scene: Scene) -> None:
         },
     }
     for number in range(100):
-        scene.times.schedule_listed(Key("shop", str(number)), ready)
+        scene.times.schedule_listed(Key("shop", str(number)), Listed.of(ready))
     assert scene.times.waiting() == 0
     assert scene.times.oldest_observation() == pytest.approx(60)
-    scene.times.schedule_listed(KEY, {**ready, "status": None})
+    scene.times.schedule_listed(KEY, Listed.of({**ready, "status": None}))
     assert scene.take() == KEY
 
 
@@ -195,8 +196,8 @@ def test_change_does_not_wait_for_the_resync(scene: Scene) -> None:
 
 
 def test_later_requeue_does_not_postpone_an_earlier_one(scene: Scene) -> None:
-    scene.times.requeue_after(KEY, 5.0, Priority.ROUTINE)
-    scene.times.requeue_after(KEY, 50.0, Priority.ROUTINE)
+    scene.times.requeue_after(KEY, 5.0, Priority.RESYNC)
+    scene.times.requeue_after(KEY, 50.0, Priority.RESYNC)
     assert scene.due_in() == 5.0
 
 
@@ -240,10 +241,22 @@ def test_wait_is_cancelled_even_if_a_change_arrives_at_the_same_time() -> None:
         times = RequeuePolicy(WorkQueue(), lambda: 0.0, lambda: 1.8e9, ObjectState())
         waiting = asyncio.create_task(times.next())
         await asyncio.sleep(0)
-        times.requeue_after(KEY, 1000.0, Priority.ROUTINE)
+        times.requeue_after(KEY, 1000.0, Priority.RESYNC)
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(waiting, 1)
 
     asyncio.run(act())
+
+
+@pytest.mark.parametrize("was_observed", [True, False])
+def test_only_resyncs_that_wait_to_observe_keep_others_from_beginning(scene: Scene, *, was_observed: bool) -> None:
+    found = replace(outcome(), stopped=Throttled("slow", delay=60.0), was_observed=was_observed)
+    for number in range(MOST_TURNED_AWAY_OF_NAMESPACE):
+        scene.times.requeue_after(Key("shop", str(number)), 0.0, Priority.RESYNC)
+        key = scene.take()
+        scene.times.schedule_next(key, found)
+        scene.times.done(key)
+    scene.times.requeue_after(KEY, 0.0, Priority.RESYNC)
+    assert scene.work_queue.take(scene.seconds) == (KEY if was_observed else None)

@@ -11,6 +11,7 @@ from tests.kube.test_requeue_policy import KEY, VALUES, Scene, after_event, outc
 from dynconfig import __version__
 from dynconfig.api import names
 from dynconfig.engine.outcome import Outcome
+from dynconfig.kube.resync import Listed
 from dynconfig.model.errors import Refused
 from dynconfig.model.resource import Resource
 
@@ -88,5 +89,5 @@ def test_object_is_polled_after_a_restart(scene: Scene) -> None:
             "resources": [{"kind": "Attachment", "name": "f", "arn": ""}],
         },
     }
-    scene.times.schedule_listed(KEY, document)
+    scene.times.schedule_listed(KEY, Listed.of(document))
     assert scene.due_in() == 60

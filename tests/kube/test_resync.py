@@ -8,7 +8,8 @@ import pytest
 
 from dynconfig import __version__
 from dynconfig.api import names
-from dynconfig.kube.resync import delay, first_reconcile
+from dynconfig.kube.resync import Listed, delay
+from dynconfig.model.timestamps import timestamp
 
 NOW = 1.8e9
 OBSERVED = "2027-01-15T07:58:20Z"
@@ -31,16 +32,34 @@ def document(**status: Any) -> dict[str, Any]:
     }
 
 
+def first_reconcile(found: dict[str, Any]) -> tuple[float, float | None]:
+    """Return seconds until the first reconcile, and when AWS was last observed."""
+    listed = Listed.of(found)
+    return listed.delay(NOW, 0.5), listed.observed
+
+
 def test_object_in_sync_waits_for_its_resync() -> None:
-    seconds, observed = first_reconcile(document(), NOW, 0.5)
+    seconds, observed = first_reconcile(document())
     assert seconds == pytest.approx(600 - AGE)
     assert observed == NOW - AGE
+
+
+@pytest.mark.parametrize(
+    ("interval", "age", "seconds"),
+    [("10m", 100, 500), ("10m", 700, 300), ("10m", 3500, 300), ("10m", 3700, 30), ("2h", 7300, 360)],
+)
+def test_overdue_object_that_may_have_been_observed_since_is_observed_within_its_interval(
+    interval: str, age: int, seconds: float
+) -> None:
+    found = document(lastObservedTime=timestamp(NOW - age))
+    found["spec"]["resyncInterval"] = interval
+    assert Listed.of(found).delay(NOW, 0.5) == pytest.approx(seconds)
 
 
 def test_default_interval_is_the_one_of_the_crd() -> None:
     found = document()
     del found["spec"]["resyncInterval"]
-    assert first_reconcile(found, NOW, 0.5) == first_reconcile(document(), NOW, 0.5)
+    assert first_reconcile(found) == first_reconcile(document())
 
 
 def changed(**parts: dict[str, Any]) -> dict[str, Any]:
@@ -85,12 +104,12 @@ REFERENCE = {"name": "a", "valueFrom": {"configMapKeyRef": {"name": "c", "key": 
     ],
 )
 def test_other_objects_are_reconciled_now(found: dict[str, Any]) -> None:
-    assert first_reconcile(found, NOW, 0.5)[0] == 0
+    assert first_reconcile(found)[0] == 0
 
 
 def test_last_observed_time_is_reported_for_every_object() -> None:
-    assert first_reconcile(changed(status={"observedGeneration": 1}), NOW, 0.5) == (0.0, NOW - AGE)
-    assert first_reconcile({**document(), "status": None}, NOW, 0.5) == (0.0, None)
+    assert first_reconcile(changed(status={"observedGeneration": 1})) == (0.0, NOW - AGE)
+    assert first_reconcile({**document(), "status": None}) == (0.0, None)
 
 
 def test_resyncs_of_two_thousand_objects_after_a_restart_are_spread() -> None:
@@ -103,4 +122,4 @@ def test_resyncs_of_two_thousand_objects_after_a_restart_are_spread() -> None:
 
 
 def test_clock_set_back_does_not_delay_a_resync() -> None:
-    assert first_reconcile(document(lastObservedTime="2027-01-15T09:00:00Z"), NOW, 0.5)[0] == pytest.approx(600)
+    assert first_reconcile(document(lastObservedTime="2027-01-15T09:00:00Z"))[0] == pytest.approx(600)

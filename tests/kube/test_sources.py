@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from tests.kube.apiserver import serving, status, streamed
 from tests.kube.controller_harness import KEY
 
 from dynconfig.kube import sources
+from dynconfig.kube.client import SMALL_SOURCE_BYTES, SOURCES_AT_ONCE
 from dynconfig.kube.responses import source_text
 from dynconfig.model.declaration import Source
 from dynconfig.model.errors import InvalidSpec, NoSource
@@ -177,3 +180,78 @@ def test_deleted_object_keeps_references_of_others() -> None:
     references.changed(("Secret", KEY.namespace, "db"), "1")
     references.remove_missing("Secret", None, set())
     assert requeued == [other, other]
+
+
+def test_large_sources_of_a_namespace_do_not_delay_a_small_one_of_another() -> None:
+    """Metadata is part of a ConfigMap, too: it may have 9 MB, which take the API server and the operator a while."""
+    reads = Counter[str]()
+
+    async def act() -> None:
+        end = asyncio.Event()
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            name = request.path.rpartition("/")[2]
+            reads[name] += 1
+            document = {"metadata": {"resourceVersion": "1"}, "data": {"k": "text"}}
+            if request.path.split("/")[4] == "shop":
+                return web.json_response(document)
+            response = web.StreamResponse()
+            await response.prepare(request)
+            with suppress(ClientConnectionResetError):
+                await response.write(b" " * 2 * SMALL_SOURCE_BYTES)
+                await end.wait()
+                await response.write(json.dumps(document, separators=(",", ":")).encode())
+            return response
+
+        async with serving(answer) as kube:
+            references = [Source("ConfigMap", f"large-{number}", "k") for number in range(3 * SOURCES_AT_ONCE)]
+            evil = [asyncio.create_task(sources.read(kube, "evil", [reference])) for reference in references]
+            small = await asyncio.wait_for(sources.read(kube, "shop", [Source("ConfigMap", "small", "k")]), 20)
+            assert small(Source("ConfigMap", "small", "k")) == "text"
+            assert not any(task.done() for task in evil)
+            end.set()
+            texts = [task(reference) for task, reference in zip(await asyncio.gather(*evil), references, strict=True)]
+            assert set(texts) == {"text"}
+
+    asyncio.run(act())
+    assert reads == {"small": 1, **{f"large-{number}": 2 for number in range(3 * SOURCES_AT_ONCE)}}
+
+
+def test_namespace_with_many_reads_delays_a_read_of_another_by_few() -> None:
+    """A tenant may have dozens of objects with dozens of references each."""
+    requested: list[str] = []
+
+    async def act() -> None:
+        held = asyncio.Queue[asyncio.Event]()
+
+        async def answer(request: web.Request) -> web.Response:
+            requested.append(request.path.split("/")[4])
+            end = asyncio.Event()
+            held.put_nowait(end)
+            await end.wait()
+            return web.json_response({"metadata": {"resourceVersion": "1"}, "data": {"k": "text"}})
+
+        async with serving(answer) as kube:
+            references = [Source("ConfigMap", f"flags-{number}", "k") for number in range(20)]
+            evil = [asyncio.create_task(sources.read(kube, "evil", references)) for _ in range(5)]
+            in_progress = [await held.get() for _ in range(SOURCES_AT_ONCE)]
+            victim = asyncio.create_task(sources.read(kube, "shop", [Source("ConfigMap", "flags", "k")]))
+            # It asks for its read in its first step.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            for end in in_progress:
+                end.set()
+            while not victim.done():
+                following = asyncio.create_task(held.get())
+                await asyncio.wait([following, victim], return_when=asyncio.FIRST_COMPLETED)
+                if following.done():
+                    following.result().set()
+                following.cancel()
+            for task in evil:
+                task.cancel()
+            await asyncio.gather(*evil, return_exceptions=True)
+            assert victim.result()(Source("ConfigMap", "flags", "k")) == "text"
+
+    asyncio.run(act())
+    # Requests that start at the same time arrive in any order.
+    assert requested.index("shop") < 2 * SOURCES_AT_ONCE

@@ -7,13 +7,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from rich.console import Console
 
-from dynconfig_lab import lab
+from dynconfig_lab import controlplane, lab
+from dynconfig_lab.binaries import Binaries
 from dynconfig_lab.errors import NotReady
 from dynconfig_lab.kubeconfig import server
 from dynconfig_lab.ports import free_ports, is_free, port_or_free
@@ -52,6 +54,13 @@ def two_servers() -> Plan:
     first, second = free_ports(2)
     programs = serving("first", first), serving("second", second, after=("first",))
     return Plan(programs, exports={"KUBECONFIG": "/a folder/with'quote", "AWS_REGION": "eu-west-1"})
+
+
+def restarting() -> Plan:
+    """A program that may be restarted, and one that depends on it and may not."""
+    first, second = free_ports(2)
+    programs = replace(serving("first", first), restarts=True), serving("second", second, after=("first",))
+    return Plan(programs, exports={"AWS_REGION": "eu-west-1"})
 
 
 def never_ready() -> Plan:
@@ -128,7 +137,7 @@ def test_stop_leaves_no_process_and_no_file(folder: Folder, console: Console) ->
     lab.up(folder, two_servers, console)
     processes = identities(folder)
     done = command("down", folder=folder)
-    assert (done.returncode, done.stdout.strip()) == (0, "The lab is ended.")
+    assert (done.returncode, done.stdout.strip()) == (0, "The lab is stopped.")
     assert not any(process.alive for process in processes)
     assert not folder.path.exists()
 
@@ -220,7 +229,8 @@ def test_interrupted_start_leaves_no_process(folder: Folder, number: signal.Sign
 import signal, sys
 from pathlib import Path
 from rich.console import Console
-from dynconfig_lab import lab
+from dynconfig_lab import controlplane, lab
+from dynconfig_lab.binaries import Binaries
 from dynconfig_lab.processes import Program
 from dynconfig_lab.state import Folder, Plan
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -296,3 +306,31 @@ def test_process_is_identified_by_its_start_time_and_not_only_by_its_pid() -> No
     assert this.alive
     assert not Identity(this.pid, "another time").alive
     assert Identity.of(2**22 + 1) is None
+
+
+def test_killed_program_that_may_be_restarted_does_not_end_the_lab(folder: Folder, console: Console) -> None:
+    plan = lab.up(folder, restarting, console)
+    before = {child.name: child.identity for child in state_of(folder).children}
+    os.kill(before["first"].pid, signal.SIGKILL)
+
+    def is_back() -> bool:
+        child = {item.name: item for item in state_of(folder).children}["first"]
+        return child.ready and child.identity != before["first"]
+
+    assert wait_until(is_back, 20)
+    after = {child.name: child.identity for child in state_of(folder).children}
+    assert after["second"] == before["second"]
+    assert state_of(folder).phase is Phase.READY
+    assert answers(plan.programs[0].ready_url)
+    os.kill(after["second"].pid, signal.SIGKILL)
+    assert wait_until(lambda: state_of(folder).phase is Phase.FAILED, 20)
+    assert all_ended(identities(folder))
+
+
+def test_api_server_is_what_may_be_restarted(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    parts = Binaries(
+        etcd=binary, kube_apiserver=binary, kube_controller_manager=binary, kubectl=binary, origin="a test"
+    )
+    programs = controlplane.programs(parts, controlplane.Place.choose(tmp_path))
+    assert [program.name for program in programs if program.restarts] == ["kube-apiserver"]

@@ -19,6 +19,7 @@ LONG = Owner("cluster", "n" * 63, "m" * 63, "uid-1")
 def all_names(owner: Owner, region: str = "eu-west-1", function: str | None = None) -> dict[str, str]:
     names = Names.of(owner, region, function, None)
     found: dict[str, Any] = {field: getattr(names, field) for field in Names.__dataclass_fields__}
+    assert (found.pop("former") is not None) == (function is not None)
     others = {f"other_roles[{number}]": name for number, name in enumerate(found.pop("other_roles"))}
     return {**found, **others}
 
@@ -36,6 +37,7 @@ def test_names_begin_with_dynconfig_namespace_and_name() -> None:
         "http_api": "dynconfig-shop-myapp",
         "alarms": "dynconfig-shop-myapp/",
         "dashboard": "dynconfig-shop-myapp-eu-west-1",
+        "topic": "dynconfig-shop-myapp-alarms",
     }
 
 
@@ -75,11 +77,37 @@ def test_explicit_names_are_used_and_others_derived_from_the_function() -> None:
 
 
 @pytest.mark.parametrize("function", [None, "my-function", "dynconfig-mine", "f" * 64])
-def test_alarms_and_dashboards_always_have_the_prefix(function: str | None) -> None:
+def test_alarms_topics_and_dashboards_always_have_the_prefix(function: str | None) -> None:
     names = Names.of(OWNER, "eu-west-1", function, None)
-    for name in (names.alarm("Errors"), names.dashboard):
-        assert name.startswith("dynconfig-")
-        assert not name.startswith("dynconfig-dynconfig-")
+    for name in (names.alarm("Errors"), names.dashboard, names.topic):
+        assert name.startswith("dynconfig-_" if function else "dynconfig-shop-myapp")
+
+
+@pytest.mark.parametrize("function", ["dynconfig-shop-eu", "Dynconfig-shop-eu", "dynconfig-shop-" + "f" * 49])
+def test_all_names_derived_from_a_name_like_a_default_one_are_reserved(function: str) -> None:
+    names = Names.of(Owner("cluster", "evil", "myapp", "uid"), "eu-west-1", function, None)
+    derived = (names.role, names.scheduler_role, names.rule, names.schedule, names.http_api, names.alarms)
+    for name in (*derived, names.dashboard, names.topic):
+        assert name.startswith(f"dynconfig-_{function[:40]}")
+    assert max(map(len, (names.role, names.schedule, names.rule, names.dashboard))) <= LONGEST
+    own = Names.of(Owner("cluster", "shop", "myapp", "uid"), "eu-west-1", function, None)
+    assert (own.former is None) == function.startswith("dynconfig-")
+
+
+def test_declared_names_below_the_prefix_of_the_namespace_are_derived_as_default_names_are() -> None:
+    names = Names.of(OWNER, "eu-west-1", "dynconfig-shop-other", None)
+    assert (names.alarms, names.rule) == ("dynconfig-shop-other/", "dynconfig-shop-other-parameters")
+    assert names.former is None
+
+
+def test_topic_keeps_the_name_under_which_it_is_owned() -> None:
+    names = Names.of(OWNER, "eu-west-1", "my-function", None)
+    assert names.topic == "dynconfig-_my-function-alarms"
+    kept = names.keeping({("Topic", "dynconfig-my-function-alarms")})
+    assert kept.topic == "dynconfig-my-function-alarms"
+    assert kept.alarms == names.alarms
+    assert set(kept.topics) == set(names.topics) == {kept.topic, names.topic}
+    assert kept.keeping(()) == names
 
 
 def test_alarm_prefixes_do_not_overlap() -> None:

@@ -12,6 +12,7 @@ from dynconfig.model.plan import Create, Difference, Plan, Step, Update, differe
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner
 from dynconfig.model.secret import MASK, Secret
+from dynconfig.model.secret_mark import MARKED, SecretMark
 from dynconfig.model.window import shown
 from dynconfig.status import report
 
@@ -109,13 +110,15 @@ def test_one_resource_is_singular() -> None:
     [(False, "valueFrom: secretKeyRef → (empty)"), (True, "valueFrom: (empty) → secretKeyRef")],
 )
 def test_value_moved_out_of_a_secret_is_shown_with_its_field_of_spec(declared_from: bool, line: str) -> None:
-    wanted, seen = replace(ONE, from_secret=declared_from), replace(ONE, from_secret=not declared_from)
+    wanted, seen = (
+        replace(ONE, from_secret=SecretMark(is_set=is_set)) for is_set in (declared_from, not declared_from)
+    )
     step = Step(FakeKind(), Update(seen, wanted, differences(wanted, seen)))
     assert [text for _, text in describe.lines(Plan(parts=(), steps=(step,)))][1:] == [line]
 
 
 def test_changed_secret_value_is_shown_with_its_field_of_spec() -> None:
-    step = Step(FakeKind(), Create(replace(ONE, from_secret=True)))
+    step = Step(FakeKind(), Create(replace(ONE, from_secret=MARKED)))
     found = dict(text.split(": ", 1) for _, text in list(describe.lines(Plan(parts=(), steps=(step,))))[1:])
     assert found["valueFrom"] == "secretKeyRef"
     assert "from_secret" not in found

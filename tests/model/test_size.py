@@ -9,6 +9,7 @@ from tests.engine.fake_kind import OWNER, document, nothing
 
 from dynconfig.api.defaults import with_defaults
 from dynconfig.api.status import DynamicConfigStatus
+from dynconfig.kube import json_selection
 from dynconfig.model.errors import InvalidSpec
 from dynconfig.model.size import LARGE, OBJECT_BYTES, check, fitting, needed_bytes, stored_bytes, weight
 from dynconfig.validation.declare import declare, declare_deletion
@@ -124,3 +125,21 @@ def test_brackets_in_texts_are_no_lists(text: str) -> None:
     weights = {weight({"spec": {"value": found * 20_000, "list": [{}]}}) for found in (text, without)}
     assert len(weights) == 1
     assert weight({"spec": [[]] * 20_000}) > LARGE
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "x" * 1_200_000, "uid": "1"}]},
+        {"labels": {f"{number:x}": "" for number in range(50_000)}},
+        {"managedFields": [{f"f:{number:x}": {} for number in range(50_000)}]},
+        {"annotations": {"note": "x" * 250_000}},
+    ],
+    ids=lambda metadata: next(iter(metadata)),
+)
+def test_metadata_that_is_left_out_counts(metadata: dict[str, Any]) -> None:
+    """It is read and sent with each request, so that few such objects are reconciled at once."""
+    document = {"metadata": {"name": "n", **metadata}, "spec": {}}
+    kept = json_selection.loads(json.dumps(document, separators=(",", ":")), json_selection.OBJECT)
+    assert metadata.keys().isdisjoint(kept["metadata"]) or not kept["metadata"]["annotations"]
+    assert weight(kept) > LARGE

@@ -21,7 +21,7 @@ from dynconfig.api.status import (
 )
 from dynconfig.engine.outcome import Outcome
 from dynconfig.events.resource_index import ResourceIndex
-from dynconfig.kube import resync
+from dynconfig.kube.resync import Listed
 from dynconfig.model.errors import DynConfigError, InvalidSpec
 from dynconfig.model.key import Key
 from dynconfig.model.previous_status import PreviousStatus
@@ -108,8 +108,7 @@ def test_any_object_is_accepted_or_rejected(spec: Any, status: Any) -> None:
 @example(spec={"parameters": [1]}, status={"parameters": [{"name": None}], "resources": [{"name": "a", "arn": 1}]})
 def test_any_object_is_indexed(spec: Any, status: Any) -> None:
     found = stored(spec, status)
-    seconds, _observed = resync.first_reconcile(found, NOW, 0.5)
-    assert seconds >= 0
+    assert Listed.of(found).delay(NOW, 0.5) >= 0
     ResourceIndex("eu-west-1").update(Key("shop", "myapp"), found)
     PreviousStatus.of_object(found)
     was_observed(found)

@@ -17,6 +17,7 @@ from dynconfig.api.function import FunctionSpec
 from dynconfig.aws import layers
 from dynconfig.aws.package import package
 from dynconfig.kinds._shared import function_access
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds.function.functions import Functions
 from dynconfig.kinds.role import Roles
 from dynconfig.kinds.rule import pattern
@@ -33,9 +34,16 @@ from dynconfig_function.settings import Identity
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "manifests" / "examples" / "myapp.yaml"
 FUNCTION = ROOT / "lambda_app" / "dynconfig_function"
-ARNS = Arns("us-east-1", lambda: "123456789012")
-NO_CLIENT: Any = None
-LAYERS = layers.ExtensionLayers(NO_CLIENT, "us-east-1", lambda: 0.0)
+NOTHING: Any = None
+CONTEXT = Context(
+    client=lambda _service: NOTHING,
+    arns=Arns("us-east-1", lambda: "123456789012"),
+    clock=lambda: 0.0,
+    layers=layers.ExtensionLayers(NOTHING, "us-east-1", lambda: 0.0),
+    package=package,
+    parameter_tags=NOTHING,
+    alarm_tags=NOTHING,
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +58,13 @@ def declaration() -> Declaration:
 
 @pytest.fixture(scope="module")
 def policy(declaration: Declaration) -> list[dict[str, Any]]:
-    role, *_ = Roles(NO_CLIENT, ARNS).desired(declaration)
+    role, *_ = Roles(CONTEXT).desired(declaration)
     return list(json.loads(role.policy)["Statement"])
 
 
 @pytest.fixture(scope="module")
 def environment(declaration: Declaration) -> dict[str, str]:
-    (function,) = Functions(NO_CLIENT, ARNS, LAYERS, package, lambda: 0.0).desired(declaration)
+    (function,) = Functions(CONTEXT).desired(declaration)
     return function.variables
 
 

@@ -11,6 +11,7 @@ from pydantic import AliasChoices
 
 from dynconfig.cli.commands import crd
 from dynconfig.cli.files import read
+from dynconfig.kube.metrics import Metrics
 from dynconfig.settings import Settings
 from dynconfig.validation.declare import faults
 
@@ -98,7 +99,8 @@ def title(path: Path) -> str:
 
 
 def test_crd_is_current() -> None:
-    assert (ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml").read_text() == crd.text()
+    for kind, name in (("DynamicConfig", "dynamicconfigs"), ("AWSTarget", "awstargets")):
+        assert (ROOT / "crds" / f"{name}.dynconfig.dev.yaml").read_text() == crd.text(kind)
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "manifests" / "examples").glob("*.yaml")), ids=title)
@@ -138,6 +140,15 @@ def _classes_without_docstring(module: ast.Module) -> list[str]:
         for node in ast.walk(module)
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node)
     ]
+
+
+def test_no_test_depends_on_the_speed_of_the_machine() -> None:
+    """CPU time is compared with work that is measured beside it (tests/cpu.py)."""
+    clocks = re.compile(r"\b(thread_time|process_time|perf_counter)(_ns)?\b")
+    asserts = [
+        (path, node) for path in TESTS for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assert)
+    ]
+    assert [f"{title(path)}:{node.lineno}" for path, node in asserts if clocks.search(ast.unparse(node))] == []
 
 
 def test_retired_names_do_not_come_back() -> None:
@@ -181,6 +192,14 @@ def test_all_settings_are_in_the_readme() -> None:
     own = {name for name in map(str, names) if name.startswith("DYNCONFIG_")}
     assert len(own) > 10
     assert {name for name in own if f"`{name}`" not in readme} == set()
+
+
+def test_all_metrics_are_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    found = Metrics(lambda: 0.0, dict, dict, tuple, 1).registry.collect()
+    exported = {f"{family.name}_total" if family.type == "counter" else family.name for family in found}
+    assert len(exported) > 10
+    assert {name for name in exported if not re.search(rf"^\|[^|]*`{name}[`{{]", readme, re.MULTILINE)} == set()
 
 
 @pytest.mark.parametrize("name", ["plan-edit", "drift", "plan-delete"])

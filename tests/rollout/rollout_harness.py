@@ -119,9 +119,15 @@ class FakeVersionedKind(FakeKind):
 
 @dataclass
 class FakeAlarm:
-    """A kind of one alarm that fires on request."""
+    """A kind of one alarm that fires on request, and its history."""
 
     since: float | None = None
+    """Since when it fires."""
+    ok_since: float | None = None
+    firings: list[float] = field(default_factory=list)
+    """When it started to fire, as its history lists it."""
+    history_error: DynConfigError | None = None
+    history_reads: int = 0
     exists: bool = False
     name: str = "errors"
     value: type[Alarming] = Alarming
@@ -142,8 +148,22 @@ class FakeAlarm:
         self.exists = True
         return self._as_it_is(desired)
 
+    def fire(self, at: float, recovered: float) -> None:
+        """Fire, and be OK again."""
+        self.firings.append(at)
+        self.since, self.ok_since = None, recovered
+
+    def first_firing(self, name: str, since: float, until: float) -> float | None:
+        """The first firing in a period."""
+        self.history_reads += 1
+        if self.history_error is not None:
+            raise self.history_error
+        return min((at for at in self.firings if since <= at <= until), default=None) if name == self.name else None
+
     def _as_it_is(self, alarm: Alarming) -> Alarming:
-        return alarm if self.since is None else replace(alarm, state="ALARM", since=self.since)
+        if self.since is not None:
+            return replace(alarm, state="ALARM", since=self.since)
+        return alarm if self.ok_since is None else replace(alarm, state="OK", since=self.ok_since)
 
     def delete(self, observed: Sequence[Alarming]) -> None:
         """Remove it."""
@@ -170,7 +190,9 @@ class RolloutHarness:
 
     def restart(self) -> None:
         """Another process without state."""
-        self.engine = Engine(lambda _place: (self.versioned, self.alarm), self._labels)
+        self.engine = Engine(
+            lambda _place: (self.versioned, self.alarm), self._labels, history_of=lambda _place: self.alarm
+        )
         self.versioned.writes_left = None
 
     def edit(self, **values: str) -> None:

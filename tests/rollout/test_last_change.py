@@ -85,6 +85,15 @@ def test_alarm_restores_the_stable_values(*, is_restarted: bool, about: dict[str
     assert (harness.shown, harness.ready) == (NEW, ("True", "Baking"))
 
 
+def test_alarm_that_is_ok_again_restores_the_stable_values() -> None:
+    harness = changed()
+    reconcile(harness, CHANGE + 5)
+    harness.alarm.fire(CHANGE + 6, recovered=CHANGE + 20)
+    reconcile(harness, CHANGE + BAKE + 60)
+    assert harness.shown == OLD
+    assert message(harness).endswith("Generation 2 was rolled back: alarm errors fired")
+
+
 def test_change_rolled_back_while_its_secret_was_missing_stays_rolled_back() -> None:
     harness = changed()
     harness.alarm.since = CHANGE + 6

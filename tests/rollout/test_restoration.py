@@ -36,7 +36,7 @@ def test_resource_older_than_the_change_is_kept_without_a_stable_version() -> No
     alarmed(harness)
     assert harness.shown == OLD
     assert harness.ready == ("False", "RolledBack")
-    assert "left unchanged (no stable version): /app/b." in message(harness)
+    assert "left unchanged (removed by the change, or without a stable version): /app/b." in message(harness)
 
 
 def test_unrestorable_resource_stops_the_rollback_and_is_named() -> None:

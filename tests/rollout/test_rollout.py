@@ -6,7 +6,16 @@ import pytest
 from tests.engine.fake_kind import Thing
 
 from dynconfig.model.declaration import Rollout
-from dynconfig.rollout.state import Alarming, Evidence, RolloutPhase, RolloutState, evaluate
+from dynconfig.rollout.state import (
+    Alarming,
+    AlarmPast,
+    Evidence,
+    Period,
+    RolloutPhase,
+    RolloutState,
+    asked_for_past,
+    evaluate,
+)
 
 ROLLOUT = Rollout(bake_seconds=600, rolls_back=True)
 CHANGED_AT = 1000.0
@@ -55,6 +64,32 @@ def test_alarm_in_the_bake_time_rolls_back_even_if_evaluated_late() -> None:
 
 def test_alarm_after_the_bake_time_is_not_caused_by_the_change() -> None:
     assert judged(CHANGED_AT + 5000, fires(CHANGED_AT + 601)).phase is RolloutPhase.STABLE
+
+
+def test_alarm_that_fired_first_is_named_whether_it_is_ok_again_or_not() -> None:
+    composite = Alarming(name="unhealthy", state="OK", since=CHANGED_AT + 40)
+    recovered = replace(QUIET, state="OK", since=CHANGED_AT + 39)
+    other = replace(fires(CHANGED_AT + 60), name="slow")
+    past = {"unhealthy": AlarmPast(CHANGED_AT + 21), "errors": AlarmPast(CHANGED_AT + 20)}
+    found = judged(CHANGED_AT + 70, composite, other, recovered, past=past, has_been_stable=True)
+    assert (found.phase, found.alarm) == (RolloutPhase.FAILED, "errors")
+
+
+def test_only_alarms_that_changed_their_state_since_the_change_are_asked() -> None:
+    alarms = [
+        replace(QUIET, name="before", state="OK", since=CHANGED_AT - 1),
+        replace(QUIET, name="new", state="INSUFFICIENT_DATA", since=CHANGED_AT + 1),
+        replace(QUIET, name="recovered", state="OK", since=CHANGED_AT + 30),
+        replace(fires(CHANGED_AT + 20), name="fires"),
+        replace(fires(CHANGED_AT + 601), name="fires since later"),
+    ]
+    evidence = Evidence(unstable=(CHANGED,), has_stable=True, has_been_stable=True, alarms=alarms)
+    asked = asked_for_past(ROLLOUT, evidence, CHANGED_AT + 700)
+    assert asked is not None
+    assert asked[0] == Period(CHANGED_AT, CHANGED_AT + 600)
+    assert [alarm.name for alarm in asked[1]] == ["new", "recovered", "fires since later"]
+    assert asked_for_past(ROLLOUT, replace(evidence, replaced=frozenset({CHANGED.name})), CHANGED_AT + 30) is None
+    assert asked_for_past(ROLLOUT, replace(evidence, has_been_stable=False), CHANGED_AT + 30) is None
 
 
 @pytest.mark.parametrize("now", [CHANGED_AT + 1, CHANGED_AT + 5000])

@@ -32,10 +32,13 @@ class Namespace:
     stack: Stack
     http: httpx2.Client
     name: str
+    senders: int = SENDERS
+    """Requests at the same time."""
 
-    def objects(self, specs: Iterable[Mapping[str, Any]], labels: Mapping[str, str] | None = None) -> None:
-        """Create a DynamicConfig of each spec."""
-        documents = (configured(f"evil-{number}", spec, labels) for number, spec in enumerate(specs))
+    def objects(self, specs: Iterable[Mapping[str, Any]], **metadata: Any) -> None:
+        """Create a DynamicConfig of each spec, with further metadata."""
+        named = ((f"evil-{number}", spec) for number, spec in enumerate(specs))
+        documents = (configured(name, {"path": f"/{self.name}/{name}", **spec}, metadata) for name, spec in named)
         self._post(
             f"{GROUP}/namespaces/{self.name}/dynamicconfigs",
             (json.dumps(document, separators=(",", ":")) for document in documents),
@@ -52,9 +55,11 @@ class Namespace:
 
     def secret(self, name: str, data: Mapping[str, str]) -> None:
         """Create a Secret."""
-        self._post(
-            f"/api/v1/namespaces/{self.name}/secrets", [json.dumps({"metadata": {"name": name}, "stringData": data})]
-        )
+        self.secret_of({"metadata": {"name": name}, "stringData": data})
+
+    def secret_of(self, document: Mapping[str, Any]) -> None:
+        """Create a Secret of a whole document."""
+        self._post(f"/api/v1/namespaces/{self.name}/secrets", [json.dumps(document, separators=(",", ":"))])
 
     def config_map(self, name: str, data: Mapping[str, str]) -> None:
         """Create a ConfigMap."""
@@ -72,6 +77,12 @@ class Namespace:
         )
         self._post(f"/api/v1/namespaces/{self.name}/configmaps", documents)
 
+    def patch(self, plural: str, name: str, document: Mapping[str, Any]) -> None:
+        """Change a Secret or ConfigMap."""
+        url = f"/api/v1/namespaces/{self.name}/{plural}/{name}"
+        headers = {"Content-Type": "application/merge-patch+json"}
+        self.http.patch(url, json=document, headers=headers, timeout=PATIENCE).raise_for_status()
+
     def message(self, body: str) -> None:
         """Send a message to the operator's event queue, as with access to the account's event bus."""
         sqs = self.stack.aws("sqs")
@@ -87,16 +98,16 @@ class Namespace:
             # A request that timed out may have succeeded all the same.
             assert answer.is_success or answer.status_code == httpx2.codes.CONFLICT, answer.text[:500]
 
-        with ThreadPoolExecutor(SENDERS) as threads:
+        with ThreadPoolExecutor(self.senders) as threads:
             list(threads.map(send, documents))
 
 
-def configured(name: str, spec: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> Document:
+def configured(name: str, spec: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> Document:
     """A DynamicConfig."""
     return {
         "apiVersion": "dynconfig.dev/v1alpha1",
         "kind": "DynamicConfig",
-        "metadata": {"name": name, **({"labels": dict(labels)} if labels else {})},
+        "metadata": {"name": name, **(metadata or {})},
         "spec": {"path": f"/evil/{name}", **spec},
     }
 
@@ -211,21 +222,37 @@ def annotated_config_maps(attacker: Namespace) -> None:
 
 
 def escaped_metadata(attacker: Namespace) -> None:
-    """ConfigMaps that etcd stores in 1.5 MB, and that are 9 MB as JSON; objects refer to them, so that all are read, too."""
-    owner = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": "<" * 1_500_000,
-        "uid": "00000000-0000-4000-8000-00000000000",
-    }
+    """Secrets and ConfigMaps that etcd stores in 1.5 MB, and that are 9 MB as JSON; objects refer to them, so that all are
+    read, too, and again after each change."""
     for number in range(8):
-        metadata = {"name": f"escaped-{number}", "ownerReferences": [{**owner, "uid": f"{owner['uid']}{number}"}]}
-        attacker.config_map_of({"metadata": metadata, "data": {"key": "value"}})
+        metadata = {"name": f"escaped-{number}", "ownerReferences": [owner("<" * 1_450_000)]}
+        if number % 2:
+            attacker.config_map_of({"metadata": metadata, "data": {"key": "value"}})
+        else:
+            attacker.secret_of({"metadata": metadata, "stringData": {"key": "value"}})
+    kinds = ("secretKeyRef", "configMapKeyRef")
     parameters = [
-        {"name": f"p{number}", "valueFrom": {"configMapKeyRef": {"name": f"escaped-{number}", "key": "key"}}}
+        {"name": f"p{number}", "valueFrom": {kinds[number % 2]: {"name": f"escaped-{number}", "key": "key"}}}
         for number in range(8)
     ]
     attacker.objects([{"parameters": parameters}] * 12)
+    for number in range(8):
+        plural = ("secrets", "configmaps")[number % 2]
+        attacker.patch(plural, f"escaped-{number}", {"metadata": {"labels": {"edited": "again"}}})
+
+
+def large_metadata(attacker: Namespace) -> None:
+    """Objects that are large in metadata only, all of which one change of a ConfigMap concerns."""
+    attacker.config_map("small", {"key": "1"})
+    parameters = [{"name": "p", "valueFrom": {"configMapKeyRef": {"name": "small", "key": "key"}}}]
+    attacker.objects([{"parameters": parameters}] * 40, ownerReferences=[owner("x" * 1_200_000)])
+    attacker.patch("configmaps", "small", {"data": {"key": "2"}})
+
+
+def owner(name: str) -> Document:
+    """An owner reference, whose name may have any length."""
+    uid = "00000000-0000-4000-8000-000000000000"
+    return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid}
 
 
 def slow_validation(attacker: Namespace) -> None:
@@ -258,6 +285,31 @@ def large_lists_in_rules(attacker: Namespace) -> None:
     built = ("config.j.map(a, a)", "config.j.map(a, config.j)", "config.j.filter(a, a == 1)")
     rules = [{"rule": f"size({built[number % 3]}) + size({built[0]}) > {number}"} for number in range(64)]
     attacker.objects({"parameters": parameters, "rules": rules} for _ in range(40))
+
+
+def many_values_in_rules(attacker: Namespace) -> None:
+    """Rules that read a thousand values of one dense JSON text: each is a thousand objects in Python and in the evaluator."""
+    attacker.config_map("maps", {"key": f"[{','.join(['{}'] * 2700)}]"})
+    attacker.objects([{"parameters": of_config_map("maps", {"schema": {"type": "json"}}), "rules": open_rules(64)}] * 2)
+
+
+def many_values_beside_secrets(attacker: Namespace) -> None:
+    """Rules that compare a Secret with a thousand long texts: what each of them asks is remembered."""
+    attacker.secret("own", {"key": "y"})
+    attacker.config_map("long", {"key": "x" * 8000})
+    secret = {"name": "s", "valueFrom": {"secretKeyRef": {"name": "own", "key": "key"}}}
+    attacker.objects([{"parameters": [secret, *of_config_map("long", {})], "rules": open_rules(64)}] * 2)
+
+
+def of_config_map(name: str, more: Mapping[str, Any]) -> list[Document]:
+    """As many parameters of one key as an object may have beside another one."""
+    reference = {"configMapKeyRef": {"name": name, "key": "key"}}
+    return [{"name": f"p{number}", "valueFrom": reference, "tier": "Advanced", **more} for number in range(999)]
+
+
+def open_rules(count: int) -> list[Document]:
+    """Rules that read all parameters, and are false."""
+    return [{"rule": f"size(config) > {1000 + number}"} for number in range(count)]
 
 
 def slow_spec(schemas: int) -> Document:
@@ -346,13 +398,31 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "30 objects with 9,500 labels": many_labels,
     "30 objects with jsonSchemas of 48,600 lists": many_lists,
     "500 ConfigMaps with large annotations": annotated_config_maps,
-    "8 ConfigMaps of 9 MB as JSON": escaped_metadata,
+    "8 Secrets and ConfigMaps of 9 MB as JSON": escaped_metadata,
+    "40 objects with 1.2 MB of metadata": large_metadata,
     "slow patterns, schemas and rules in 100 objects": slow_validation,
     "jsonSchemas with 10,000 references to one subschema": shared_subschemas,
     "40 objects with 20 values that are almost numbers": long_numbers,
     "40 objects with 64 rules that build lists of 4,090 items": large_lists_in_rules,
+    "2 objects with 64 rules that read 999 values of 2,700 maps": many_values_in_rules,
+    "2 objects with 64 rules that compare a Secret with 999 texts": many_values_beside_secrets,
     "messages of 250,000 slashes in the event queue": slashes,
     "60 objects of 1 MB": large_objects,
     "20 objects whose status does not fit": large_reports,
     "100 objects of wrong types": wrong_types,
 }
+
+TOGETHER: tuple[tuple[Callable[[Namespace], None], ...], ...] = (
+    (deep_schema, dense_schemas, many_lists),
+    (large_secret, many_texts, many_keys),
+    (counted_patterns, long_numbers, slow_validation),
+    (absent_sources, large_reports, large_objects),
+    (large_lists_in_rules, many_values_in_rules, many_values_beside_secrets),
+    (annotated_config_maps, escaped_metadata, many_labels),
+    (shared_subschemas, slashes, dense_schemas),
+    (many_texts, many_texts, many_texts),
+    (large_metadata, large_metadata, escaped_metadata),
+    # It changes the CRD, by which the documents of others would be rejected.
+    (wrong_types,),
+)
+"""Attacks that are made at the same time, each from a namespace of its own: expensive in the same part of the operator."""

@@ -5,18 +5,23 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from tests.security.attacks import GROUP, Namespace
+from tests.security.attacks import GROUP, SENDERS, Namespace
 
 from dynconfig_lab.stack import Stack
 
 PATIENCE = 20.0
 """How long a new object is waited for, in seconds."""
+SECRET = "theirs"
+"""The Secret that the objects of the other tenant refer to: reading it waits for no one else's sources."""
+Attack = Callable[[Namespace], None]
 _numbers = itertools.count(1)
 
 
@@ -59,7 +64,7 @@ class Harm:
     """Whether the operator's process was never ended."""
     silence: float
     """The most CPU seconds of the operator in which its event loop did not answer: a check that holds the interpreter."""
-    attacker: str
+    attackers: tuple[str, ...]
     victim: str
     """Their namespaces."""
     load: float
@@ -74,25 +79,33 @@ class Harm:
 def measure(
     stack: Stack,
     http: httpx2.Client,
-    attack: Callable[[Namespace], None],
-    *,
+    *attacks: Attack,
     tries: int = 5,
     pause: float = 0.5,
     patience: float = PATIENCE,
+    is_fresh: bool = True,
 ) -> Harm:
-    """Attack a running operator, then restart it with the attack in place; the attack's namespace is deleted at the
-    end."""
+    """Attack a running operator, each attack at the same time from a namespace of its own, then restart it with all of
+    them in place; the attacks are deleted at the end.
+
+    The operator is restarted before, too, if `is_fresh`. Otherwise the peak includes what it keeps from earlier attacks.
+    """
     number = next(_numbers)
-    attacker, victim = f"evil-{number}", f"victim-{number}"
-    for name in (attacker, victim):
+    attackers, victim = tuple(f"evil-{number}-{index}" for index in range(len(attacks))), f"victim-{number}"
+    for name in (*attackers, victim):
         http.post("/api/v1/namespaces", json={"metadata": {"name": name}}).raise_for_status()
-    stack.operator.restart("operator")
+    Namespace(stack, http, victim).secret(SECRET, {"key": "their secret"})
+    if is_fresh:
+        stack.operator.restart("operator")
+    reset_peak(pid(stack))
     _wait(http, victim, "warm-up", patience)
     tenant = _Victim(stack, http, victim, tries, pause, patience)
+    # Together no more than one attack alone: what the operator takes is measured, and not what the API server does.
+    senders = max(1, SENDERS // len(attacks))
     idle = tenant.waits("idle")
     pids, peaks = [pid(stack)], list[float]()
     with silence(stack) as first:
-        attack(Namespace(stack, http, attacker))
+        _attack([Namespace(stack, http, name, senders) for name in attackers], attacks)
         attacked = tenant.waits("first")
     survived = is_alive(pids[0])
     peaks.append(peak(pids[0]) if survived else 0.0)
@@ -105,25 +118,31 @@ def measure(
     survived = survived and is_alive(pids[1])
     peaks.append(peak(pids[1]) if is_alive(pids[1]) else 0.0)
     load = float(Path("/proc/loadavg").read_text(encoding="ascii").split()[0])
-    _clear(stack, http, attacker)
-    return Harm(
-        max(peaks), idle, attacked, restarted, start_seconds, survived, max(*first, *second), attacker, victim, load
-    )
+    for name in attackers:
+        _clear(stack, http, name)
+    silent = max(*first, *second)
+    return Harm(max(peaks), idle, attacked, restarted, start_seconds, survived, silent, attackers, victim, load)
+
+
+def _attack(attackers: Sequence[Namespace], attacks: Sequence[Attack]) -> None:
+    with ThreadPoolExecutor(len(attacks)) as threads:
+        list(threads.map(lambda pair: pair[1](pair[0]), zip(attackers, attacks, strict=True)))
 
 
 def turns_before(log: Path, harm: Harm) -> list[int]:
-    """From the operator's debug log: how many objects of the attacker it started to reconcile between receiving each
-    new object of the other tenant and reconciling it."""
-    found, waiting = list[int](), dict[str, int]()
+    """From the operator's debug log: how many objects of one attacker it started to reconcile between receiving each new
+    object of the other tenant and reconciling it; the attacker with the most counts."""
+    found, waiting = list[int](), dict[str, Counter[str]]()
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         received = re.search(rf"Received ({harm.victim}/\S+) \(ADDED\)", line)
-        begun = re.search(rf"Reconciling (({harm.attacker}|{harm.victim})/\S+)", line)
+        begun = re.search(r"Reconciling ((\S+)/\S+)", line)
         if received:
-            waiting.setdefault(received[1], 0)
-        elif begun and begun[2] == harm.attacker:
-            waiting = {key: count + 1 for key, count in waiting.items()}
+            waiting.setdefault(received[1], Counter())
+        elif begun and begun[2] in harm.attackers:
+            for turns in waiting.values():
+                turns[begun[2]] += 1
         elif begun and begun[1] in waiting:
-            found.append(waiting.pop(begun[1]))
+            found.append(max(waiting.pop(begun[1]).values(), default=0))
     return found
 
 
@@ -141,6 +160,14 @@ def peak(number: int) -> float:
     """The peak memory of a process in MiB."""
     text = Path(f"/proc/{number}/status").read_text(encoding="ascii")
     return int(re.findall(r"VmHWM:\s+(\d+) kB", text)[0]) / 1024
+
+
+def reset_peak(number: int) -> None:
+    """Let the peak memory of a process begin at what it has now.
+
+    https://docs.kernel.org/filesystems/proc.html
+    """
+    Path(f"/proc/{number}/clear_refs").write_text("5", encoding="ascii")
 
 
 def cpu_seconds(number: int) -> float:
@@ -204,7 +231,9 @@ class _Victim:
 def _wait(http: httpx2.Client, namespace: str, name: str, patience: float) -> tuple[float, float]:
     """Seconds until a new object of a tenant is Ready (`patience` if it is not) and until it is created."""
     url = f"{GROUP}/namespaces/{namespace}/dynamicconfigs"
-    spec = {"path": f"/{namespace}/{name}", "parameters": [{"name": "a", "value": "1"}]}
+    reference = {"secretKeyRef": {"name": SECRET, "key": "key"}}
+    parameters = [{"name": "a", "value": "1"}, {"name": "b", "valueFrom": reference}]
+    spec = {"path": f"/{namespace}/{name}", "parameters": parameters}
     document = {
         "apiVersion": "dynconfig.dev/v1alpha1",
         "kind": "DynamicConfig",

@@ -27,7 +27,10 @@ def rights_of(documents: Iterable[Document]) -> list[Document]:
 
 
 def _is_limit(item: Document) -> bool:
-    return str(item["kind"]).startswith("ValidatingAdmissionPolicy") and bool(item["metadata"]["name"] == ACCOUNT)
+    return str(item["kind"]).startswith("ValidatingAdmissionPolicy") and item["metadata"]["name"] in (
+        ACCOUNT,
+        f"{ACCOUNT}-targets",
+    )
 
 
 def read(text: str) -> list[Document]:

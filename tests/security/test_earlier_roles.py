@@ -46,7 +46,7 @@ class Before:
     def names(self) -> set[str]:
         pages = self.harness.aws("iam").get_paginator("list_roles").paginate()
         found = {role["RoleName"] for page in pages for role in page["Roles"]}
-        return {name for name in found if name.startswith(self.harness.name)}
+        return {name for name in found if self.harness.name in name}
 
 
 def earlier_role(harness: AwsHarness, name: str, service: str) -> str:
@@ -105,7 +105,7 @@ def before(request: pytest.FixtureRequest, harness: AwsHarness) -> Before:
 
 def successor(before: Before) -> str:
     name = before.spec["function"].get("roleName")
-    return f"{name}-dynconfig" if name else f"{before.harness.name}-eu-west-1-function"
+    return f"dynconfig-_{name}-dynconfig" if name else f"{before.harness.name}-eu-west-1-function"
 
 
 @pytest.mark.parametrize("drift_policy", ["Correct", "Report"])
@@ -133,6 +133,23 @@ def test_earlier_role_is_kept_until_lambda_has_moved_the_function(before: Before
     client.meta.events.register("before-call.iam.DeleteRole", lambda params, **_: deleted(params["body"]["RoleName"]))
     before.upgraded()
     assert updates == [f"Successful {successor(before)}"]
+
+
+def test_successor_named_by_an_earlier_version_is_replaced_once_more(before: Before) -> None:
+    name = before.spec["function"].get("roleName")
+    former = f"{name}-dynconfig" if name else successor(before)
+    status = before.harness.status(before.upgraded())
+    found = next(item for item in status["resources"] if item["name"] == successor(before))
+    iam = before.harness.aws("iam")
+    if name:
+        owner = [{"Key": "dynconfig.dev/owner", "Value": before.harness.owner().tag}]
+        about = {"Path": "/dynconfig/", "RoleName": former, "Tags": owner}
+        found["arn"] = iam.create_role(**about, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+        found["name"] = former
+    before.status = status
+    before.upgraded()
+    assert before.used() == successor(before)
+    assert former not in before.names() or former == successor(before)
 
 
 def test_names_are_unchanged_after_the_upgrade(before: Before) -> None:

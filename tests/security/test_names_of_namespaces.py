@@ -1,6 +1,7 @@
 """No namespace may declare a name that is, or begins like, a default name of an object in another namespace."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,8 @@ from hypothesis import strategies as st
 
 from dynconfig.api.allow import Policy
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.kinds._shared.alarm_base import topic_name
 from dynconfig.model.errors import NotAllowed
-from dynconfig.model.naming import LONGEST, Names, prefix_of
+from dynconfig.model.naming import LONGEST, PREFIX, Names, prefix_of, role_beside
 from dynconfig.model.resource import Owner
 from dynconfig.validation import tenancy
 from dynconfig.validation.declare import checked_spec
@@ -19,6 +19,7 @@ from dynconfig.validation.declare import checked_spec
 LONGEST_WITHOUT_COLLISION = 42
 """Characters of a namespace whose names keep the separator and the first character of the object when they are shortened."""
 
+ANY_NAME = Policy.model_validate({"allow": [{"names": ["*"], "namespaces": ["*"]}]})
 ANY_PATH = Policy.model_validate({"allow": [{"paths": ["/shop"], "namespaces": ["*"]}]})
 VICTIM = ("shop-production-eu-west-1-frontend-services-x", "app")
 
@@ -51,13 +52,19 @@ def listed(names: Names) -> dict[str, str]:
         f"API/{names.http_api}": names.http_api,
         f"alarm/{names.alarms}": names.alarms,
         f"dashboard/{names.dashboard}": names.dashboard,
-        f"topic/{topic_name(names)}": topic_name(names),
+        f"topic/{names.topic}": names.topic,
     }
 
 
-def is_own(name: str, namespace: str, field: str = "name") -> bool:
+def derived(names: Names) -> dict[str, str]:
+    """All names that follow from that of a function; AWS names the log group after the function itself."""
+    found = listed(replace(names, former=None, other_roles=()))
+    return {key: name for key, name in found.items() if not key.startswith(("function/", "log group/"))}
+
+
+def is_own(name: str, namespace: str, field: str = "name", policy: Policy = Policy()) -> bool:  # noqa: B008 frozen
     spec = DynamicConfigSpec.model_validate({"path": "/a", "function": {field: name}})
-    found = tenancy.tenant(Policy(), namespace, {})
+    found = tenancy.tenant(policy, namespace, {})
     decided = tenancy.decisions(spec, found, "eu-west-1", lambda _arn: False)
     return next(each.is_allowed for each in decided if each.use.field == f"spec.function.{field}")
 
@@ -98,6 +105,44 @@ def test_no_declared_name_is_a_default_name_of_another_namespace(
         names = names_of(mine, here, function, role)
         assert not listed(names).keys() & listed(victim).keys()
         assert not names.alarms.startswith(victim.alarms)
+
+
+@st.composite
+def granted(draw: st.DrawFn) -> tuple[tuple[str, str], tuple[str, str], str, str, str]:
+    """As `cases`, with any name that a policy may grant: free, or as near as possible to the names of the other object."""
+    mine, theirs, here, there = draw(OBJECT), draw(OBJECT), draw(REGION), draw(REGION)
+    near = [name.removeprefix("/aws/lambda/").rstrip("/") for name in listed(names_of(theirs, there)).values()]
+    cut = [name.removeprefix(PREFIX) for name in near]
+    endings = ("-parameters", "-alarms", f"-{there}", f"-{there}-function", f"-{there}-schedule")
+    cut += [name.removesuffix(ending) for name in (*near, *cut) for ending in endings]
+    name = draw(st.sampled_from(near + cut) | st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True))
+    changed = draw(st.sampled_from((name, name.upper(), name.capitalize(), f"_{name}")))[:LONGEST]
+    return mine, theirs, here, there, changed
+
+
+@given(granted())
+@example((("evil", "squat"), ("shop", "eu-orders"), "eu-west-1", "eu-west-1", "shop-eu-orders"))
+@example((("evil", "squat"), ("shop", "eu"), "eu-west-1", "eu-west-1", "dynconfig-shop-eu"))
+@example((("evil", "squat"), ("shop", "eu"), "eu-west-1", "eu-west-1", "Dynconfig-shop-eu"))
+@example((("evil", "squat"), ("team-a", "eu"), "eu-west-1", "eu-west-1", "team-a_eu"))
+def test_no_name_derived_from_a_granted_name_is_in_another_namespace(
+    case: tuple[tuple[str, str], tuple[str, str], str, str, str],
+) -> None:
+    mine, theirs, here, there, name = case
+    assume(mine[0] != theirs[0])
+    assert is_own(name, mine[0], policy=ANY_NAME)
+    attacker, victim = names_of(mine, here, name), names_of(theirs, there)
+    assert not derived(attacker).keys() & listed(victim).keys()
+    default_prefixes = [prefix_of(mine[0]), f"{PREFIX}_"]
+    for found in (*derived(attacker).values(), role_beside(name)):
+        assert not found.lower().startswith(PREFIX) or found.startswith(tuple(default_prefixes))
+    # A name below the own prefix stays there, even if it is shortened.
+    if not attacker.alarms.startswith(f"{PREFIX}_"):
+        assert may_declare(name, mine[0]) or name == names_of(mine, here).function
+    # What is derived from two declared names differs.
+    other = names_of(theirs, there, name[:-1] or "x")
+    if other.function != attacker.function:
+        assert not derived(attacker).keys() & derived(other).keys()
 
 
 @given(OBJECT, OBJECT, REGION, REGION)

@@ -13,8 +13,10 @@ from rich.console import Console
 from tests.e2e.world import World
 from tests.gitops.conftest import Build, kubectl, kustomize
 from tests.security.attacks import GROUP
-from tests.security.installation import MANIFESTS, Right, denied, granted, listed, rights_of
+from tests.security.installation import MANIFESTS, NAMESPACE, Right, denied, granted, listed, rights_of
 
+from dynconfig.api.names import TARGET_FINALIZER
+from dynconfig_lab.aws.accounts import ACCOUNT
 from dynconfig_lab.controlplane import OPERATOR
 from dynconfig_lab.stack import Stack, stack
 
@@ -24,7 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 POLICY = {"allow": [{"namespaceSelector": {"matchLabels": {"team": "shop"}}, "paths": ["/{namespace}"]}]}
 SERVED = ("shop", "cart")
-CLUSTER_WIDE = ("namespaces", "customresourcedefinitions")
+CLUSTER_WIDE = ("namespaces", "customresourcedefinitions", "awstargets")
 BY_HAND = "by-hand"
 
 
@@ -37,7 +39,9 @@ def _right(request: dict[str, Any]) -> Right:
     about = request["objectRef"]
     resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
     is_cluster_wide = "namespace" not in about or resource == "namespaces"
-    return about.get("apiGroup", ""), resource, request["verb"], about.get("name", "") if is_cluster_wide else ""
+    # RBAC cannot list the names of targets, which are not known beforehand.
+    is_named = is_cluster_wide and about["resource"] != "awstargets"
+    return about.get("apiGroup", ""), resource, request["verb"], about.get("name", "") if is_named else ""
 
 
 def created(found: Stack, name: str) -> None:
@@ -71,17 +75,39 @@ def lived(world: World) -> None:
         world.put_by_hand("a", value)
         world.reconcile_now("app")
         world.wait("drift is corrected", lambda: world.value("a") == "1")
+    target = {"metadata": {"name": world.namespace}, "spec": {"region": "eu-west-1", "account": ACCOUNT}}
+    place = f"{GROUP}/awstargets"
+    world.http.post(
+        place, json={"apiVersion": "dynconfig.dev/v1alpha1", "kind": "AWSTarget", **target}
+    ).raise_for_status()
+    found = f"{place}/{world.namespace}"
+    world.wait("the target is checked", lambda: "account" in world.http.get(found).json().get("status", {}))
     world.delete("app")
     world.wait("the object is deleted", lambda: world.is_gone("app"))
     assert world.names() == []
 
 
+def released(world: World) -> None:
+    """The operator releases a target that no object uses any more."""
+    metadata = {"name": "unused", "finalizers": [TARGET_FINALIZER]}
+    target = {"metadata": metadata, "spec": {"region": "eu-west-1", "account": ACCOUNT}}
+    world.http.post(
+        f"{GROUP}/awstargets", json={"apiVersion": "dynconfig.dev/v1alpha1", "kind": "AWSTarget", **target}
+    ).raise_for_status()
+    found = f"{GROUP}/awstargets/unused"
+    world.wait("the target is released", lambda: "finalizers" not in world.http.get(found).json()["metadata"])
+
+
 def test_every_shipped_permission_is_used_and_none_is_missing(kustomize: Build, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(yaml.safe_dump(POLICY))
-    with stack(Console(stderr=True), {"DYNCONFIG_TENANCY": "shared", "DYNCONFIG_POLICY": str(policy)}) as found:
+    settings = {"DYNCONFIG_TENANCY": "shared", "DYNCONFIG_POLICY": str(policy), "DYNCONFIG_SHARDS": "2"}
+    with stack(Console(stderr=True), settings) as found:
         with team(found, "shop") as world:
             lived(world)
+            released(world)
+        # A replica that is stopped deletes the lease by which others count it.
+        found.operator.restart("operator")
         requests = found.plane.operator_requests()
     assert denied(requests) == []
     assert used(requests) == granted(kustomize(MANIFESTS / "install"))
@@ -140,8 +166,10 @@ def test_operator_of_single_namespaces_requests_nothing_of_others(kustomize: Bui
         requests = found.plane.operator_requests()
     own = [item for item in requests if item["userAgent"] != BY_HAND]
     assert denied(own) == []
+    leases = [item for item in own if item.get("objectRef", {}).get("resource") == "leases"]
     namespaced = [item for item in own if item.get("objectRef", {}).get("resource") not in (None, *CLUSTER_WIDE)]
-    assert {item["objectRef"].get("namespace") for item in namespaced} == set(SERVED)
+    assert {item["objectRef"].get("namespace") for item in namespaced if item not in leases} == set(SERVED)
+    assert {item["objectRef"].get("namespace") for item in leases} == {NAMESPACE}
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from time import thread_time
 from typing import Any
 
 import pytest
+from tests.cpu import cpu_time
 
 import dynconfig
 from dynconfig.api.parameter import ValueSchema
@@ -21,7 +22,7 @@ from dynconfig.validation.values import schema_fault
 ROOT = Path(dynconfig.__file__).parent
 METHODS = frozenset(("match", "fullmatch", "search", "finditer", "findall", "sub", "subn", "split"))
 CHARACTERS = 16_000
-SECONDS = 0.1
+SECONDS = 0.05
 """A linear match takes a few milliseconds, a quadratic one a second and more."""
 BOUNDED = {
     "dynconfig.validation.expression._TOKEN": 1_024,  # the maximum length of a rule
@@ -156,13 +157,19 @@ def run(pattern: re.Pattern[Any], method: str, text: str) -> None:
 
 
 def longest(use: Use) -> tuple[float, str]:
+    """CPU seconds of the slowest text on an ordinary machine, and the text."""
     worst = (0.0, "")
     for text in hostile(use.pattern, use.longest):
         for method in use.methods & {"match", "fullmatch", "search", "sub"} or {"sub"}:
             begun = thread_time()
             run(use.pattern, method, text)
-            worst = max(worst, (thread_time() - begun, f"{method} {text[:40]!r}…{text[-3:]!r}"))
-            if worst[0] > SECONDS:
+            taken = thread_time() - begun
+            if taken > SECONDS:
+                with cpu_time() as again:
+                    run(use.pattern, method, text)
+                taken = min(taken, again.ordinary)
+            worst = max(worst, (taken, f"{method} {text[:40]!r}…{text[-3:]!r}"))
+            if taken > SECONDS:
                 return worst
     return worst
 
@@ -186,8 +193,8 @@ ALL = list(uses())
 
 @pytest.mark.parametrize("use", ALL, ids=[use.place for use in ALL])
 def test_pattern_takes_linear_time(use: Use) -> None:
-    seconds, text = longest(use)
-    assert seconds <= SECONDS, text
+    ordinary, text = longest(use)
+    assert ordinary <= SECONDS, text
 
 
 @pytest.mark.parametrize(
@@ -211,6 +218,6 @@ FORMS: dict[str, Callable[[int], str]] = {
 @pytest.mark.parametrize("form", FORMS)
 def test_check_of_the_type_takes_linear_time(form: str) -> None:
     schema = ValueSchema.model_validate({"type": form})
-    begun = thread_time()
-    schema_fault(schema, FORMS[form](CHARACTERS))
-    assert thread_time() - begun <= SECONDS
+    with cpu_time() as taken:
+        schema_fault(schema, FORMS[form](CHARACTERS))
+    assert taken.ordinary <= SECONDS

@@ -16,7 +16,7 @@ from dynconfig.model.resource import Owner
 from dynconfig.settings import Settings
 from dynconfig.validation.declare import declare
 from dynconfig.validation.tenancy import tenant
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.accounts import ACCOUNT
 
 SPECS = 10_000
 REGION = "eu-west-1"

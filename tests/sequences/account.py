@@ -1,6 +1,7 @@
 """The content of the emulated AWS, read without a call, for the comparison with the model."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,8 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.ssm.models import ssm_backends
 
 from dynconfig.api.names import OWNER_TAG
-from dynconfig_lab.aws import cloudwatch_tags
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import cloudwatch_history, cloudwatch_tags
+from dynconfig_lab.aws.accounts import ACCOUNT
 from dynconfig_lab.aws.cloudwatch_alarm import Alarm
 
 REGION = "eu-west-1"
@@ -58,6 +59,14 @@ def alarms() -> dict[str, Alarm]:
     """All alarms by name."""
     backend: Any = cloudwatch_backends[ACCOUNT][REGION]
     return dict(backend.alarms)
+
+
+def firings(name: str) -> Iterator[float]:
+    """When an alarm started to fire, as far as its history says."""
+    asked = {"AlarmName": name, "HistoryItemType": "StateUpdate", "AlarmTypes": ["MetricAlarm", "CompositeAlarm"]}
+    for item in cloudwatch_history.describe(REGION, asked)["AlarmHistoryItems"]:
+        if json.loads(item["HistoryData"])["newState"]["stateValue"] == "ALARM":
+            yield item["Timestamp"].timestamp()
 
 
 def owner_of(alarm: Alarm) -> str:

@@ -30,14 +30,15 @@ class Cluster:
     is_reachable: bool = True
     """Whether requests are served: those of a killed process never arrive."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    """Independent of the number of writes, which depends on how busy this machine is."""
 
     def create(self, key: Key, spec: Document) -> None:
         """Apply an object that does not exist."""
-        number = next(self._numbers)
         metadata = {
             "namespace": key.namespace,
             "name": key.name,
-            "uid": f"{number:08}-uid",
+            "uid": f"{next(self._uids):08}-uid",
             "generation": 1,
             "finalizers": [],
             "annotations": {},

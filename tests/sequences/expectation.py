@@ -199,8 +199,7 @@ class Judge:
             # Only deletions wait for the end of the bake time: there is no value to restore.
             return False
         since, until = (datetime.fromisoformat(status["bake"][end]).timestamp() for end in ("since", "until"))
-        found = (alarm.state for alarm in alarms_of(wanted.key))
-        return any(state.value == "ALARM" and since + 1.0 < state.since <= until for state in found)
+        return any(since + 1.0 < at <= until for alarm in alarms_of(wanted.key) for at in account.firings(alarm.name))
 
 
 def condition(document: Document) -> tuple[str, str]:

@@ -196,7 +196,7 @@ def test_nothing_declared_by_another_object_is_deleted_while_the_watch_is_silent
     assert not [call for call in world.wire.writes if call.operation == "DeleteParameters"]
     world.cluster.listener = listener
     for key in (B, A):
-        world.life.controller.object_changed(copy.deepcopy(world.cluster.objects[key]), "MODIFIED")
+        world.life.controller.objects.object_changed(copy.deepcopy(world.cluster.objects[key]), "MODIFIED")
     world.settle()
     moved = account.parameters()[f"{PATH}/moving"]
     assert (moved.version, moved.owner.split("/")[1:3]) == (1, ["shop", "b"])
@@ -241,7 +241,7 @@ def test_object_deleted_while_the_watch_is_silent_adopts_nothing(
     world.cluster.edit(A, spec("stays"))
     world.run(60.0)
     world.cluster.listener = listener
-    world.life.controller.object_changed(copy.deepcopy(world.cluster.objects[B]), "MODIFIED")
+    world.life.controller.objects.object_changed(copy.deepcopy(world.cluster.objects[B]), "MODIFIED")
     world.settle()
     assert B not in world.cluster.objects
     assert sorted(account.parameters()) == [f"{PATH}/stays"]

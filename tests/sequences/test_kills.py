@@ -1,7 +1,6 @@
 """The process dies at every write of four flows with all its memory: the final state of AWS is the same.
 
-One process makes one write here, so that each write is the last of one. `python -m benchmarks kills` kills the real
-process.
+One process makes one write here, so that each write is the last of one. `make test-faults` kills the real process.
 """
 
 from collections.abc import Callable, Iterator

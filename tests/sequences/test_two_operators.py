@@ -58,13 +58,13 @@ class Pair(World):
 
     async def _start(self) -> None:
         await super()._start()
-        second = self.second = Life(self.loop, kube_at(self._port, client=PromptKube), self.ground.clients, self._skew)
+        second = self.second = Life(self.loop, kube_at(self._port, client=PromptKube), self.ground, self._skew)
         assert self.life is not None
         first = self.life
 
         def noticed(document: Document, event: str) -> None:
-            first.controller.object_changed(document, event)
-            second.controller.object_changed(document, event)
+            first.controller.objects.object_changed(document, event)
+            second.controller.objects.object_changed(document, event)
 
         self.cluster.listener = noticed
 

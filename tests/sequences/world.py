@@ -13,7 +13,7 @@ import boto3
 import pytest
 from tests.in_process import in_process
 from tests.kube.apiserver import kube_at, listening
-from tests.kube.controller_harness import dependencies_of
+from tests.kube.controller_harness import dependencies_of, serve_all
 from tests.sequences.account import REGION
 from tests.sequences.cluster import Cluster, Document
 from tests.sequences.loop import VirtualLoop
@@ -30,7 +30,7 @@ from dynconfig.kube.work_queue import WorkQueue
 from dynconfig.model.writes import PUT
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.accounts import ACCOUNT
 
 EPOCH = 1_800_000_000.0
 # No backoff is longer; what is due later is a resync.
@@ -53,19 +53,21 @@ class PromptKube(Kube):
 class Life:
     """One process of the operator with all its memory."""
 
-    def __init__(self, loop: VirtualLoop, kube: Kube, clients: Session, skew: float) -> None:
+    def __init__(self, loop: VirtualLoop, kube: Kube, ground: "Ground", skew: float) -> None:
         self.kube = kube
         self.work_queue = WorkQueue()
-        engine = wiring.engine(Settings(), account=ACCOUNT, clock=loop.time, clients=clients)
+        engine = wiring.engine(Settings(), account=ACCOUNT, clock=loop.time, clients=ground.clients)
         dependencies = dependencies_of(
             kube,
             engine=engine,
+            quota=ground.quota,
             now=lambda: EPOCH + skew + loop.time(),
             clock=loop.time,
             move_seconds=MOVE_SECONDS,
             deletion_check_seconds=DELETION_CHECK_SECONDS,
         )
         self.controller = Controller(dependencies, self.work_queue, 1)
+        serve_all(self.controller)
         self.task = loop.create_task(self.controller.run())
 
     async def end(self) -> None:
@@ -141,6 +143,7 @@ class Ground:
     clients: Session
     """The clients of the operator's processes; they have no state but credentials."""
     journal: Journal
+    quota: Quota
 
 
 class World:
@@ -246,11 +249,11 @@ class World:
     async def _start(self) -> None:
         self.wire.revive()
         self.lives += 1
-        life = self.life = Life(self.loop, kube_at(self._port, client=PromptKube), self.ground.clients, self._skew)
-        self.cluster.listener = lambda document, event: life.controller.object_changed(document, event)
+        life = self.life = Life(self.loop, kube_at(self._port, client=PromptKube), self.ground, self._skew)
+        self.cluster.listener = lambda document, event: life.controller.objects.object_changed(document, event)
         self.cluster.is_reachable = True
         for document in list(self.cluster.objects.values()):
-            life.controller.object_changed(_copied(document), None)
+            life.controller.objects.object_changed(_copied(document), None)
 
     async def _bury(self) -> None:
         self.cluster.is_reachable, self.cluster.listener = False, None
@@ -302,7 +305,7 @@ def ground() -> Iterator[Ground]:
             environment.setenv(name, value)
         environment.setenv("AWS_ENDPOINT_URL", lab.endpoint)
         quota = Quota(clock.monotonic, clock.wait, is_limited=False)
-        yield Ground(clock, lab, wire, Session(quota, lambda *_: None, endpoint=None, pool=POOL), journal)
+        yield Ground(clock, lab, wire, Session(quota, lambda *_: None, endpoint=None, pool=POOL), journal, quota)
 
 
 _ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "lab", "AWS_SECRET_ACCESS_KEY": "lab", "AWS_REGION": REGION}

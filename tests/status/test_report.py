@@ -1,5 +1,6 @@
 """Status: the values of Ready, conditions that exist only while true, and transition times."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from tests.engine.fake_kind import RIVAL, FakeKind, declared, deletion
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
 from dynconfig.model.previous_status import PreviousStatus
-from dynconfig.model.timestamps import timestamp
+from dynconfig.model.quota_wait import QuotaWait
+from dynconfig.model.timestamps import moment, timestamp
 from dynconfig.status import kube_events, report
 
 VALUES = {"a": "1", "b": "2"}
@@ -76,6 +78,26 @@ def test_transition_times_change_only_with_the_value() -> None:
     fake.failures["/app/a"] = Throttled("slow")
     slow = status_of(fake.engine().run(declared({"a": "3", "b": "2"}, generation=2)), again, LATER)
     assert slow["conditions"][0]["lastTransitionTime"] == timestamp(LATER)
+
+
+def test_observation_alone_is_reported_every_hour() -> None:
+    first = applied(FakeKind())
+    start = moment(first["lastObservedTime"])
+
+    def is_news(seconds: float, **changed: Any) -> bool:
+        return report.is_news({**first, "lastObservedTime": timestamp(start + seconds), **changed}, first)
+
+    assert [is_news(seconds) for seconds in (0, 600, 3599, 3600, 86_400)] == [False, False, False, True, True]
+    assert is_news(600, revision="other")
+    assert is_news(600, suspended=True)
+    # Otherwise an object whose status has a time in the future would not be reported before that.
+    assert is_news(-600)
+
+
+@pytest.mark.parametrize("time", ["yesterday", 7, None])
+def test_invalid_time_of_the_last_observation_is_replaced(time: object) -> None:
+    first = applied(FakeKind())
+    assert report.is_news(first, {**first, "lastObservedTime": time})
 
 
 def drifting(**more: Any) -> tuple[FakeKind, dict[str, Any]]:
@@ -245,3 +267,40 @@ def test_failure_while_baking_is_reported_as_not_rolled_back(is_deleted: bool) -
     found = report.failure(InvalidSpec("x" * 40_000), 2, PreviousStatus.of(before), NOW, None, deleting=is_deleted)
     assert found["conditions"][0]["message"].endswith("is not rolled back even if its alarms fire") is not is_deleted
     assert "bake" in found
+
+
+WAIT = QuotaWait("ssm.PutParameter", 10.0, 230.0)
+
+
+def test_object_that_waits_for_a_quota_says_so_with_an_estimate() -> None:
+    found = report.status(
+        Outcome(declared({"a": "1"}), stopped=Throttled(str(WAIT), wait=WAIT)), PreviousStatus(), 0.0, None
+    )
+    assert found["conditions"][0]["message"] == "Waiting for AWS quota of ssm.PutParameter (10/s), about 4 min"
+    assert found["conditions"][0]["reason"] == "Throttled"
+
+
+def test_progress_of_an_object_that_waits_for_a_quota_has_an_estimate() -> None:
+    outcome = FakeKind().engine().run(declared({"a": "1", "b": "2", "c": "3"}), keep_going=lambda: False)
+    stopped = replace(outcome, stopped=Throttled(str(WAIT), wait=WAIT))
+    for waiting in (stopped, replace(outcome, quota_wait=WAIT)):
+        text = report.status(waiting, PreviousStatus(), 0.0, None)["conditions"][0]["message"]
+        assert text == "1 of 3 changes applied; waiting for AWS quota of ssm.PutParameter (10/s), about 4 min"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3.0, "less than 10 s"),
+        (41.0, "about 50 s"),
+        (61.0, "about 2 min"),
+        (7100.0, "about 119 min"),
+        (7300.0, "about 3 h"),
+    ],
+)
+def test_estimate_of_a_wait_is_rounded_up(seconds: float, text: str) -> None:
+    assert str(QuotaWait("ssm.PutParameter", 3.0, seconds)).endswith(f"(3/s), {text}")
+
+
+def test_wait_without_an_end_has_no_estimate() -> None:
+    assert str(QuotaWait("ssm.PutParameter", 0.0, float("inf"))) == "waiting for AWS quota of ssm.PutParameter (0/s)"

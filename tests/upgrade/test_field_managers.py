@@ -67,7 +67,18 @@ def test_error_names_the_command_that_resolves_it(
     output = moved(installed, manifest(installed, **before), edited, manifest(installed, **after))
     assert "another field manager owns the other" in output
     assert "kubectl replace -f FILE" in output
-    installed.stack.kubectl("replace", "-f", "-", stdin=manifest(installed, **after))
+
+    def replaced() -> bool:
+        try:
+            installed.stack.kubectl("replace", "-f", "-", stdin=manifest(installed, **after))
+        except CommandFailed as error:
+            # The operator wrote status at the same moment.
+            if "Conflict" not in str(error):
+                raise
+            return False
+        return True
+
+    installed.wait("it is replaced", replaced)
     installed.stack.kubectl(*GITOPS, stdin=manifest(installed, **after))
     field = path.rpartition("/")[2]
     assert f'"{field}":' not in json.dumps(installed.get("managed")["spec"])

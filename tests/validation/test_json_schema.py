@@ -1,6 +1,8 @@
 """Validation of JSON values: messages have path and rule, never the value."""
 
 import json
+from functools import cache
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from dynconfig.validation import json_schema
+from dynconfig.validation import json_schema, meta_schema
 from dynconfig.validation.json_schema import DIALECT, fault, schema_fault
 
 SERVER: dict[str, Any] = {
@@ -250,3 +252,23 @@ CANARIES = st.recursive(
 def test_any_schema_is_rejected_or_validates_a_value(schema: dict[str, Any], value: object) -> None:
     said = schema_fault(schema) or fault(schema, json.dumps(value))
     assert said is None or "canary" not in said
+
+
+def test_what_is_loaded_once_does_not_count_towards_the_limit_of_the_first_schema(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a machine that takes long to import it."""
+    created = meta_schema.meta_schema
+    created.cache_clear()
+
+    @cache
+    def slow() -> Any:
+        end = thread_time() + 2 * json_schema.SECONDS
+        while thread_time() < end:
+            pass
+        return created()
+
+    monkeypatch.setattr(json_schema, "SECONDS", 0.1)
+    monkeypatch.setattr(meta_schema, "meta_schema", slow)
+    json_schema._load.cache_clear()
+    assert schema_fault({"type": "integer", "title": "loaded once"}) is None

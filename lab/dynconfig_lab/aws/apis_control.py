@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from moto.apigatewayv2.models import apigatewayv2_backends
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.requests import Document, Request
 
 _EMULATED = (
@@ -144,7 +144,7 @@ def _delete_api(request: Request, _found: Any) -> Answer:
 def _api(request: Request) -> Any:
     """Moto's API of a path such as /v2/apis/ID/routes."""
     name = request.path.split("/")[3]
-    found = apigatewayv2_backends[ACCOUNT][request.region].apis.get(name)
+    found = apigatewayv2_backends[accounts.current()][request.region].apis.get(name)
     if found is None:
         raise _missing("API", name)
     return found

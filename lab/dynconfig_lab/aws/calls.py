@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from dynconfig_lab.aws import rest
+from dynconfig_lab.aws.accounts import ACCOUNT
 
 _SCOPE = re.compile(r"Credential=[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
 # Names in signatures that differ from boto3's.
 _SERVICES = {"monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
-ACCOUNT = "123456789012"
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,31 @@ class Calls:
     """Call counters; thread-safe."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
 
-    def count(self, call: Call) -> None:
-        """Count one call."""
+    def count(self, call: Call, account: str = ACCOUNT) -> None:
+        """Count one call of an account."""
         with self._lock:
-            self._counts[call.name] += 1
+            self._counts[account, call.name] += 1
 
     def all(self) -> dict[str, int]:
         """The number of calls of each operation, by name."""
         with self._lock:
-            return dict(sorted(self._counts.items()))
+            counts = sorted(self._counts.items())
+        found: Counter[str] = Counter()
+        for (_account, name), count in counts:
+            found[name] += count
+        return dict(sorted(found.items()))
+
+    def by_account(self) -> dict[str, dict[str, int]]:
+        """The number of calls of each operation, by account and name."""
+        with self._lock:
+            counts = sorted(self._counts.items())
+        found: dict[str, dict[str, int]] = {}
+        for (account, name), count in counts:
+            found.setdefault(account, {})[name] = count
+        return found
 
     def reset(self) -> None:
         """Reset the counters."""

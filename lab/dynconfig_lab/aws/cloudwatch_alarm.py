@@ -13,8 +13,7 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
-from dynconfig_lab.aws import cloudwatch_expression
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import accounts, cloudwatch_expression
 from dynconfig_lab.aws.cloudwatch_evaluation import Criteria, stamp
 
 Document = dict[str, Any]
@@ -58,7 +57,7 @@ class Alarm:
     @property
     def alarm_arn(self) -> str:
         """The attribute name that moto uses when it lists tagged alarms."""
-        return f"arn:aws:cloudwatch:{self.region}:{ACCOUNT}:alarm:{self.name}"
+        return f"arn:aws:cloudwatch:{self.region}:{accounts.current()}:alarm:{self.name}"
 
     @property
     def is_composite(self) -> bool:
@@ -147,14 +146,14 @@ def changed(alarm: Alarm, value: str, reason: str, data: str, now: float) -> Ala
 
 def alarms_of(region: str) -> dict[str, Alarm]:
     """Alarms by name. Stored in moto's backend, so that a reset clears them and tags are listed."""
-    backend: Any = cloudwatch_backends[ACCOUNT][region]
+    backend: Any = cloudwatch_backends[accounts.current()][region]
     alarms: dict[str, Alarm] = backend.alarms
     return alarms
 
 
 def regions() -> list[str]:
     """The regions in which CloudWatch was used."""
-    return list(cloudwatch_backends[ACCOUNT])
+    return list(cloudwatch_backends[accounts.current()])
 
 
 def switched(alarm: Alarm, enabled: bool) -> Alarm:

@@ -12,8 +12,8 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 
 Request = Mapping[str, Any]
 Finding = dict[str, str]
@@ -39,12 +39,12 @@ class Dashboard:
     @property
     def arn(self) -> str:
         """Without a region."""
-        return f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{self.name}"
+        return f"arn:aws:cloudwatch::{accounts.current()}:dashboard/{self.name}"
 
 
 def dashboards() -> dict[str, Dashboard]:
     """Dashboards by name. Stored in moto's backend, so that a reset clears them."""
-    home: Any = cloudwatch_backends[ACCOUNT][HOME]
+    home: Any = cloudwatch_backends[accounts.current()][HOME]
     dashboards: dict[str, Dashboard] = home.dashboards
     return dashboards
 
@@ -201,4 +201,4 @@ def _not_found(text: str) -> AwsError:
 
 
 def _tagger() -> Any:
-    return cloudwatch_backends[ACCOUNT][HOME].tagger
+    return cloudwatch_backends[accounts.current()][HOME].tagger

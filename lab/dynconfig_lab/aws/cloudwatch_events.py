@@ -12,7 +12,7 @@ from typing import Any
 
 import botocore.session
 
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.cloudwatch_alarm import Alarm, State
 from dynconfig_lab.aws.cloudwatch_evaluation import stamp
 
@@ -28,7 +28,7 @@ def event(alarm: Alarm, previous: State) -> Document:
         "id": str(uuid.uuid4()),
         "detail-type": "CloudWatch Alarm State Change",
         "source": "aws.cloudwatch",
-        "account": ACCOUNT,
+        "account": accounts.current(),
         "time": datetime.fromtimestamp(alarm.state.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": alarm.region,
         "resources": [alarm.alarm_arn],
@@ -46,7 +46,7 @@ def payload(alarm: Alarm, previous: State) -> Document:
     return {
         "source": "aws.cloudwatch",
         "alarmArn": alarm.alarm_arn,
-        "accountId": ACCOUNT,
+        "accountId": accounts.current(),
         "time": stamp(alarm.state.at),
         "region": alarm.region,
         "alarmData": {
@@ -76,7 +76,7 @@ def notification(alarm: Alarm, previous: State) -> str:
     document: Document = {
         "AlarmName": alarm.name,
         "AlarmDescription": alarm.fields.get("AlarmDescription"),
-        "AWSAccountId": ACCOUNT,
+        "AWSAccountId": accounts.current(),
         "AlarmConfigurationUpdatedTimestamp": stamp(alarm.configured_at),
         "NewStateValue": alarm.state.value,
         "NewStateReason": alarm.state.reason,

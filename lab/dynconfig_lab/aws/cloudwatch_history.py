@@ -11,8 +11,8 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.cloudwatch_alarm import Alarm, State
 
 MOST_KEPT = 10_000
@@ -76,5 +76,7 @@ def _state(state: State, room: int) -> dict[str, Any]:
 
 
 def _items(region: str) -> "deque[Item]":
-    kept: deque[Item] = cloudwatch_backends[ACCOUNT][region].__dict__.setdefault("lab_history", deque(maxlen=MOST_KEPT))
+    kept: deque[Item] = cloudwatch_backends[accounts.current()][region].__dict__.setdefault(
+        "lab_history", deque(maxlen=MOST_KEPT)
+    )
     return kept

@@ -14,7 +14,7 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import accounts
 
 # The memory of a lab that runs for days must stay bounded.
 LARGEST_SERIES = 50_000
@@ -98,7 +98,7 @@ class Metrics:
 
 def metrics_of(region: str) -> Metrics:
     """Stored in moto's backend, so that a reset clears it."""
-    kept: Metrics = cloudwatch_backends[ACCOUNT][region].__dict__.setdefault("lab_metrics", Metrics())
+    kept: Metrics = cloudwatch_backends[accounts.current()][region].__dict__.setdefault("lab_metrics", Metrics())
     return kept
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
-from dynconfig_lab.aws import cloudwatch_dashboards, cloudwatch_rules
+from dynconfig_lab.aws import accounts, cloudwatch_dashboards, cloudwatch_rules
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.cloudwatch_alarm import alarms_of
 
 Request = Mapping[str, Any]
@@ -47,7 +46,7 @@ def forget(arn: str, region: str) -> None:
 
 
 def _require(arn: str, region: str) -> None:
-    resource = arn.partition(f":{ACCOUNT}:")[2]
+    resource = arn.partition(f":{accounts.current()}:")[2]
     if resource.startswith("dashboard/"):
         is_known = resource.removeprefix("dashboard/") in cloudwatch_dashboards.dashboards()
     else:
@@ -60,4 +59,4 @@ def _require(arn: str, region: str) -> None:
 
 def _tagger(arn: str, region: str) -> Any:
     home = cloudwatch_dashboards.HOME if ":dashboard/" in arn else region
-    return cloudwatch_backends[ACCOUNT][home].tagger
+    return cloudwatch_backends[accounts.current()][home].tagger

@@ -8,16 +8,17 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.exceptions import ServiceException
 from moto.sns.models import sns_backends
 
-from dynconfig_lab.aws import cloudwatch_events, cloudwatch_expression, cloudwatch_history, cloudwatch_query
+from dynconfig_lab.aws import accounts, cloudwatch_events, cloudwatch_expression, cloudwatch_history, cloudwatch_query
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.cloudwatch_alarm import LOCK, Alarm, State, alarms_of, changed, regions
 from dynconfig_lab.aws.cloudwatch_evaluation import SPARE_PERIODS, Datapoint, evaluate
 from dynconfig_lab.aws.cloudwatch_metrics import metrics_of
@@ -34,7 +35,7 @@ CLOUDWATCH = "cloudwatch.amazonaws.com"
 
 
 class Watch:
-    """All alarms of all regions. Periods end at the time of the evaluation; AWS aligns them to whole minutes."""
+    """All alarms of all accounts and regions. Periods end at the time of the evaluation; AWS aligns them to whole minutes."""
 
     def __init__(self, clock: Callable[[], float], emit: Callable[[str, Any], None], functions: Functions) -> None:
         self._clock = clock
@@ -61,11 +62,18 @@ class Watch:
 
     def evaluate_all(self) -> dict[str, str]:
         """Evaluate all metric alarms now; return the new state of each changed alarm by ARN."""
+        found: dict[str, str] = {}
         with LOCK:
-            before = {alarm.alarm_arn: alarm.state.value for alarm in _all()}
-            for alarm in _all():
-                self._evaluate_alarm(alarm)
-            now = {alarm.alarm_arn: alarm.state.value for alarm in _all()}
+            for account in list(cloudwatch_backends):
+                with accounts.acting_in(account):
+                    found |= self._evaluate_account()
+        return found
+
+    def _evaluate_account(self) -> dict[str, str]:
+        before = {alarm.alarm_arn: alarm.state.value for alarm in _all()}
+        for alarm in _all():
+            self._evaluate_alarm(alarm)
+        now = {alarm.alarm_arn: alarm.state.value for alarm in _all()}
         return {arn: value for arn, value in now.items() if before.get(arn) != value}
 
     def transition(self, alarm: Alarm, value: str, reason: str, data: str, seen: frozenset[str] = frozenset()) -> None:
@@ -92,8 +100,10 @@ class Watch:
     def _tick(self) -> None:
         while not self._stopped.wait(TICK_SECONDS):
             with LOCK:
-                for alarm in _all():
-                    self._evaluate_when_due(alarm)
+                for account in list(cloudwatch_backends):
+                    with accounts.acting_in(account):
+                        for alarm in _all():
+                            self._evaluate_when_due(alarm)
 
     def _evaluate_when_due(self, alarm: Alarm) -> None:
         try:
@@ -141,7 +151,8 @@ class Watch:
         if alarm.actions_enabled:
             for arn in alarm.fields.get(cloudwatch_events.ACTIONS_OF[alarm.state.value]) or ():
                 # The executor logs an unexpected error.
-                self._actions.submit(self._act, arn, alarm, previous).add_done_callback(Future.result)
+                in_account = copy_context()
+                self._actions.submit(in_account.run, self._act, arn, alarm, previous).add_done_callback(Future.result)
 
     def _act(self, arn: str, alarm: Alarm, previous: State) -> None:
         if ":sns:" in arn:
@@ -160,13 +171,13 @@ class Watch:
 
     def _publish(self, arn: str, alarm: Alarm, previous: State) -> None:
         message, subject = cloudwatch_events.notification(alarm, previous), cloudwatch_events.subject(alarm)
-        topics = sns_backends[ACCOUNT][alarm.region].topics
+        topics = sns_backends[accounts.current()][alarm.region].topics
         if arn in topics and not allows(topics[arn].policy, arn, CLOUDWATCH, alarm.alarm_arn, "sns:Publish"):
             # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
             self._warn(arn, "The policy of topic %s does not allow CloudWatch to publish")
             return
         try:
-            sns_backends[ACCOUNT][alarm.region].publish(message, arn=arn, subject=subject[:100])
+            sns_backends[accounts.current()][alarm.region].publish(message, arn=arn, subject=subject[:100])
         except ServiceException as error:
             self._warn(arn, f"The topic %s gets no notification: {error}")
 
@@ -177,7 +188,7 @@ class Watch:
 
 
 def _all() -> Sequence[Alarm]:
-    """Every metric alarm."""
+    """Every metric alarm of the current account."""
     return [alarm for region in regions() for alarm in list(alarms_of(region).values()) if not alarm.is_composite]
 
 

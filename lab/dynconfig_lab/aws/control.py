@@ -3,8 +3,11 @@
 import json
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qs
 
+from dynconfig_lab.aws import ssm_fill
 from dynconfig_lab.aws.answers import StartResponse
+from dynconfig_lab.aws.call_log import CallLog, to_json
 from dynconfig_lab.aws.calls import Calls
 from dynconfig_lab.aws.cloudwatch_watch import Watch
 from dynconfig_lab.aws.faults import BadFaults, FaultInjector, Faults
@@ -12,13 +15,29 @@ from dynconfig_lab.aws.faults import BadFaults, FaultInjector, Faults
 HELP = """The lab's emulated AWS.
 
 GET  /calls        how often each operation was called, as JSON
-POST /calls/reset  count from zero
+GET  /calls/accounts  the same by account of the caller: {"123456789012": {"ssm.PutParameter": 12}}
+GET  /calls/log    the most recent calls, oldest first: time, operation, resource, is_write, access_key and user_agent of
+                   the caller, content (equal for equal requests), outcome, took_effect; ?writes=true: only writes;
+                   ?after=17: only calls after number 17
+POST /calls/reset  count from zero; empties the log
 GET  /faults       the faults in force
 POST /faults       set faults; {} ends them all, for example:
                    {"throttle": {"ssm.PutParameter": 3}, "error_rate": 0.1, "latency_ms": 50, "down": true,
                     "hang_seconds": 5, "errors": {"ssm.PutParameter": {"code": "AccessDeniedException", "times": 1}},
                     "settle_seconds": 5, "kill": {"pid": 4711, "call": 3, "when": "before"}}
-                   kill: SIGKILL for the operator of that pid at its third write, before it is carried out or "after"
+                   kill: SIGKILL for the operator of that pid at its third write, before it is carried out or "after";
+                   with "operation": "ssm.PutParameter" or "resource": "/a/b" only such writes count
+                   {"lost_answers": {"ssm.PutParameter": 1, "*": null}}: calls that are carried out and not answered, how
+                   many by operation; "*": all writes together, "each": each operation that writes, null: every time;
+                   half_answers: the answer ends in the middle
+                   {"stale_read_seconds": 3, "credentials_expired": true, "aws_quotas": true, "access_keys": ["lab"]}
+                   {"hold": {"call": 3, "when": "after"}}: the third write gets no answer until the faults are replaced; it
+                   takes effect, or with "before" never does
+                   access_keys: only the callers with these keys have the faults
+GET  /held         the call that is held now, as {"operation": "ssm.PutParameter", "resource": "/a/b"}; {} if none
+                   is
+POST /parameters   create parameters without events and calls, for an account with many: {"region": "eu-west-1",
+                   "modified": 1700000000, "parameters": [{"Name": "/a/b", "Value": "1", "Type": "String", "Tags": []}]}
 POST /fire         fire the schedules of this name now: {"schedule": "NAME"}
 GET  /alarms       how long the periods of alarms last here
 POST /alarms       make each period last so many seconds, whatever was declared: {"period_seconds": 2}; {} ends it
@@ -33,9 +52,17 @@ Route = Callable[[bytes], object]
 class Control:
     """A WSGI application."""
 
-    def __init__(
-        self, calls: Calls, trouble: FaultInjector, clear: Callable[[], None], fire: Callable[[str], int], watch: Watch
+    def __init__(  # noqa: PLR0917 - constructed in one place
+        self,
+        calls: Calls,
+        log: CallLog,
+        trouble: FaultInjector,
+        clear: Callable[[], None],
+        fire: Callable[[str], int],
+        watch: Watch,
     ) -> None:
+        self._calls = calls
+        self._log = log
         self._fire_schedule = fire
         self._watch = watch
         self._trouble = trouble
@@ -43,9 +70,12 @@ class Control:
             ("GET", "/"): lambda _body: HELP,
             ("GET", "/healthz"): lambda _body: "ok\n",
             ("GET", "/calls"): lambda _body: calls.all(),
-            ("POST", "/calls/reset"): lambda _body: calls.reset() or {},  # type: ignore[func-returns-value]
+            ("GET", "/calls/accounts"): lambda _body: calls.by_account(),
+            ("POST", "/calls/reset"): self._reset_calls,
             ("GET", "/faults"): lambda _body: trouble.faults.to_json(),
             ("POST", "/faults"): self._set_faults,
+            ("GET", "/held"): lambda _body: dict(zip(("operation", "resource"), trouble.held or (), strict=False)),
+            ("POST", "/parameters"): lambda body: {"created": ssm_fill.fill(_parsed(body))},
             ("POST", "/fire"): self._fire,
             ("GET", "/alarms"): lambda _body: {"period_seconds": watch.period_seconds},
             ("POST", "/alarms"): self._set_alarms,
@@ -55,13 +85,28 @@ class Control:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        route = self._routes.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
-        if route is None:
-            return _send(start_response, "404 Not Found", f"404 not found\n\n{HELP}")
+        asked = (environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        route = self._routes.get(asked)
         try:
+            if asked == ("GET", "/calls/log"):
+                return _send(start_response, "200 OK", self._logged(environ.get("QUERY_STRING", "")))
+            if route is None:
+                return _send(start_response, "404 Not Found", f"404 not found\n\n{HELP}")
             return _send(start_response, "200 OK", route(body))
         except BadFaults as error:
             return _send(start_response, "400 Bad Request", {"error": str(error)})
+
+    def _logged(self, query: str) -> object:
+        asked = {name: values[-1] for name, values in parse_qs(query).items()}
+        after, writes = asked.pop("after", "0"), asked.pop("writes", "false")
+        if asked or not after.isdecimal() or writes not in ("true", "false"):
+            raise BadFaults("the query may have after, a number, and writes, true or false")
+        return {"calls": [to_json(call) for call in self._log.all(int(after), only_writes=writes == "true")]}
+
+    def _reset_calls(self, _body: bytes) -> object:
+        self._calls.reset()
+        self._log.reset()
+        return {}
 
     def _set_faults(self, body: bytes) -> object:
         self._trouble.set(Faults.parse(_parsed(body)))

@@ -17,9 +17,9 @@ from moto.events.models import events_backends
 from moto.ssm.models import ssm_backends
 from werkzeug.exceptions import HTTPException
 
-from dynconfig_lab.aws import event_inputs, sqs
+from dynconfig_lab.aws import accounts, event_inputs, sqs
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT, Call
+from dynconfig_lab.aws.calls import Call
 from dynconfig_lab.aws.ssm_rules import canonical
 from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.service import Functions
@@ -31,11 +31,11 @@ DEFAULT = "default"
 
 
 class Bus:
-    """The event buses of each region. Delivery is asynchronous and ordered, and never fails the write."""
+    """The event buses of each account and region. Delivery is asynchronous and ordered, and never fails the write."""
 
     def __init__(self, functions: Functions | None = None) -> None:
         self._functions = functions
-        self._waiting: queue.SimpleQueue[tuple[str, str, Event] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[str, str, str, Event] | None] = queue.SimpleQueue()
         self._skipped: set[str] = set()
         self._thread = threading.Thread(target=self._deliver_all, name="events", daemon=True)
         self._thread.start()
@@ -46,8 +46,8 @@ class Bus:
         self._thread.join()
 
     def put(self, region: str, bus: str, event: Event) -> None:
-        """Deliver an event to the rules of a bus."""
-        self._waiting.put((region, bus, event))
+        """Deliver an event to the rules of a bus of the current account."""
+        self._waiting.put((accounts.current(), region, bus, event))
 
     def parameter_call(self, call: Call, request: Mapping[str, Any], answer: Answer) -> None:
         """Deliver the events of a successful SSM write; other calls have none."""
@@ -63,7 +63,9 @@ class Bus:
 
     def _deliver_all(self) -> None:
         while (item := self._waiting.get()) is not None:
-            self._deliver(*item)
+            account, region, bus, event = item
+            with accounts.acting_in(account):
+                self._deliver(region, bus, event)
 
     def _deliver(self, region: str, bus: str, event: Event) -> None:
         for rule in _rules(region, bus):
@@ -146,7 +148,7 @@ def _name(request: Mapping[str, Any]) -> str:
 
 
 def _event(region: str, operation: str, name: str) -> Event:
-    versions = ssm_backends[ACCOUNT][region]._parameters.get(canonical(name))
+    versions = ssm_backends[accounts.current()][region]._parameters.get(canonical(name))
     detail = {"operation": operation, "name": name}
     if versions:
         detail["type"] = versions[-1].parameter_type
@@ -157,14 +159,14 @@ def _event(region: str, operation: str, name: str) -> Event:
         "id": str(uuid.uuid4()),
         "detail-type": "Parameter Store Change",
         "source": "aws.ssm",
-        "account": ACCOUNT,
+        "account": accounts.current(),
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "region": region,
-        "resources": [f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{name.lstrip('/')}"],
+        "resources": [f"arn:aws:ssm:{region}:{accounts.current()}:parameter/{name.lstrip('/')}"],
         "detail": detail,
     }
 
 
 def _rules(region: str, bus: str) -> list[Any]:
-    found = events_backends[ACCOUNT][region].event_buses.get(bus)
+    found = events_backends[accounts.current()][region].event_buses.get(bus)
     return list(found.rules.values()) if found else []

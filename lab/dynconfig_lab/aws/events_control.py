@@ -12,9 +12,8 @@ from typing import Any
 
 from moto.events.models import EventPattern, events_backends
 
-from dynconfig_lab.aws import schedule_expressions
+from dynconfig_lab.aws import accounts, schedule_expressions
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.cron import BadExpression
 from dynconfig_lab.aws.event_patterns import check_pattern
 from dynconfig_lab.aws.requests import Document, Request
@@ -97,7 +96,7 @@ class EventsControl:
             "id": event_id,
             "detail-type": entry["DetailType"],
             "source": entry["Source"],
-            "account": ACCOUNT,
+            "account": accounts.current(),
             "time": _time(entry.get("Time")),
             "region": request.region,
             "resources": entry.get("Resources", []),
@@ -119,7 +118,7 @@ class EventsControl:
 
 def _rules(request: Request) -> Any:
     bus = str(request.document.get("EventBusName") or "default").rpartition("/")[2]
-    found = events_backends[ACCOUNT][request.region].event_buses.get(bus)
+    found = events_backends[accounts.current()][request.region].event_buses.get(bus)
     return found.rules if found else {}
 
 

@@ -8,9 +8,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dynconfig_lab.aws import functions_policy, functions_rules, functions_store
+from dynconfig_lab.aws import accounts, functions_policy, functions_rules, functions_store
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.functions_destinations import check_destinations
 from dynconfig_lab.aws.functions_names import LATEST, Named, in_path, named, not_found, with_bare_name
 from dynconfig_lab.aws.functions_rules import refused
@@ -215,7 +214,7 @@ class FunctionsControl:
         role = document.get("Role")
         if role is None:
             return
-        if role.split(":")[4] != ACCOUNT:
+        if role.split(":")[4] != accounts.current():
             raise AwsError("AccessDeniedException", "Cross-account pass role is not allowed.", 403)
         if not self._roles.is_assumable(role, "lambda"):
             raise refused("The role defined for the function cannot be assumed by Lambda.")

@@ -11,7 +11,7 @@ from moto.awslambda.models import lambda_backends
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.functions_names import named
 from dynconfig_lab.aws.functions_rules import refused
 
@@ -45,12 +45,14 @@ def service_of(arn: str) -> str:
 def _exists(arn: str, region: str) -> bool:
     # That a destination in another account or region is reported as missing is unproved.
     found = _ARN.fullmatch(arn)
-    if found is None or found["account"] != ACCOUNT or found["region"] != region:
+    if found is None or found["account"] != accounts.current() or found["region"] != region:
         return False
     present: Mapping[str, Any] = {
-        "sqs": lambda: sqs_backends[ACCOUNT][region].queues,
-        "sns": lambda: {topic.split(":")[-1]: topic for topic in sns_backends[ACCOUNT][region].topics},
-        "lambda": lambda: {f"function:{name}": name for name in lambda_backends[ACCOUNT][region]._lambdas._functions},
+        "sqs": lambda: sqs_backends[accounts.current()][region].queues,
+        "sns": lambda: {topic.split(":")[-1]: topic for topic in sns_backends[accounts.current()][region].topics},
+        "lambda": lambda: {
+            f"function:{name}": name for name in lambda_backends[accounts.current()][region]._lambdas._functions
+        },
     }
     # A version or an alias exists if its function does.
     rest = ":".join(found["rest"].split(":")[:2]) if found["service"] == "lambda" else found["rest"]

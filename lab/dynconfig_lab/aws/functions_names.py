@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 
 LATEST = "$LATEST"
 _ARN = re.compile(r"(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):)?(?P<account>\d{12}):function:(?P<rest>.+)")
@@ -34,7 +34,7 @@ def named(text: str, region: str, qualifier: str = "") -> Named:
             f"Functions from '{found['region']}' are not reachable in this region ('{region}')",
             404,
         )
-    if found["account"] != ACCOUNT:
+    if found["account"] != accounts.current():
         raise AwsError("AccessDeniedException", f"User is not authorized to perform this on resource: {text}", 403)
     name, _, own = found["rest"].partition(":")
     return Named(name, own or qualifier)
@@ -58,7 +58,7 @@ def with_bare_name(path: str, name: str) -> str:
 
 def arn_of(region: str, name: str, qualifier: str = "") -> str:
     """The function's ARN."""
-    return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}{f':{qualifier}' if qualifier else ''}"
+    return f"arn:aws:lambda:{region}:{accounts.current()}:function:{name}{f':{qualifier}' if qualifier else ''}"
 
 
 def not_found(region: str, name: str, qualifier: str = "") -> AwsError:

@@ -15,9 +15,8 @@ from typing import Any
 
 import botocore.session
 
-from dynconfig_lab.aws import tag_rules
+from dynconfig_lab.aws import accounts, tag_rules
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 
 ENVIRONMENT_BYTES = 4096
 ZIP_BYTES = 50 * 1024 * 1024
@@ -111,12 +110,12 @@ def _check_layer(arn: str, region: str, exists: Callable[[str], bool]) -> None:
         # Recorded: LocalStack, tests/aws/services/lambda_/test_lambda_api.snapshot.json, TestLambdaLayer.
         text = f"Member must satisfy regular expression pattern: {LAYER_VERSION.pattern}"
         raise _invalid("layers", f"[{arn}]", f"Member must satisfy constraint: [{text}]")
-    if arn.split(":")[4] != ACCOUNT and not (f":{region}:" in arn and exists(arn)):
+    if arn.split(":")[4] != accounts.current() and not (f":{region}:" in arn and exists(arn)):
         # As users report it; also for another region: LocalStack, lambda_/provider.py, after TestLambdaLayer.
         # https://docs.aws.amazon.com/lambda/latest/dg/permissions-layer-cross-account.html
         raise AwsError(
             "AccessDeniedException",
-            f"User: arn:aws:iam::{ACCOUNT}:user/lab is not authorized to perform: lambda:GetLayerVersion on resource: {arn} "
+            f"User: {accounts.caller().arn} is not authorized to perform: lambda:GetLayerVersion on resource: {arn} "
             "because no resource-based policy allows the lambda:GetLayerVersion action",
             403,
         )

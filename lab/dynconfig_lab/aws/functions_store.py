@@ -5,7 +5,7 @@ from typing import Any
 
 from moto.awslambda.models import lambda_backends
 
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.functions_state import Known
 from dynconfig_lab.functions.spec import FunctionSpec
 
@@ -18,7 +18,7 @@ _EXTENSION = re.compile(
 
 def stored(region: str, name: str) -> Any:
     """Moto's function, or None."""
-    functions = lambda_backends[ACCOUNT][region]._lambdas._functions
+    functions = lambda_backends[accounts.current()][region]._lambdas._functions
     return functions[name]["latest"] if name in functions else None
 
 
@@ -31,9 +31,9 @@ def is_extension(arn: str) -> bool:
 def layer(arn: str) -> Any:
     """A layer published in the lab, or None."""
     parts = arn.split(":")
-    if len(parts) != 8 or parts[4] != ACCOUNT:
+    if len(parts) != 8 or parts[4] != accounts.current():
         return None
-    return lambda_backends[ACCOUNT][parts[3]].layers_versions_by_arn(arn)
+    return lambda_backends[accounts.current()][parts[3]].layers_versions_by_arn(arn)
 
 
 def spec(region: str, name: str, known: Known) -> FunctionSpec:

@@ -7,23 +7,26 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
 from moto.ssm.models import ssm_backends
 
-from dynconfig_lab.aws import ssm_describe
+from dynconfig_lab.aws import accounts, ssm_describe
 from dynconfig_lab.aws.answers import Answer, AwsError, StartResponse
-from dynconfig_lab.aws.calls import ACCOUNT, Call, Calls, identify
+from dynconfig_lab.aws.call_log import CallLog, Entry
+from dynconfig_lab.aws.calls import Call, Calls, identify
 from dynconfig_lab.aws.cloudwatch import CloudWatch
 from dynconfig_lab.aws.cloudwatch_wire import wire_of
 from dynconfig_lab.aws.events import Bus
-from dynconfig_lab.aws.faults import FaultInjector, Kill
+from dynconfig_lab.aws.faults import FaultInjector, Faults, Held, Kill
 from dynconfig_lab.aws.invocations import invoke
 from dynconfig_lab.aws.requests import Request, Service
+from dynconfig_lab.aws.sessions import Sessions
 from dynconfig_lab.aws.sqs import Queues
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.aws.stale_reads import StaleReads
 from dynconfig_lab.aws.turns import turn
 from dynconfig_lab.functions.http_apis import HTTP_PREFIX, HttpApis
 from dynconfig_lab.functions.service import Functions
@@ -39,53 +42,95 @@ class Layer:
         self,
         moto: Application,
         calls: Calls,
+        log: CallLog,
         trouble: FaultInjector,
+        stale_reads: StaleReads,
         parameters: ParameterStore,
         bus: Bus,
         services: Mapping[str, Service],
         runner: Functions,
         cloudwatch: CloudWatch,
         queues: Queues,
+        sessions: Sessions,
     ) -> None:
         self._moto = moto
         self._calls = calls
+        self._log = log
         self._trouble = trouble
+        self._stale_reads = stale_reads
         self._parameters = parameters
         self._bus = bus
         self._services = services
         self._runner = runner
         self._cloudwatch = cloudwatch
         self._queues = queues
+        self._sessions = sessions
         self._http_apis = HttpApis(runner)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = _unpacked(environ, environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
         call = identify(environ, body)
-        self._calls.count(call)
-        self._suffer(environ)
-        kill = self._trouble.kill(call, environ.get("HTTP_USER_AGENT", ""))
+        with self._log.recorded(call, environ, body) as entry:
+            who = self._sessions.caller(entry.call.access_key)
+            self._calls.count(call, who.account)
+            # Moto would search all of its access keys.
+            inner = {**environ, "HTTP_X_MOTO_ACCOUNT_ID": who.account}
+            with accounts.acting_as(who):
+                return self._handle(call, inner, body, entry, start_response)
+
+    def _handle(
+        self, call: Call, environ: Environ, body: bytes, entry: Entry, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        logged, trouble = entry.call, self._trouble
+        faults = trouble.of(logged.access_key)
+        _suffer(faults, environ)
+        kill = trouble.kill(call, logged.user_agent, logged.resource)
         if kill and kill.is_before:
             _kill(kill, environ)
-        try:
-            self._trouble.refuse(call)
-            answer = self._is_event_source(call, environ, body)
-        except AwsError as error:
-            answer = _refusal(call, environ, error)
-        if answer.is_success and call.service == "ssm":
-            self._bus.parameter_call(call, json.loads(body or b"{}"), answer)
+        held = trouble.hold(call, logged.resource, logged.access_key, is_write=logged.is_write)
+        if held and held.hold.is_before:
+            _hold(held, environ)
+        answer = self._carried_out(call, environ, body, entry)
+        if held:
+            _hold(held, environ)
         if kill:
             _kill(kill, environ)
+        if trouble.takes("lost_answers", call, logged.access_key, is_write=logged.is_write):
+            _hang_up(environ, "fault: the answer is lost")
+        if trouble.takes("half_answers", call, logged.access_key, is_write=logged.is_write):
+            return _half(answer, environ, start_response)
+        entry.answered(answer)
         return answer.send(start_response)
 
-    def _suffer(self, environ: Environ) -> None:
-        faults = self._trouble.faults
-        # These are the faults themselves: the request hangs, then the connection is dropped.
-        if faults.latency_ms:
-            time.sleep(faults.latency_ms / 1000)
-        if faults.hang_seconds:
-            time.sleep(faults.hang_seconds)
-        if faults.down or faults.hang_seconds:
-            _hang_up(environ, "fault: AWS is down")
+    def _carried_out(self, call: Call, environ: Environ, body: bytes, entry: Entry) -> Answer:
+        """What AWS answers, after it has done it and sent its events."""
+
+        who = accounts.caller()
+
+        def carry_out() -> Answer:
+            try:
+                # A stale read is carried out again just before a write, which may be of another account.
+                with accounts.acting_as(who):
+                    return self._is_event_source(call, environ, body)
+            except AwsError as error:
+                return _refusal(call, environ, error)
+
+        try:
+            self._sessions.check(entry.call.access_key, call.service)
+            self._trouble.refuse(call, entry.call.access_key)
+        except AwsError as error:
+            return _refusal(call, environ, error)
+        if entry.call.is_write:
+            with self._stale_reads.writing(call):
+                answer = carry_out()
+        else:
+            is_stale = self._trouble.of(entry.call.access_key).stale_read_seconds > 0
+            content = f"{who.account} {entry.call.content}"
+            answer = self._stale_reads.read(call, content, carry_out, is_stale=is_stale)
+        if answer.is_success and call.service == "ssm":
+            self._bus.parameter_call(call, json.loads(body or b"{}"), answer)
+        entry.carried_out(answer)
+        return answer
 
     def _is_event_source(self, call: Call, environ: Environ, body: bytes) -> Answer:
         """Services that emit alarms and events have a layer of their own."""
@@ -103,9 +148,11 @@ class Layer:
         if call.name == "resourcegroupstaggingapi.GetResources":
             request = json.loads(body or b"{}")
             kinds = request.get("ResourceTypeFilters", [])
-            ssm_describe.forget_the_missing(ssm_backends[ACCOUNT][call.region])
+            ssm_describe.forget_the_missing(ssm_backends[accounts.current()][call.region])
             if kinds and all(kind.split(":")[0] == "ssm" for kind in kinds):
-                return Answer.of(ssm_describe.get_resources(ssm_backends[ACCOUNT][call.region], request, call.region))
+                return Answer.of(
+                    ssm_describe.get_resources(ssm_backends[accounts.current()][call.region], request, call.region)
+                )
         if environ["PATH_INFO"].startswith(HTTP_PREFIX):
             return self._http_apis.handle(environ, body)
         request = Request(
@@ -144,10 +191,32 @@ class Layer:
         return Answer(status, tuple(headers), content)
 
 
+def _suffer(faults: Faults, environ: Environ) -> None:
+    # These are the faults themselves: the request hangs, then the connection is dropped.
+    if faults.latency_ms:
+        time.sleep(faults.latency_ms / 1000)
+    if faults.hang_seconds:
+        time.sleep(faults.hang_seconds)
+    if faults.down or faults.hang_seconds:
+        _hang_up(environ, "fault: AWS is down")
+
+
+def _half(answer: Answer, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    """The first half of a response that announces its full length; then the connection is closed."""
+    (content,) = answer.send(start_response)
+    yield content[: len(content) // 2]
+    _hang_up(environ, "fault: the answer ends in the middle")
+
+
 def _hang_up(environ: Environ, why: str) -> NoReturn:
     connection: socket.socket = environ["werkzeug.socket"]
     connection.shutdown(socket.SHUT_RDWR)
     raise ConnectionResetError(why)
+
+
+def _hold(held: Held, environ: Environ) -> NoReturn:
+    held.wait()
+    _hang_up(environ, "fault: the call was held")
 
 
 def _kill(kill: Kill, environ: Environ) -> NoReturn:

@@ -9,9 +9,8 @@ from typing import Any
 
 from moto.logs.models import logs_backends
 
-from dynconfig_lab.aws import tag_rules
+from dynconfig_lab.aws import accounts, tag_rules
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.requests import Request
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -79,11 +78,13 @@ class LogsControl:
 
 
 def _backend(request: Request) -> Any:
-    return logs_backends[ACCOUNT][request.region]
+    return logs_backends[accounts.current()][request.region]
 
 
 def _drop_tags(request: Request, name: str) -> None:
-    _backend(request).tagger.delete_all_tags_for_resource(f"arn:aws:logs:{request.region}:{ACCOUNT}:log-group:{name}")
+    _backend(request).tagger.delete_all_tags_for_resource(
+        f"arn:aws:logs:{request.region}:{accounts.current()}:log-group:{name}"
+    )
 
 
 def _check_tags(tags: dict[str, str]) -> None:

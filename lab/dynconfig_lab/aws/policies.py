@@ -6,20 +6,26 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
+
+from dynconfig_lab.aws import conditions
+from dynconfig_lab.aws.conditions import Context
 
 Document = Mapping[str, Any]
-Context = Mapping[str, str]
 _SOURCE_ARN = "aws:sourcearn"
 _SOURCE_ACCOUNT = "aws:sourceaccount"
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Whether a text matches a pattern with * and ?."""
-    return _compiled(pattern).fullmatch(text) is not None
+class Principal(Protocol):
+    """Who makes a request."""
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def arn(self) -> str: ...
+    @property
+    def role_arn(self) -> str: ...
 
 
 def allows(documents: Iterable[str], action: str, resource: str, context: Context | None = None) -> bool:
@@ -38,12 +44,27 @@ def effects(documents: Iterable[str], action: str, resource: str, context: Conte
     }
 
 
+def lets_assume(document: str, action: str, who: Principal, context: Context) -> bool:
+    """Whether a role's trust policy allows a caller an action, which is sts:AssumeRole or sts:TagSession.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    found = {
+        statement.get("Effect")
+        for statement in statements(document)
+        if any(conditions.matches(pattern.lower(), action.lower()) for pattern in _many(statement.get("Action")))
+        and _is_principal(statement, who)
+        and _meets(statement, context)
+    }
+    return "Allow" in found and "Deny" not in found
+
+
 def trusts(document: str, service: str, account: str) -> bool:
     """Whether a role's trust policy allows a service to assume the role on behalf of an account."""
     return any(
         statement.get("Effect") == "Allow"
         and service in _many(_principal(statement, "Service"))
-        and any(matches(action.lower(), "sts:assumerole") for action in _many(statement.get("Action")))
+        and any(conditions.matches(action.lower(), "sts:assumerole") for action in _many(statement.get("Action")))
         and _meets(statement, {_SOURCE_ACCOUNT: account})
         for statement in statements(document)
     )
@@ -55,7 +76,9 @@ def lets_call(statement: Document, service: str, source: str, account: str) -> b
     return (
         statement.get("Effect") == "Allow"
         and (is_for_all or service in _many(_principal(statement, "Service")))
-        and any(matches(action.lower(), "lambda:invokefunction") for action in _many(statement.get("Action")))
+        and any(
+            conditions.matches(action.lower(), "lambda:invokefunction") for action in _many(statement.get("Action"))
+        )
         and _meets(statement, {_SOURCE_ARN: source, _SOURCE_ACCOUNT: account})
     )
 
@@ -72,9 +95,20 @@ def statements(document: str) -> Iterator[Document]:
 
 
 def _covers(statement: Document, action: str, resource: str) -> bool:
-    return any(matches(pattern.lower(), action.lower()) for pattern in _many(statement.get("Action"))) and any(
-        matches(pattern, resource) for pattern in _many(statement.get("Resource"))
-    )
+    return any(
+        conditions.matches(pattern.lower(), action.lower()) for pattern in _many(statement.get("Action"))
+    ) and any(conditions.matches(pattern, resource) for pattern in _many(statement.get("Resource")))
+
+
+def _is_principal(statement: Document, who: Principal) -> bool:
+    """Whether the element names the caller: everybody, an account, a user, a role, or one session of a role.
+
+    Part of an ARN is no pattern here.
+    """
+    if statement.get("Principal") == "*":
+        return True
+    names = {"*", who.account, f"arn:aws:iam::{who.account}:root", who.arn, who.role_arn} - {""}
+    return not names.isdisjoint(map(str, _many(_principal(statement, "AWS"))))
 
 
 def _principal(statement: Document, kind: str) -> Any:
@@ -83,27 +117,10 @@ def _principal(statement: Document, kind: str) -> Any:
 
 
 def _meets(statement: Document, context: Context) -> bool:
-    """Whether all conditions are met; a condition on an unknown context key is not."""
-    for operator, tests in statement.get("Condition", {}).items():
-        for key, wanted in tests.items():
-            known = context.get(key.lower())
-            if known is None or not any(_compare(operator, str(value), known) for value in _many(wanted)):
-                return False
-    return True
-
-
-def _compare(operator: str, wanted: str, known: str) -> bool:
-    is_pattern = operator.removeprefix("ForAnyValue:").startswith(("Arn", "StringLike"))
-    return matches(wanted, known) if is_pattern else wanted == known
+    return conditions.meets(statement.get("Condition", {}), context)
 
 
 def _many(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern))
-    return re.compile("".join(parts), re.DOTALL)

@@ -24,6 +24,15 @@ def operation_of(service: str, verb: str, path: str) -> str | None:
     return next(found, None)
 
 
+def resource_of(service: str, verb: str, path: str) -> str:
+    """What the path of a REST request names, for example a function; empty if it names nothing."""
+    if service not in _SERVICES:
+        return ""
+    found = (pattern.fullmatch(path) for known, pattern, _name in _operations(service) if known == verb)
+    match = next((match for match in found if match), None)
+    return "/".join(match.groups()) if match else ""
+
+
 @cache
 def _operations(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
     """Verb, path pattern and name; the most specific pattern first."""
@@ -47,4 +56,4 @@ def _pattern(path: str) -> str:
 
 
 def _placeholder(part: str) -> str:
-    return ".+" if part.endswith("+}") or "arn" in part.lower() else "[^/]+"
+    return "(.+)" if part.endswith("+}") or "arn" in part.lower() else "([^/]+)"

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from moto.scheduler.models import scheduler_backends
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.cron import BadExpression
 from dynconfig_lab.aws.requests import Document, Request
 from dynconfig_lab.aws.roles import Roles
@@ -83,7 +83,7 @@ class SchedulesControl:
     def _group(self, request: Request, document: Document) -> Document:
         """The schedules of the named group."""
         name = document.get("GroupName") or "default"
-        group = scheduler_backends[ACCOUNT][request.region].schedule_groups.get(name)
+        group = scheduler_backends[accounts.current()][request.region].schedule_groups.get(name)
         if group is None:
             raise AwsError("ResourceNotFoundException", f"Schedule group {name} does not exist.", 404)
         found: Document = group.schedules

@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import Any, Self
@@ -15,6 +15,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from dynconfig_lab.aws.call_log import CallLog, LoggedCall
 from dynconfig_lab.aws.calls import Calls
 from dynconfig_lab.aws.cloudwatch import CloudWatch
 from dynconfig_lab.aws.cloudwatch_alarm import LOCK
@@ -25,8 +26,10 @@ from dynconfig_lab.aws.faults import FaultInjector, Faults
 from dynconfig_lab.aws.layer import Layer
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.aws.services import Services
+from dynconfig_lab.aws.sessions import Sessions
 from dynconfig_lab.aws.sqs import Queues
 from dynconfig_lab.aws.ssm import ParameterStore
+from dynconfig_lab.aws.stale_reads import StaleReads
 from dynconfig_lab.functions.schedules import Schedules
 from dynconfig_lab.functions.service import Functions
 
@@ -79,29 +82,36 @@ class AwsLab:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._calls = Calls()
+        self._log = CallLog(now)
         self._trouble = FaultInjector(time.monotonic)
+        self._stale_reads = StaleReads(clock, lambda: self._trouble.faults.stale_read_seconds)
         self._parameters = ParameterStore(time.monotonic, lambda: self._trouble.faults.recreate_delay_seconds, now)
         sockets = _listening(address, aws_port, control_port)
         moto = Dispatcher(create_backend_app)
-        roles = Roles(clock)
+        roles, sessions = Roles(clock), Sessions(now)
         self._runner = Functions(f"http://{HOST}:{sockets[0].getsockname()[1]}", roles)
         self._bus = Bus(self._runner)
-        self._services = Services(roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds, clock)
+        self._services = Services(
+            roles, self._runner, self._bus, lambda: self._trouble.faults.settle_seconds, clock, sessions=sessions
+        )
         self._schedules = Schedules(self._runner, roles, time.time)
         self._watch = Watch(now, self._bus.emit, self._runner)
         self._queues = Queues()
         self.application = Layer(
             moto,
             self._calls,
+            self._log,
             self._trouble,
+            self._stale_reads,
             self._parameters,
             self._bus,
             self._services.by_name(),
             self._runner,
             CloudWatch(now, self._watch),
             self._queues,
+            sessions,
         )
-        control = Control(self._calls, self._trouble, self.clear, self._schedules.fire, self._watch)
+        control = Control(self._calls, self._log, self._trouble, self.clear, self._schedules.fire, self._watch)
         self._servers = (_server(self.application, sockets[0], now), _server(control, sockets[1], now))
         self.endpoint, self.control_url = (f"http://{HOST}:{server.port}" for server in self._servers)
         self._threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers]
@@ -137,16 +147,32 @@ class AwsLab:
         """The number of calls of each operation."""
         return self._calls.all()
 
+    def calls_by_account(self) -> dict[str, dict[str, int]]:
+        """The number of calls of each operation, by the account of the caller."""
+        return self._calls.by_account()
+
+    def call_log(self, after: int = 0, *, only_writes: bool = False) -> list[LoggedCall]:
+        """The most recent calls with a number above `after`, oldest first."""
+        return self._log.all(after, only_writes=only_writes)
+
     def reset_calls(self) -> None:
-        """Reset the counters."""
+        """Reset the counters and the log."""
         self._calls.reset()
+        self._log.reset()
 
     def faults(self, faults: Faults) -> None:
         """Replace the faults."""
         self._trouble.set(faults)
+        if not faults.stale_read_seconds:
+            self._stale_reads.clear()
+
+    def held(self) -> tuple[str, str] | None:
+        """Operation and resource of the call that is held now; None if none is."""
+        return self._trouble.held
 
     def clear(self) -> None:
         """Clear all AWS state; counters and faults stay."""
+        self._stale_reads.clear()
         self._parameters.clear()
         self._services.clear()
         # An evaluation in progress would restore its alarm.
@@ -186,13 +212,33 @@ class RemoteLab:
         found: dict[str, int] = self._ask("GET", "/calls")
         return found
 
+    def calls_by_account(self) -> dict[str, dict[str, int]]:
+        """The number of calls of each operation, by the account of the caller."""
+        found: dict[str, dict[str, int]] = self._ask("GET", "/calls/accounts")
+        return found
+
+    def call_log(self, after: int = 0, *, only_writes: bool = False) -> list[LoggedCall]:
+        """The most recent calls with a number above `after`, oldest first."""
+        query = f"?after={after}" + ("&writes=true" if only_writes else "")
+        return [LoggedCall(**item) for item in self._ask("GET", f"/calls/log{query}")["calls"]]
+
+    def fill(self, region: str, parameters: Sequence[Mapping[str, Any]], modified: float) -> None:
+        """Create parameters without events and calls."""
+        document = {"region": region, "modified": modified, "parameters": list(parameters)}
+        self._ask("POST", "/parameters", json.dumps(document).encode())
+
     def reset_calls(self) -> None:
-        """Reset the counters."""
+        """Reset the counters and the log."""
         self._ask("POST", "/calls/reset")
 
     def faults(self, faults: Faults) -> None:
         """Replace the faults."""
         self._ask("POST", "/faults", json.dumps(faults.to_json()).encode())
+
+    def held(self) -> tuple[str, str] | None:
+        """Operation and resource of the call that is held now; None if none is."""
+        found = self._ask("GET", "/held")
+        return (found["operation"], found["resource"]) if found else None
 
     def clear(self) -> None:
         """Clear all AWS state."""

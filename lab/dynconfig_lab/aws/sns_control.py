@@ -7,8 +7,8 @@ import json
 
 from moto.sns.models import sns_backends
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import Answer, AwsError, parse_form
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.requests import Request
 
 
@@ -26,7 +26,9 @@ def _check_same(request: Request) -> None:
     https://github.com/MassTransit/MassTransit/issues/3720 (attributes)
     """
     form = dict(parse_form(request.body))
-    topic = sns_backends[ACCOUNT][request.region].topics.get(f"arn:aws:sns:{request.region}:{ACCOUNT}:{form['Name']}")
+    topic = sns_backends[accounts.current()][request.region].topics.get(
+        f"arn:aws:sns:{request.region}:{accounts.current()}:{form['Name']}"
+    )
     if topic is None:
         return
     tags = _entries(form, "Tags.member", "Key", "Value")

@@ -11,9 +11,9 @@ from typing import Any
 
 from moto.sqs.models import sqs_backends
 
-from dynconfig_lab.aws import resource_policy, sqs_messages
+from dynconfig_lab.aws import accounts, resource_policy, sqs_messages
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT, Call
+from dynconfig_lab.aws.calls import Call
 
 Request = dict[str, Any]
 Forward = Callable[[Request], Answer]
@@ -98,7 +98,7 @@ _HANDLERS: dict[str, Callable[[Queues, Call, Request, Forward], Answer]] = {
 def deliver(region: str, arn: str, source: str, body: str) -> None:
     """Send an event of a rule to a queue. Raises AwsError if the queue is missing or its policy does not allow
     EventBridge."""
-    queue: Any = sqs_backends[ACCOUNT][region].queues.get(arn.rpartition(":")[2])
+    queue: Any = sqs_backends[accounts.current()][region].queues.get(arn.rpartition(":")[2])
     if queue is None:
         raise AwsError("AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
     if not resource_policy.allows(queue.policy or "", arn, "events.amazonaws.com", source):
@@ -121,7 +121,7 @@ def _wait(queue: Any, seconds: float) -> None:
 
 
 def _queue(region: str, request: Request) -> Any:
-    return sqs_backends[ACCOUNT][region].queues.get(str(request.get("QueueUrl", "")).rpartition("/")[2])
+    return sqs_backends[accounts.current()][region].queues.get(str(request.get("QueueUrl", "")).rpartition("/")[2])
 
 
 def _check_policy(attributes: Request) -> None:
@@ -134,7 +134,7 @@ def _check_policy(attributes: Request) -> None:
 
 def _refuse_other(region: str, name: str, attributes: Request) -> None:
     """A queue may be created again if no given attribute differs."""
-    queue = sqs_backends[ACCOUNT][region].queues.get(name)
+    queue = sqs_backends[accounts.current()][region].queues.get(name)
     present = queue.attributes if queue is not None else {}
     for key, value in attributes.items():
         if queue is not None and not _is_same(present.get(key), value):

@@ -14,9 +14,9 @@ from typing import Any
 from moto.kms.models import kms_backends
 from moto.ssm.models import ssm_backends
 
-from dynconfig_lab.aws import ssm_describe
+from dynconfig_lab.aws import accounts, ssm_describe
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT, Call
+from dynconfig_lab.aws.calls import Call
 from dynconfig_lab.aws.ssm_public import PUBLIC_LAYERS, public_layer
 from dynconfig_lab.aws.ssm_rules import (
     Stored,
@@ -44,10 +44,10 @@ class ParameterStore:
         self._now = now
         self._clock = clock
         self._recreate_delay = recreate_delay
-        self._writing: set[tuple[str, str]] = set()
+        self._writing: set[tuple[str, str, str]] = set()
         self._lock = threading.Lock()
-        self._deleted: dict[tuple[str, str], float] = {}
-        self._with_policies: set[tuple[str, str]] = set()
+        self._deleted: dict[tuple[str, str, str], float] = {}
+        self._with_policies: set[tuple[str, str, str]] = set()
 
     def clear(self) -> None:
         """Clear all state."""
@@ -83,8 +83,9 @@ class ParameterStore:
             written = _current(call.region, name)
             if answer.is_success and written:
                 if "Policies" in request:
-                    self._with_policies.add((call.region, name))
+                    self._with_policies.add((accounts.current(), call.region, name))
                 written.data_type = kept
+                written.lab_modified_by = accounts.caller().arn
                 written.last_modified_date = datetime.fromtimestamp(self._now(), UTC).replace(tzinfo=None)
         return Answer.of({**answer.document(), "Tier": tier}) if answer.is_success else answer
 
@@ -140,7 +141,9 @@ class ParameterStore:
         if not answer.is_success:
             return answer
         document = answer.document()
-        stored = {item.version: item for item in ssm_backends[ACCOUNT][call.region]._parameters.get(name, [])}
+        stored = {
+            item.version: item for item in ssm_backends[accounts.current()][call.region]._parameters.get(name, [])
+        }
         described = [
             {**item, "Policies": ssm_describe.policies(stored[item["Version"]].policies or "")}
             for item in document["Parameters"]
@@ -149,7 +152,7 @@ class ParameterStore:
 
     def describe(self, call: Call, request: Request, _forward: Forward) -> Answer:
         """DescribeParameters, which moto limits to ten per page and scans slowly."""
-        return Answer.of(ssm_describe.describe(ssm_backends[ACCOUNT][call.region], request, call.region))
+        return Answer.of(ssm_describe.describe(ssm_backends[accounts.current()][call.region], request, call.region))
 
     def delete(self, call: Call, request: Request, forward: Forward) -> Answer:
         """DeleteParameter, by name or ARN."""
@@ -174,7 +177,7 @@ class ParameterStore:
         """AddTagsToResource: at most fifty, none of them reserved."""
         name = canonical(request["ResourceId"])
         if request["ResourceType"] == "Parameter" and _current(call.region, name):
-            present = set(ssm_backends[ACCOUNT][call.region].list_tags_for_resource("Parameter", name))
+            present = set(ssm_backends[accounts.current()][call.region].list_tags_for_resource("Parameter", name))
             check_tags(request["Tags"], len(present - {tag["Key"] for tag in request["Tags"]}))
         return self.tags(call, request, forward)
 
@@ -198,29 +201,31 @@ class ParameterStore:
 
         https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-policies.html
         """
-        for region, name in tuple(self._with_policies):
-            current = _current(region, name)
+        for account, region, name in tuple(self._with_policies):
+            with accounts.acting_in(account):
+                current = _current(region, name)
             ends = expiration(_stored(current).policies) if current else None
             if ends is not None and ends.timestamp() <= self._now():
-                ssm_backends[ACCOUNT][region].delete_parameter(name)
+                ssm_backends[account][region].delete_parameter(name)
             if not current or ends is None or ends.timestamp() <= self._now():
-                self._with_policies.discard((region, name))
+                self._with_policies.discard((account, region, name))
 
     def _noted(self, call: Call, names: list[str], answer: Answer) -> Answer:
         if answer.is_success and self._recreate_delay():
-            self._deleted.update({(call.region, canonical(name)): self._clock() for name in names})
+            deleted = ((accounts.current(), call.region, canonical(name)) for name in names)
+            self._deleted.update(dict.fromkeys(deleted, self._clock()))
         return answer
 
     def _refuse_recreation(self, region: str, name: str) -> None:
         # A fault that tests enable. AWS recommends to wait 30 s; that it ever rejects the call is unproved.
-        at = self._deleted.get((region, name))
+        at = self._deleted.get((accounts.current(), region, name))
         if at is not None and self._clock() - at < self._recreate_delay():
             raise AwsError("TooManyUpdates", f"The parameter {name} was deleted recently.")
 
     @contextmanager
     def _alone(self, region: str, name: str) -> Iterator[None]:
         # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
-        key = (region, name)
+        key = (accounts.current(), region, name)
         with self._lock:
             if key in self._writing:
                 raise AwsError(
@@ -297,13 +302,13 @@ def _name_of_arn(name: str) -> str:
 
 
 def _current(region: str, name: str) -> Any:
-    versions = ssm_backends[ACCOUNT][region]._parameters.get(name)
+    versions = ssm_backends[accounts.current()][region]._parameters.get(name)
     return versions[-1] if versions else None
 
 
 def _version(region: str, answer: Mapping[str, Any]) -> Any:
     """The stored version of a response: each version is encrypted with its own key."""
-    versions = ssm_backends[ACCOUNT][region]._parameters.get(answer["Name"], ())
+    versions = ssm_backends[accounts.current()][region]._parameters.get(answer["Name"], ())
     return next((item for item in versions if item.version == answer.get("Version")), None)
 
 
@@ -330,7 +335,7 @@ def _check_readable(region: str, parameter: Mapping[str, Any], request: Request)
 def _has_key(region: str, key: str) -> bool:
     if key == "alias/aws/ssm" or key.endswith(":alias/aws/ssm"):
         return True
-    backend = kms_backends[ACCOUNT][region]
+    backend = kms_backends[accounts.current()][region]
     if "alias/" in key and not backend.alias_exists(backend.get_alias_name(key)):
         return False
     found = backend.keys.get(backend.any_id_to_key_id(key))

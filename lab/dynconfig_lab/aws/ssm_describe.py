@@ -5,15 +5,20 @@ https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetRes
 """
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.ssm_rules import canonical
 
-MODIFIED_BY = f"arn:aws:iam::{ACCOUNT}:user/lab"
 MAX_PAGE = 50
+EXPIRED = "PaginationTokenExpiredException"
+_Listing = list[tuple[str, tuple[tuple[str, str], ...]]]
+_KEPT_LISTINGS = 16
+# A token is the number of the listing and the offset in it.
+_OFFSETS = 10**7
 
 
 def describe(backend: Any, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -36,27 +41,61 @@ def describe(backend: Any, request: Mapping[str, Any], region: str) -> dict[str,
 def get_resources(backend: Any, request: Mapping[str, Any], region: str) -> dict[str, Any]:
     """The response of GetResources for parameters."""
     size = request.get("ResourcesPerPage") or 50
-    start = check_token(request.get("PaginationToken"), "PaginationTokenExpiredException")
-    found = [
-        (name, tags)
-        for name, tags in sorted(backend._resource_tags["Parameter"].items())
-        if tags and name in backend._parameters and _tagged(tags, request.get("TagFilters", []))
-    ]
+    number, start = divmod(check_token(request.get("PaginationToken"), EXPIRED), _OFFSETS)
+    found = _listings.get(number) if start else _tagged_resources(backend, request.get("TagFilters", []))
+    if start == 0 and len(found) > size:
+        number = _listings.add(found)
     listed = [
         {
-            "ResourceARN": f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{name.lstrip('/')}",
-            "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            "ResourceARN": f"arn:aws:ssm:{region}:{accounts.current()}:parameter/{name.lstrip('/')}",
+            "Tags": [{"Key": key, "Value": value} for key, value in tags],
         }
         for name, tags in found[start : start + size]
     ]
-    more = str(start + size) if start + size < len(found) else ""
+    more = str(number * _OFFSETS + start + size) if start + size < len(found) else ""
     return {"ResourceTagMappingList": listed, "PaginationToken": more}
+
+
+class _Listings:
+    """The last listings, of which callers read page after page: computing each anew would take a second with many parameters."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, _Listing] = {}
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def add(self, found: _Listing) -> int:
+        """Keep a listing; return its number."""
+        with self._lock:
+            self._last += 1
+            self._found[self._last] = found
+            self._found.pop(self._last - _KEPT_LISTINGS, None)
+            return self._last
+
+    def get(self, number: int) -> _Listing:
+        """Return a listing. Raises AwsError if it is no longer kept."""
+        found = self._found.get(number)
+        if found is None:
+            raise AwsError(EXPIRED, "The specified token has expired.")
+        return found
+
+
+def _tagged_resources(backend: Any, filters: list[dict[str, Any]]) -> _Listing:
+    """The names of all tagged parameters, each with its tags, sorted."""
+    return [
+        (name, tuple(tags.items()))
+        for name, tags in sorted(backend._resource_tags["Parameter"].items())
+        if tags and name in backend._parameters and _tagged(tags, filters)
+    ]
 
 
 def forget_the_missing(backend: Any) -> None:
     """Remove the empty entries that moto creates for names that were read: its GetResources fails on them."""
     for name in [name for name, versions in list(dict.items(backend._parameters)) if not versions]:
         dict.pop(backend._parameters, name, None)
+
+
+_listings = _Listings()
 
 
 def policies(text: str) -> list[dict[str, str]]:
@@ -141,11 +180,12 @@ def _below(name: str, path: str, depth: int | None) -> bool:
 def _metadata(parameter: Any, region: str) -> dict[str, Any]:
     found = {
         "Name": parameter.name,
-        "ARN": f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{parameter.name.lstrip('/')}",
+        "ARN": f"arn:aws:ssm:{region}:{accounts.current()}:parameter/{parameter.name.lstrip('/')}",
         "Type": parameter.parameter_type,
         "KeyId": parameter.keyid if parameter.parameter_type == "SecureString" else None,
         "LastModifiedDate": parameter.last_modified_date.timestamp(),
-        "LastModifiedUser": MODIFIED_BY,
+        "LastModifiedUser": getattr(parameter, "lab_modified_by", None)
+        or accounts.administrator(accounts.current()).arn,
         "Description": parameter.description or None,
         "AllowedPattern": parameter.allowed_pattern or None,
         "Version": parameter.version,

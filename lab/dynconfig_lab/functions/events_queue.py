@@ -18,9 +18,8 @@ from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 from werkzeug.exceptions import HTTPException
 
-from dynconfig_lab.aws import functions_store
+from dynconfig_lab.aws import accounts, functions_store
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.functions_destinations import ACTIONS, service_of
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.functions.fleet import TooManyAtOnce
@@ -126,10 +125,10 @@ class EventsQueue:
             log.warning("What came of the event for %s is lost: %s", spec.name, error)
 
     def _to_queue(self, region: str, arn: str, record: Mapping[str, Any]) -> None:
-        sqs_backends[ACCOUNT][region].send_message(arn.rpartition(":")[2], json.dumps(record))
+        sqs_backends[accounts.current()][region].send_message(arn.rpartition(":")[2], json.dumps(record))
 
     def _to_topic(self, region: str, arn: str, record: Mapping[str, Any]) -> None:
-        sns_backends[ACCOUNT][region].publish(json.dumps(record), arn=arn)
+        sns_backends[accounts.current()][region].publish(json.dumps(record), arn=arn)
 
     def _to_function(self, region: str, arn: str, record: Mapping[str, Any]) -> None:
         self.take(region, arn, json.dumps(record).encode())

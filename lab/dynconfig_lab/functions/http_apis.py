@@ -10,8 +10,8 @@ from typing import Any
 
 from moto.apigatewayv2.models import apigatewayv2_backends
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import Answer, AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.functions.http_payload import Route, answer_of, event_of
 from dynconfig_lab.functions.service import Functions
 
@@ -45,7 +45,7 @@ class HttpApis:
         return self._called(region, str(integration.integration_uri), api_id, event, route)
 
     def _called(self, region: str, uri: str, api_id: str, event: bytes, route: Route) -> Answer:
-        source = f"arn:aws:execute-api:{region}:{ACCOUNT}:{api_id}/{STAGE}/{_resource(route.key)}"
+        source = f"arn:aws:execute-api:{region}:{accounts.current()}:{api_id}/{STAGE}/{_resource(route.key)}"
         try:
             if not self._functions.allows(region, uri, "apigateway.amazonaws.com", source):
                 return _error(500, "Internal Server Error")
@@ -58,7 +58,7 @@ class HttpApis:
 
 
 def _api(api_id: str) -> tuple[str, Any]:
-    for region, backend in list(apigatewayv2_backends[ACCOUNT].items()):
+    for region, backend in list(apigatewayv2_backends[accounts.current()].items()):
         if api_id in backend.apis:
             return region, backend.apis[api_id]
     return "", None

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.answers import Answer
-from dynconfig_lab.aws.calls import ACCOUNT
 
 _TEXTS = ("text/", "application/json", "application/xml", "application/javascript")
 _BROKEN = Answer(
@@ -36,11 +36,11 @@ _CALLER = {
     "authorizer": {
         "iam": {
             "accessKey": "lab",
-            "accountId": ACCOUNT,
+            "accountId": accounts.current(),
             "callerId": "lab",
             "cognitoIdentity": None,
             "principalOrgId": None,
-            "userArn": f"arn:aws:iam::{ACCOUNT}:user/lab",
+            "userArn": accounts.caller().arn,
             "userId": "lab",
         }
     }
@@ -110,7 +110,7 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
 def _context(environ: Mapping[str, Any], api_id: str, route: Route, headers: Mapping[str, str]) -> dict[str, Any]:
     now = datetime.now(UTC)
     return {
-        "accountId": ACCOUNT,
+        "accountId": accounts.current(),
         "apiId": api_id,
         "domainName": headers.get("host", ""),
         "domainPrefix": api_id,

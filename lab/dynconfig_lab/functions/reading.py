@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from moto.kms.models import kms_backends
 from moto.ssm.models import ssm_backends
 
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.aws.ssm_rules import canonical
 
@@ -31,7 +31,7 @@ class Readers:
 
     def get(self, region: str, role: str, name: str, decrypt: bool, timeout: float | None) -> Mapping[str, Any]:
         """SSM's Parameter. Raises OSError if a retry may help, or LookupError."""
-        resource = f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{_bare(name).removeprefix('/')}"
+        resource = f"arn:aws:ssm:{region}:{accounts.current()}:parameter/{_bare(name).removeprefix('/')}"
         if not self._roles.allows(role, "ssm:GetParameter", resource):
             raise LookupError(f"AccessDeniedException: {role} may not perform ssm:GetParameter on {resource}")
         status, answer = self._asked(region, {"Name": name, "WithDecryption": decrypt}, timeout)
@@ -51,7 +51,9 @@ class Readers:
         https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
         """
         key = _key(region, parameter)
-        found = kms_backends[ACCOUNT][region].keys.get(kms_backends[ACCOUNT][region].any_id_to_key_id(key))
+        found = kms_backends[accounts.current()][region].keys.get(
+            kms_backends[accounts.current()][region].any_id_to_key_id(key)
+        )
         if found is None:
             raise LookupError(f"InvalidKeyId: {key}")
         context = {
@@ -80,7 +82,7 @@ class Readers:
 
 def _key(region: str, parameter: Mapping[str, Any]) -> str:
     """The key of the version that was read."""
-    versions = ssm_backends[ACCOUNT][region]._parameters.get(canonical(_bare(str(parameter["ARN"])))) or []
+    versions = ssm_backends[accounts.current()][region]._parameters.get(canonical(_bare(str(parameter["ARN"])))) or []
     return next((str(item.keyid) for item in versions if item.version == parameter["Version"]), AWS_KEY)
 
 

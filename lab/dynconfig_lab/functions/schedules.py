@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from moto.scheduler.models import scheduler_backends
 
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.aws.schedule_expressions import At, parse
 from dynconfig_lab.aws.turns import turn
@@ -103,7 +103,7 @@ def _all() -> list[tuple[str, Any]]:
     with turn("scheduler"):
         return [
             (region, schedule)
-            for region, backend in list(scheduler_backends[ACCOUNT].items())
+            for region, backend in list(scheduler_backends[accounts.current()].items())
             for group in backend.schedule_groups.values()
             for schedule in group.schedules.values()
         ]
@@ -111,7 +111,9 @@ def _all() -> list[tuple[str, Any]]:
 
 def _forget(region: str, schedule: Any) -> None:
     with turn("scheduler"):
-        scheduler_backends[ACCOUNT][region].schedule_groups[schedule.group_name].schedules.pop(schedule.name, None)
+        scheduler_backends[accounts.current()][region].schedule_groups[schedule.group_name].schedules.pop(
+            schedule.name, None
+        )
 
 
 def _epoch(value: Any, default: float) -> float:
@@ -136,7 +138,7 @@ def _input(region: str, schedule: Any, now: float) -> bytes:
         "id": execution,
         "detail-type": "Scheduled Event",
         "source": "aws.scheduler",
-        "account": ACCOUNT,
+        "account": accounts.current(),
         "time": at,
         "region": region,
         "resources": [schedule.arn],

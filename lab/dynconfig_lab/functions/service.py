@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from dynconfig_lab.aws import policies
+from dynconfig_lab.aws import accounts, policies
 from dynconfig_lab.aws.answers import AwsError
-from dynconfig_lab.aws.calls import ACCOUNT
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.functions import telemetry
 from dynconfig_lab.functions.events_queue import EventsQueue
@@ -81,7 +80,7 @@ class Functions:
     def allows(self, region: str, name: str, principal: str, source: str) -> bool:
         """Whether the function's resource policy allows a service to invoke it on behalf of a source."""
         found = self._functions.statements(region, name)
-        return any(policies.lets_call(statement, principal, source, ACCOUNT) for statement in found)
+        return any(policies.lets_call(statement, principal, source, accounts.current()) for statement in found)
 
     def retire(self, place: Place | None = None) -> None:
         """A function, or each of them, was deleted."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from moto.logs.models import logs_backends
 
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws import accounts
 from dynconfig_lab.aws.cloudwatch_metrics import metrics_of
 from dynconfig_lab.aws.embedded_metrics import embedded
 from dynconfig_lab.aws.roles import Roles
@@ -63,10 +63,10 @@ def _log(spec: FunctionSpec, stream: str, result: Result, roles: Roles) -> bool:
     https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
     """
     group = spec.log_group
-    resource = f"arn:aws:logs:{spec.region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}"
+    resource = f"arn:aws:logs:{spec.region}:{accounts.current()}:log-group:{group}:log-stream:{stream}"
     now = int(time.time() * 1000)
     with turn("logs"):
-        logs = logs_backends[ACCOUNT][spec.region]
+        logs = logs_backends[accounts.current()][spec.region]
         needed = ["CreateLogStream", "PutLogEvents", *(["CreateLogGroup"] if group not in logs.groups else [])]
         if not all(roles.allows(spec.role, f"logs:{action}", resource) for action in needed):
             return False

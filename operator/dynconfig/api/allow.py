@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -12,7 +12,9 @@ NAMESPACE = "{namespace}"
 """Placeholder for the name of the namespace in a pattern."""
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-_OF_AN_ACCOUNT = re.compile(r"arn:[a-z*-]+:[a-z0-9*-]+:[a-z0-9*-]*:[0-9]{12}:\S+")
+_OF_AN_ACCOUNT = r"arn:[a-z*-]+:[a-z0-9*-]+:[a-z0-9*-]*:[0-9]{12}:\S+"
+MAX_ENTRIES = 100
+"""Maximum number of entries in each list of a rule of an AWSTarget. A file has no such limit."""
 
 
 class Usable(StrEnum):
@@ -35,15 +37,30 @@ class Operator(StrEnum):
     DOES_NOT_EXIST = "DoesNotExist"
 
 
+def _limited(**limits: int | str) -> Any:
+    """Limits of the CRD only: the policy file has none but its size."""
+    return Field(json_schema_extra=dict(limits))
+
+
+Label = Annotated[str, _limited(maxLength=317)]
+LabelValue = Annotated[str, _limited(maxLength=63)]
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+Namespace = Annotated[str, _limited(maxLength=63)]
+
+
 class LabelExpression(Model):
     """One condition on the labels of a namespace."""
 
-    key: Annotated[str, Field(min_length=1)]
+    key: Annotated[str, Field(min_length=1, json_schema_extra={"maxLength": 317})]
+    """Key of the label."""
     operator: Operator
-    values: list[str] = Field(default_factory=list)
+    """In and NotIn compare the value of the label with values; Exists and DoesNotExist ignore it."""
+    values: Annotated[list[LabelValue], _limited(maxItems=MAX_ENTRIES)] = Field(default_factory=list)
+    """Values for In and NotIn."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
+            cel="(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
             message="In and NotIn require at least one value; Exists and DoesNotExist take none",
             holds=lambda expression: bool(expression.values) == (expression.operator in (Operator.IN, Operator.NOT_IN)),
         ),
@@ -56,46 +73,62 @@ class NamespaceSelector(Model):
     https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements
     """
 
-    match_labels: dict[str, str] = Field(default_factory=dict)
-    match_expressions: list[LabelExpression] = Field(default_factory=list)
+    match_labels: Annotated[dict[Label, LabelValue], _limited(maxProperties=MAX_ENTRIES)] = Field(default_factory=dict)
+    """Labels that a namespace must have, with these values."""
+    match_expressions: Annotated[list[LabelExpression], _limited(maxItems=MAX_ENTRIES)] = Field(default_factory=list)
+    """Conditions on labels that a namespace must meet."""
 
 
-Patterns = list[Annotated[str, Field(min_length=1, max_length=2048)]]
+Patterns = Annotated[list[Annotated[str, Field(min_length=1, max_length=2048)]], _limited(maxItems=MAX_ENTRIES)]
+Arns = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=2048, json_schema_extra={"pattern": f"^{_OF_AN_ACCOUNT}$"})]],
+    _limited(maxItems=MAX_ENTRIES),
+]
 
 
-class AllowRule(Model):
-    """Permissions of namespaces. Rules for the same namespace add up. In names and ARNs, `*` matches any text without a colon."""
+class Grant(Model):
+    """Permissions of namespaces in one place. In names and ARNs, `*` matches any text without a colon."""
 
-    namespaces: list[str] = Field(default_factory=list)
+    namespaces: Annotated[list[Namespace], _limited(maxItems=MAX_ENTRIES)] = Field(default_factory=list)
     """Names of namespaces; * for all."""
     namespace_selector: NamespaceSelector | None = None
     """Selects namespaces by label, in addition to those in namespaces."""
-    paths: list[Annotated[str, Field(pattern="^/")]] = Field(default_factory=list)
-    """Parameter Store paths, each including everything below it."""
-    resources: list[Usable] | None = None
+    paths: Annotated[
+        list[Annotated[str, Field(pattern="^/", json_schema_extra={"maxLength": 400})]],
+        _limited(maxItems=MAX_ENTRIES),
+    ] = Field(default_factory=list)
+    """Parameter Store paths, each including everything below it. {namespace} is replaced by the name of the namespace."""
+    resources: Annotated[list[Usable], _limited(maxItems=len(Usable))] | None = None
     """Resources that may be created. Defaults to those every namespace may create: parameters, alarms, dashboard, function."""
     names: Patterns = Field(default_factory=list)
     """Names of functions and roles, in addition to those that begin with dynconfig-NAMESPACE."""
     layers: Patterns = Field(default_factory=list)
     """ARNs of Lambda layer versions, in addition to AWS's own extension."""
-    destinations: Patterns = Field(default_factory=list)
+    destinations: Arns = Field(default_factory=list)
     """ARNs of failure destinations, each with its account ID."""
-    topics: Patterns = Field(default_factory=list)
+    topics: Arns = Field(default_factory=list)
     """ARNs of SNS topics for alarms, each with its account ID."""
-    regions: list[str] = Field(default_factory=list)
-    """AWS regions, in addition to the operator's own."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
+            cel="has(self.namespaceSelector) || (has(self.namespaces) && size(self.namespaces) > 0)",
             message="a rule requires namespaces or namespaceSelector; namespaces: ['*'] selects all",
             holds=lambda rule: bool(rule.namespaces) or rule.namespace_selector is not None,
         ),
+        # The pattern in the CRD enforces this in the API server.
         Rule(
             message="destinations and topics must be ARNs with a 12-digit account ID, for example "
             "arn:aws:sns:eu-west-1:123456789012:{namespace}_*",
-            holds=lambda rule: all(_OF_AN_ACCOUNT.fullmatch(arn) for arn in (*rule.destinations, *rule.topics)),
+            holds=lambda rule: all(re.fullmatch(_OF_AN_ACCOUNT, arn) for arn in (*rule.destinations, *rule.topics)),
         ),
     )
+
+
+class AllowRule(Grant):
+    """Permissions of namespaces in the policy file. Rules for the same namespace add up."""
+
+    regions: list[str] = Field(default_factory=list)
+    """AWS regions, in addition to the operator's own."""
 
 
 class Policy(Model):

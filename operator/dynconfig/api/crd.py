@@ -1,6 +1,7 @@
 """The CustomResourceDefinition, generated from the models: structural schema, CEL rules, columns, descriptions."""
 
 import types
+from dataclasses import dataclass
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -10,6 +11,7 @@ from dynconfig.api.descriptions import Described
 from dynconfig.api.model import Model, Rule
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import DynamicConfigStatus
+from dynconfig.api.target import AWSTargetSpec, AWSTargetStatus
 
 Schema = dict[str, Any]
 
@@ -23,8 +25,25 @@ KEEP = {
 }
 """Annotations that keep GitOps tools and Helm from deleting the CRD, which would delete all objects."""
 
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of the API group."""
+
+    kind: str
+    plural: str
+    short: str
+    scope: str
+    description: str
+    spec: type[Model]
+    status: Schema
+    columns: tuple[tuple[str, str, str, int, str], ...]
+    name_rule: Schema
+
+
+_READY = '.status.conditions[?(@.type=="Ready")]'
 _COLUMNS = (
-    ("Ready", '.status.conditions[?(@.type=="Ready")].status', "string", 0, "Whether AWS is in sync with spec"),
+    ("Ready", f"{_READY}.status", "string", 0, "Whether AWS is in sync with spec"),
     ("In-sync", ".status.counts.summary", "string", 0, "Parameters in sync, of those declared"),
     ("Drifted", '.status.conditions[?(@.type=="Drifted")].status', "string", 0, "Whether AWS has drifted"),
     ("Revision", ".status.revision", "string", 0, "Revision of the configuration in AWS"),
@@ -32,39 +51,83 @@ _COLUMNS = (
     ("Region", ".status.region", "string", 1, "AWS region"),
     ("Path", ".spec.path", "string", 1, "Path of the parameters"),
     ("Function", ".status.function", "string", 1, "Function that reads the configuration"),
-    ("Observed", ".status.lastObservedTime", "date", 1, "When AWS was last observed"),
-    ("Reason", '.status.conditions[?(@.type=="Ready")].reason', "string", 1, "Reason of the Ready condition"),
+    ("Observed", ".status.lastObservedTime", "date", 1, "When AWS was last observed, renewed every hour"),
+    ("Reason", f"{_READY}.reason", "string", 1, "Reason of the Ready condition"),
 )
-
-_NAME_RULE: Schema = {
-    "rule": f"size(self.metadata.name) <= {names.MAX_NAME}",
-    "message": f"metadata.name must not be longer than {names.MAX_NAME} characters, to fit into the owner tag in AWS",
-}
+_TARGET_COLUMNS = (
+    ("Ready", f"{_READY}.status", "string", 0, "Whether the operator has credentials of the account"),
+    ("Account", ".spec.account", "string", 0, "AWS account"),
+    ("Region", ".spec.region", "string", 0, "AWS region"),
+    ("Age", ".metadata.creationTimestamp", "date", 0, "Age of the target"),
+    ("Role", ".spec.assumeRole.roleArn", "string", 1, "Role that the operator assumes"),
+    ("Checked", ".status.lastCheckedTime", "date", 1, "When the account was last checked, renewed every hour"),
+    ("Reason", f"{_READY}.reason", "string", 1, "Reason of the Ready condition"),
+)
 
 
 def definition() -> Schema:
-    """Return the CustomResourceDefinition as a plain document."""
+    """Return the CustomResourceDefinition of DynamicConfigs as a plain document."""
+    return _definition(
+        _Kind(
+            kind=names.KIND,
+            plural=names.PLURAL,
+            short=names.SHORT,
+            scope="Namespaced",
+            description="Dynamic configuration of one application in AWS Systems Manager Parameter Store.",
+            spec=DynamicConfigSpec,
+            # kstatus reports an object without status as Current; with this default, a new object is InProgress.
+            status={**_structural(DynamicConfigStatus), "default": {"observedGeneration": names.UNSEEN}},
+            columns=_COLUMNS,
+            name_rule={
+                "rule": f"size(self.metadata.name) <= {names.MAX_NAME}",
+                "message": f"metadata.name must not be longer than {names.MAX_NAME} characters, to fit into the owner tag in AWS",
+            },
+        )
+    )
+
+
+def target_definition() -> Schema:
+    """Return the CustomResourceDefinition of AWSTargets as a plain document."""
+    return _definition(
+        _Kind(
+            kind=names.TARGET_KIND,
+            plural=names.TARGET_PLURAL,
+            short=names.TARGET_SHORT,
+            scope="Cluster",
+            description="A place in AWS, the role that writes there, and which namespaces may use it.",
+            spec=AWSTargetSpec,
+            status={**_structural(AWSTargetStatus), "default": {"observedGeneration": names.UNSEEN}},
+            columns=_TARGET_COLUMNS,
+            name_rule={
+                "rule": f"size(self.metadata.name) <= {names.MAX_NAME}",
+                "message": f"metadata.name must not be longer than {names.MAX_NAME} characters",
+            },
+        )
+    )
+
+
+def _definition(about: _Kind) -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{names.PLURAL}.{names.GROUP}", "annotations": KEEP},
+        "metadata": {"name": f"{about.plural}.{names.GROUP}", "annotations": KEEP},
         "spec": {
             "group": names.GROUP,
-            "scope": "Namespaced",
+            "scope": about.scope,
             "names": {
-                "kind": names.KIND,
-                "listKind": f"{names.KIND}List",
-                "plural": names.PLURAL,
-                "singular": names.KIND.lower(),
-                "shortNames": [names.SHORT],
+                "kind": about.kind,
+                "listKind": f"{about.kind}List",
+                "plural": about.plural,
+                "singular": about.kind.lower(),
+                "shortNames": [about.short],
                 "categories": ["aws"],
             },
-            "versions": [_version()],
+            "versions": [_version(about)],
         },
     }
 
 
-def _version() -> Schema:
+def _version(about: _Kind) -> Schema:
     return {
         "name": names.VERSION,
         "served": True,
@@ -79,26 +142,25 @@ def _version() -> Schema:
                 "description": text,
                 **({"priority": priority} if priority else {}),
             }
-            for name, path, kind, priority, text in _COLUMNS
+            for name, path, kind, priority, text in about.columns
         ],
-        "schema": {"openAPIV3Schema": _object()},
+        "schema": {"openAPIV3Schema": _object(about)},
     }
 
 
-def _object() -> Schema:
+def _object(about: _Kind) -> Schema:
     return {
         "type": "object",
-        "description": "Dynamic configuration of one application in AWS Systems Manager Parameter Store.",
+        "description": about.description,
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string", "description": f"Always {names.API_VERSION}."},
-            "kind": {"type": "string", "description": f"Always {names.KIND}."},
+            "kind": {"type": "string", "description": f"Always {about.kind}."},
             "metadata": {"type": "object"},
-            "spec": _structural(DynamicConfigSpec),
-            # kstatus reports an object without status as Current; with this default, a new object is InProgress.
-            "status": {**_structural(DynamicConfigStatus), "default": {"observedGeneration": names.UNSEEN}},
+            "spec": _structural(about.spec),
+            "status": about.status,
         },
-        "x-kubernetes-validations": [_NAME_RULE],
+        "x-kubernetes-validations": [about.name_rule],
     }
 
 

@@ -7,7 +7,14 @@ PLURAL = "dynamicconfigs"
 SHORT = "dcfg"
 API_VERSION = f"{GROUP}/{VERSION}"
 
+TARGET_KIND = "AWSTarget"
+TARGET_PLURAL = "awstargets"
+TARGET_SHORT = "awst"
+
 FINALIZER = f"{GROUP}/aws-resources"
+
+# On an AWSTarget: it is kept until no object uses it.
+TARGET_FINALIZER = f"{GROUP}/in-use"
 
 RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
 APPROVE_GENERATION = f"{GROUP}/approve-generation"
@@ -30,6 +37,9 @@ ATTACHED_LAYER_BEFORE_TAG = f"{GROUP}/attached-layer-before"
 ATTACHED_ROLE_TAG = f"{GROUP}/attached-role"
 ATTACHED_VARIABLES_TAG = f"{GROUP}/attached-variables"
 CLUSTER_TAG = f"{GROUP}/cluster"
+SHARD_TAG = f"{GROUP}/shard"
+# Of the session of a role that a target names.
+TARGET_TAG = f"{GROUP}/target"
 
 # The owner tag has cluster ID, namespace, name and uid in the 256 characters of a tag value.
 MAX_NAME = 63

@@ -8,11 +8,13 @@ from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, WithJso
 
 from dynconfig.api.model import FOR_RULES, HELD_ELSEWHERE, Flag, Model, Number, Rule, WholeNumber
 from dynconfig.api.parameter_policy import ParameterPolicy, expiration, is_whole
-from dynconfig.api.tags import LEGAL_TAG_KEYS, NO_RESERVED_TAGS, Tags
+from dynconfig.api.tags import TAG_KEYS, Tags
 
 # PutParameter: letters, digits and _.- in levels separated by slashes; case-sensitive.
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-parameter-name-constraints.html
 LEVEL = "[a-zA-Z0-9_.-]+"
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+KmsKey = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9:/_-]+$")]
 # The API server rejects a level of only `.` or `..`, since consoles, URLs and policies read those as directories. The models
 # accept them, so that objects stored with one are still reconciled.
 STRICT_LEVEL = r"(?:[a-zA-Z0-9_-]|\.[a-zA-Z0-9_-]|\.\.[a-zA-Z0-9_.-])[a-zA-Z0-9_.-]*"
@@ -198,7 +200,7 @@ class ParameterSpec(Model):
     """Source of the value. Mutually exclusive with value."""
     type: ParameterType | None = None
     """SSM type. Defaults to SecureString with secretKeyRef, else to String."""
-    kms_key_id: Annotated[str | None, Field(min_length=1, max_length=256, pattern=r"^[a-zA-Z0-9:/_-]+$")] = None
+    kms_key_id: KmsKey | None = None
     """KMS key (ID, ARN or alias/NAME) of a SecureString. Defaults to the AWS managed key alias/aws/ssm."""
     value_policy: ValuePolicy = ValuePolicy.ENFORCE
     """Enforce keeps the value as declared. CreateOnly sets the value only at creation, for example if it is rotated elsewhere.
@@ -267,8 +269,7 @@ class ParameterSpec(Model):
             message="ignore must not repeat a field",
             holds=lambda parameter: len(set(parameter.ignore)) == len(parameter.ignore),
         ),
-        NO_RESERVED_TAGS,
-        LEGAL_TAG_KEYS,
+        TAG_KEYS,
     )
 
     @property

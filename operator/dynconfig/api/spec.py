@@ -18,10 +18,12 @@ from dynconfig.api.parameter import (
     ParameterSpec,
 )
 from dynconfig.api.rollout import RolloutSpec
-from dynconfig.api.tags import LEGAL_TAG_KEYS, MAX_TAGS_FROM_SECRET, MAX_TAGS_TOGETHER, NO_RESERVED_TAGS, Tags
+from dynconfig.api.tags import MAX_TAGS_FROM_SECRET, MAX_TAGS_TOGETHER, TAG_KEYS, Tags
 
 # The geographic prefix has two letters, or four in the European Sovereign Cloud.
 REGION = r"[a-z]{2,4}(-[a-z]+)+-[0-9]"
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+TARGET_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 
 
 class DriftPolicy(StrEnum):
@@ -83,6 +85,9 @@ class DynamicConfigSpec(Model):
     """Path of all parameters, for example /myapp/config. Immutable."""
     region: Annotated[str | None, Field(max_length=32, pattern=f"^{REGION}$")] = None
     """AWS region. Defaults to the region of the operator. Immutable."""
+    target: Annotated[str | None, Field(min_length=1, max_length=63, pattern=f"^{TARGET_NAME}$")] = None
+    """AWSTarget: account, region, role, and what the namespace may use there. Defaults to the default target of the operator, or
+    without one to its own identity and region. Immutable."""
     suspend: Flag = False
     """Observe and report only; do not write to AWS."""
     drift_policy: DriftPolicy = DriftPolicy.CORRECT
@@ -126,13 +131,19 @@ class DynamicConfigSpec(Model):
             field="region",
         ),
         Rule(
+            cel="has(self.target) == has(oldSelf.target) && (!has(self.target) || self.target == oldSelf.target)",
+            message="target is immutable; create a new object and delete this one",
+            field="target",
+        ),
+        Rule(
             cel="!self.path.matches('^/(?i)(aws|ssm)')",
             message="path must not begin with /aws or /ssm, which AWS reserves",
             field="path",
         ),
+        # Each access to a field of self takes the API server microseconds, so a list of one item binds what all parameters need.
         Rule(
-            cel="!has(self.parameters) || self.parameters.all(p, "
-            f"size(self.path.split('/')) - 1 + size(p.name.split('/')) <= {MAX_LEVELS})",
+            cel="!has(self.parameters) || [size(self.path.split('/')) - 1].all(levels, self.parameters.all(p, "
+            f"levels + size(p.name.split('/')) <= {MAX_LEVELS}))",
             message=f"path and name together must not exceed {MAX_LEVELS} levels",
             field="parameters",
         ),
@@ -160,12 +171,12 @@ class DynamicConfigSpec(Model):
             message="alarms.notify must only have topics in the region of this object",
             field="alarms",
         ),
-        NO_RESERVED_TAGS,
-        LEGAL_TAG_KEYS,
+        TAG_KEYS,
         Rule(
-            cel="!has(self.tags) || !has(self.parameters) || self.parameters.all(p, !has(p.tags) || "
-            "size(self.tags) + size(p.tags.filter(key, !(key in self.tags))) <= (has(p.type) && p.type != 'SecureString' && "
-            f"has(p.valueFrom) && has(p.valueFrom.secretKeyRef) ? {MAX_TAGS_FROM_SECRET} : {MAX_TAGS_TOGETHER}))",
+            cel="!has(self.tags) || !has(self.parameters) || [self.tags].all(tags, self.parameters.all(p, !has(p.tags) || "
+            f"size(tags) + size(p.tags) <= {MAX_TAGS_FROM_SECRET} || "
+            "size(tags) + size(p.tags.filter(key, !(key in tags))) <= (has(p.type) && p.type != 'SecureString' && "
+            f"has(p.valueFrom) && has(p.valueFrom.secretKeyRef) ? {MAX_TAGS_FROM_SECRET} : {MAX_TAGS_TOGETHER})))",
             message=f"a parameter must not have more than {MAX_TAGS_TOGETHER} tags, including those of the object; if a "
             f"String or StringList takes its value from a Secret, {MAX_TAGS_FROM_SECRET}, since a tag marks it. Remove tags",
             field="parameters",

@@ -31,6 +31,11 @@ Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"forma
 """A timestamp as Kubernetes writes it."""
 
 
+RENEWAL_SECONDS = 3600.0
+"""While nothing else changes, status is written this long after its lastObservedTime: writing it at each resync would be most
+of the writes of a cluster with many objects."""
+
+
 class ConditionType(StrEnum):
     """The condition types. All but Ready are present only while they are true.
 
@@ -68,6 +73,8 @@ class Reason(StrEnum):
     ABANDONED = "Abandoned"
     EVENTS_MISSING = "EventsMissing"
     LABEL_REMOVED = "LabelRemoved"
+    ACCOUNT_VERIFIED = "AccountVerified"
+    TARGET_IN_USE = "TargetInUse"
 
 
 class Condition(Model):
@@ -123,6 +130,26 @@ class Drift(Model):
     """IAM principal that changed it, if AWS reports it."""
 
 
+class AttachedVariable(Model):
+    """One environment variable that was added to a function."""
+
+    name: Annotated[str, Field(max_length=128)]
+    """Name of the variable."""
+    digest: Annotated[str, Field(max_length=64)]
+    """Digest of its value."""
+
+
+class AttachedStatus(Model):
+    """What mode Attach added to a function. If its tags are lost, they are restored from this record."""
+
+    layer: Annotated[str | None, Field(max_length=256)] = None
+    """Layer version that was added. Absent if the function has the extension by itself."""
+    role: Annotated[str, Field(max_length=64)]
+    """Role that has the inline policy."""
+    variables: Annotated[list[AttachedVariable], Field(max_length=32)] = Field(default_factory=list)
+    """Environment variables that were added."""
+
+
 class ResourceStatus(Model):
     """One AWS resource besides the parameters."""
 
@@ -136,6 +163,8 @@ class ResourceStatus(Model):
     """URL of the resource, if it has one."""
     layer: Annotated[str | None, Field(max_length=256)] = None
     """Layer version of the extension on the function: AWS's latest at the time it was added, or that of the built-in table."""
+    attached: AttachedStatus | None = None
+    """With mode Attach: what was added to the function."""
 
 
 class RefusedStatus(Model):
@@ -258,8 +287,10 @@ class DynamicConfigStatus(Model):
     """Number of parameters in sync."""
     region: Annotated[str | None, Field(max_length=32)] = None
     """AWS region in use."""
+    target: Annotated[str | None, Field(max_length=63)] = None
+    """AWSTarget in use; absent if it is the operator's own identity."""
     last_observed_time: Moment | None = None
-    """When AWS was last observed."""
+    """When AWS was last observed. Renewed every hour while nothing changes."""
     last_handled_reconcile_at: Annotated[str | None, Field(max_length=REQUEST_LENGTH)] = None
     """Last handled value of the annotation dynconfig.dev/reconcile-requested-at."""
     failing_since: Moment | None = None

@@ -69,6 +69,9 @@ _COMMON: dict[str, type[DynConfigError]] = {
     "InvalidParameterCombinationException": errors.Refused,
     "MissingParameter": errors.Refused,
     "ValidationError": errors.Refused,
+    # Of STS, for the session of a role.
+    "PackedPolicyTooLarge": errors.Refused,
+    "RegionDisabledException": errors.Refused,
     "NotEmulated": errors.Refused,
     "ExpiredTokenException": errors.CredentialsMissing,
     "ExpiredToken": errors.CredentialsMissing,
@@ -159,6 +162,11 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
     if issubclass(found, errors.Conflict) and found is not errors.NotFound and code not in _PATIENT:
         return found(message, delay=_RETRY_SOON, code=code)
     return found(message, code=code)
+
+
+def is_throttling(code: str) -> bool:
+    """Return whether an error code says that AWS throttled the call."""
+    return issubclass(_TABLE.get(code, DynConfigError), errors.Throttled)
 
 
 def translated_locally(error: Exception, operation: str, subject: str) -> DynConfigError | None:

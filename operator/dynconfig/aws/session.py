@@ -9,21 +9,28 @@ from json import JSONDecodeError
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, DataNotFoundError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    DataNotFoundError,
+    ParamValidationError,
+    ResponseStreamingError,
+)
 from botocore.loaders import Loader
 from botocore.paginate import Paginator, PaginatorModel
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
 from dynconfig import __version__
-from dynconfig.aws.credentials import Credentials
-from dynconfig.aws.errors import translated, translated_locally, without_client, without_credentials
+from dynconfig.aws.credentials import OWN, Credentials, Principal, SharedSession, called_by, place
+from dynconfig.aws.errors import is_throttling, translated, translated_locally, without_client, without_credentials
 from dynconfig.aws.facts import nouns
 from dynconfig.aws.models import Models
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.server_clock import ServerClock
 from dynconfig.events import own_calls
 from dynconfig.model.errors import DynConfigError, Throttled, Unexpected
+from dynconfig.model.fence import current
 from dynconfig.model.secret import SecretText
 
 log = logging.getLogger(__name__)
@@ -38,9 +45,13 @@ OWN_USER_AGENT = "dynconfig-operator/"
 # CloudTrail sends no events for these.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 _READS = ("Get", "List", "Describe")
-_READ_SECONDS = 15
+_CONNECT_SECONDS, _READ_SECONDS = 5.0, 15.0
+# Of the longest time that a write may take, how much may pass until AWS accepts the connection.
+_CONNECT_SHARE = 0.25
 # ReceiveMessage with long polling responds after up to twenty seconds.
-_LONGER_READS = {"sqs": 35}
+_LONGER_READS = {"sqs": 35.0}
+# It blocks and reads; what it hides from others becomes visible again.
+_RECEIVE = "ReceiveMessage"
 # With whatever Content-Type: emulators send that of pages with any answer.
 _PAGES = (b"<!doctype html", b"<html")
 _NOUNS = nouns()
@@ -59,10 +70,12 @@ class Client:
         *,
         clock: ServerClock,
         loader: Loader,
+        principal: Principal = OWN,
     ) -> None:
+        self._principal = principal
+        self._place = principal.place(region)
         self._make = make
         self._service = service
-        self._region = region
         self._quota = quota
         self._count = count
         self._clock = clock
@@ -89,9 +102,10 @@ class Client:
     def _call(self, method: str, request: dict[str, Any]) -> Any:
         client = self._client
         operation: str = client.meta.method_to_api_mapping[method]
-        self._quota.acquire(self._region, f"{self._service}.{operation}")
+        self._quota.acquire(self._place, f"{self._service}.{operation}")
         try:
-            answer = getattr(client, method)(**request)
+            with called_by(self._principal):
+                answer = getattr(client, method)(**request)
         except ClientError as error:
             raise self._refusal(error, operation, request) from None
         except ParamValidationError:
@@ -113,7 +127,7 @@ class Client:
         self._count(self._service, operation, error.response.get("Error", {}).get("Code", "unknown"))
         failure = translated(error, operation, _subject(self._service, request), _hidden(request))
         if isinstance(failure, Throttled):
-            self._quota.throttled(self._region, f"{self._service}.{operation}")
+            self._quota.keep_place(self._place, f"{self._service}.{operation}")
         if isinstance(failure, Unexpected):
             log.error("%s", failure)
         return failure
@@ -123,22 +137,36 @@ class Session:
     """Creates one client for each service and region. Thread-safe."""
 
     def __init__(
-        self, quota: Quota, count: Count, *, endpoint: str | None, pool: int, clock: Clock = time.monotonic
+        self,
+        quota: Quota,
+        count: Count,
+        *,
+        endpoint: str | None,
+        pool: int,
+        clock: Clock = time.monotonic,
+        write_seconds: float | None = None,
     ) -> None:
-        self._quota = quota
+        """Create a session. With `write_seconds`, each write must be behind a fence, and takes at most so many seconds.
+
+        Where a fence applies to the current thread, every session checks it.
+        """
+        self.quota = quota
         self._count = count
         self._endpoint = endpoint
         self._session = _session()
         self._credentials = Credentials(self._session, clock)
         self.server_clock = ServerClock(clock)
+        self._write_seconds = write_seconds
+        self._session.register("before-send", partial(_check_fence, is_needed=write_seconds is not None))
         self._clients: dict[tuple[str, str], Client] = {}
+        self._shared: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
         self._making = threading.Lock()
         # legacy retries of 60 s timeouts would hold a thread for minutes; TooManyUpdates and the like are ours to retry.
         # https://docs.aws.amazon.com/boto3/latest/guide/retries.html
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 3},
-            connect_timeout=5,
+            connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
             max_pool_connections=pool,
             # PendingEvents once: botocore puts its own together anew for each request, a thirtieth of what one takes.
@@ -155,34 +183,79 @@ class Session:
         """Return the client of a service; the caller sets its type."""
         with self._lock:
             if (service, region) not in self._clients:
-                make = partial(self._made, service, region)
-                self._clients[service, region] = Client(
-                    make,
-                    service,
-                    region,
-                    self._quota,
-                    self._count,
-                    clock=self.server_clock,
-                    loader=self._session.get_component("data_loader"),
-                )
+                self._clients[service, region] = self.client_of(OWN, service, region)
             return self._clients[service, region]
+
+    def client_of(self, principal: Principal, service: str, region: str) -> Client:
+        """Return a new client of a principal; it shares the connections of all clients."""
+        return Client(
+            partial(self._made, service, region),
+            service,
+            region,
+            self.quota,
+            self._count,
+            clock=self.server_clock,
+            loader=self._session.get_component("data_loader"),
+            principal=principal,
+        )
 
     def _made(self, service: str, region: str) -> Any:
         # Creating clients from one session is not thread-safe.
         with self._making:
-            self._credentials.check()
-            try:
-                return self._session.create_client(
-                    service,
-                    region_name=region,
-                    endpoint_url=self._endpoint,
-                    config=self._config.merge(Config(read_timeout=_LONGER_READS.get(service, _READ_SECONDS))),
-                )
-            except DataNotFoundError:
-                # A service unknown to botocore is a bug.
-                raise
-            except (BotoCoreError, ValueError) as error:
-                raise without_client(error, region) from None
+            if (service, region) not in self._shared:
+                self._shared[service, region] = self._new(service, region)
+            return self._shared[service, region]
+
+    def _new(self, service: str, region: str) -> Any:
+        self._credentials.check()
+        try:
+            client = self._session.create_client(
+                service,
+                region_name=region,
+                endpoint_url=self._endpoint,
+                config=self._config.merge(self._timeouts(service)),
+            )
+        except DataNotFoundError:
+            # A service unknown to botocore is a bug.
+            raise
+        except (BotoCoreError, ValueError) as error:
+            raise without_client(error, region) from None
+        # botocore emits the first for each attempt, and the second for each response.
+        client.meta.events.register("request-created", partial(self._count_retry, service, region))
+        client.meta.events.register("needs-retry", partial(self._record_throttling, service, region))
+        return client
+
+    def _count_retry(self, service: str, region: str, request: Any, operation_name: str, **_: Any) -> None:
+        """Count a retry by botocore; the first attempt waited for its turn."""
+        if request.context.get("retries", {}).get("attempt", 1) > 1:
+            self.quota.count(place(region), f"{service}.{operation_name}")
+
+    def _record_throttling(self, service: str, region: str, response: Any, operation: Any, **_: Any) -> None:
+        """Record that AWS throttled an attempt, whether or not botocore retries it."""
+        code = response[1].get("Error", {}).get("Code", "") if response is not None else ""
+        if is_throttling(code):
+            self.quota.throttled(place(region), f"{service}.{operation.name}")
+
+    def _timeouts(self, service: str) -> Config:
+        connect, read = _CONNECT_SECONDS, _LONGER_READS.get(service, _READ_SECONDS)
+        if self._write_seconds is not None and service not in _LONGER_READS:
+            connect = min(connect, self._write_seconds * _CONNECT_SHARE)
+            read = min(read, self._write_seconds - connect)
+        return Config(connect_timeout=connect, read_timeout=read)
+
+
+def _check_fence(*, is_needed: bool, **about: Any) -> None:
+    """Before each attempt of a request, refuse it unless the lease lasts long enough. Raises LeaseLost.
+
+    With `is_needed`, a write without a fence is an error.
+    """
+    _before_send, service, operation = about["event_name"].split(".")
+    writes = not (operation.startswith(_READS) or operation == _RECEIVE or service == "sts")
+    fence = current()
+    if fence is not None:
+        fence.check(writes=writes)
+    elif writes and is_needed:
+        raise AssertionError(f"{service}.{operation} without a lease")
 
 
 def _session() -> BotocoreSession:
@@ -191,12 +264,13 @@ def _session() -> BotocoreSession:
     boto3 itself brings the transfer of files to S3 along, and with it a quarter of a second, which a person who waits
     for a plan would notice.
     """
-    made = BotocoreSession()
+    made = SharedSession()
     try:
         made.register_component("data_loader", Models(made.get_config_variable("data_path")))
     except BotoCoreError as error:
         raise without_credentials(error) from None
     made.register("before-parse", _refuse_page)
+    made.register("before-parse", _refuse_truncated)
     return made
 
 
@@ -205,6 +279,18 @@ def _refuse_page(**about: Any) -> None:
     answer: Mapping[str, Any] = about["response_dict"]
     if answer["status_code"] < 300 and answer["body"].lstrip()[:14].lower().startswith(_PAGES):
         raise ResponseParserError("a page of HTML")
+
+
+def _refuse_truncated(**about: Any) -> None:
+    """Reject responses shorter than announced: botocore does not compare, and parses half a JSON document as an empty one.
+
+    Everything would seem to be deleted. https://www.rfc-editor.org/rfc/rfc9112#section-8
+    """
+    answer: Mapping[str, Any] = about["response_dict"]
+    announced = answer["headers"].get("content-length")
+    # A body that the caller streams is read later.
+    if announced is not None and isinstance(answer["body"], bytes) and len(answer["body"]) < int(announced):
+        raise ResponseStreamingError(error=f"{len(answer['body'])} of {announced} bytes received")
 
 
 def _hidden(request: dict[str, Any]) -> str:

@@ -115,10 +115,12 @@ def _per_key(because: Difference, change: Update) -> Iterator[Difference]:
 def _source_field(because: Difference, change: Update) -> Difference:
     """Replace a field that is derived from another field of spec by that field."""
     item = type(change.desired).__dataclass_fields__.get(because.field)
-    field, value = item.metadata.get("follows_from", ("", "")) if item else ("", "")
-    if not field:
+    if item is None or "follows_from" not in item.metadata:
         return because
-    declared, observed = (value if getattr(each, because.field) else "" for each in (change.desired, change.observed))
+    field, value = item.metadata["follows_from"]
+    declared, observed = (
+        value if getattr(each, because.field) != item.default else "" for each in (change.desired, change.observed)
+    )
     return Difference(field, declared, observed)
 
 

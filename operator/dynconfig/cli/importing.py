@@ -98,7 +98,7 @@ def _declared(parameter: Parameter, about: About, key: str | None, shared: Mappi
         is_plaintext = parameter.type != ParameterType.SECURE_STRING
         allowed = {"allowPlaintext": True} if is_plaintext else {}
         document["valueFrom"] = {"secretKeyRef": {"name": f"{about.name}-secrets", "key": key, **allowed}}
-    if parameter.type == ParameterType.STRING_LIST or parameter.from_secret:
+    if parameter.type == ParameterType.STRING_LIST or parameter.from_secret.is_set:
         document["type"] = parameter.type
     document.update(_metadata(parameter))
     tags = {name: text for name, text in parameter.tags if name not in shared}

@@ -9,7 +9,7 @@ from typing import Any
 from dynconfig.api import names
 from dynconfig.api.duration import seconds
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.api.status import ConditionType
+from dynconfig.api.status import RENEWAL_SECONDS, ConditionType
 
 
 class ObjectStage(StrEnum):
@@ -71,7 +71,7 @@ def missing_operator(document: Mapping[str, Any], now: float) -> str:
         is_late = edited is not None and now - _seconds(edited) > QUIET_SECONDS
         return f"not reconciled for {_age(edited, now)}; {_CHECK_OPERATOR}" if is_late else ""
     observed = status.get("lastObservedTime")
-    if observed is None or now - _seconds(observed) <= 2 * _resync(document) + QUIET_SECONDS:
+    if observed is None or now - _seconds(observed) <= RENEWAL_SECONDS + 2 * _resync(document) + QUIET_SECONDS:
         return ""
     return f"AWS was last observed {_age(observed, now)} ago; {_CHECK_OPERATOR}"
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from dynconfig import wiring
 from dynconfig.api.model import refused_edits
+from dynconfig.cli import target_file
 from dynconfig.cli.files import BadFile, Document, Manifests
 from dynconfig.cli.kubectl_apply import applied_spec
 from dynconfig.cli.neighbours import Neighbours, key_of
@@ -179,6 +180,7 @@ class Planner:
                 raise InvalidSpec(str(error)) from None
             return text if text is not None else state.read(source)
 
+        target_file.refuse(applied, self._settings.default_target)
         declaration = declare(
             applied,
             owner=_owner(document, state),
@@ -195,6 +197,7 @@ class Planner:
         if state.live is None:
             parse_spec(document)
         doomed = state.live or {**document, "status": None}
+        target_file.refuse(doomed, self._settings.default_target)
         declaration = declare_deletion(doomed, owner=_owner(document, state), default_region=self._region)
         return self._with_neighbours(declaration, manifests, state, gone=[key_of(each) for each in manifests.configs])
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from dynconfig.model.resource import Resource, Versioned
 from dynconfig.model.secret import Secret
+from dynconfig.model.secret_mark import UNMARKED, SecretMark
 
 _NOT_IN_AWS = ("name", "owner")
 
@@ -25,12 +26,14 @@ def rendered(resource: Resource) -> dict[str, Any]:
 
 def _is_unset(item: Field[Any], resource: Resource) -> bool:
     """Whether it is a derived flag that is not set."""
-    return bool(item.metadata.get("derived")) and getattr(resource, item.name) is False
+    return bool(item.metadata.get("derived")) and getattr(resource, item.name) in (False, UNMARKED)
 
 
 def _plain(value: object, *, is_text: bool) -> Any:
     if isinstance(value, Secret):
         return str(value)
+    if isinstance(value, SecretMark):
+        return value.is_set
     if isinstance(value, tuple):
         if value and all(isinstance(part, tuple) and len(part) == 2 for part in value):
             return {name: _plain(part, is_text=True) for name, part in value}

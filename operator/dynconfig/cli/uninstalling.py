@@ -7,6 +7,7 @@ from functools import partial
 
 from dynconfig import wiring
 from dynconfig.api import names
+from dynconfig.cli import target_file
 from dynconfig.cli.files import Document
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
@@ -170,6 +171,7 @@ class Uninstaller:
         return Removal(document, declaration, tuple(item for item in seen if item.owner == owner.tag))
 
     def _declaration(self, document: Document) -> Declaration:
+        target_file.refuse(document, self._settings.default_target)
         metadata = document["metadata"]
         owner = Owner(self._cluster, metadata["namespace"], metadata["name"], metadata["uid"])
         deletion = declare_deletion(document, owner=owner, default_region=self._region)

@@ -47,9 +47,11 @@ def refresh_derived(batch: Sequence[Step], declaration: Declaration, owned: Mapp
 
 
 def _depends_on_others(resource: Resource) -> bool:
-    """Whether a field is derived from other resources."""
-    derived = any(item.metadata.get("derived") for item in fields(resource))
-    return derived or any(ASSIGNED in str(getattr(resource, item.name)) for item in fields(resource) if item.repr)
+    """Whether a field is derived from other resources; those marked `follows_from` are derived from spec alone."""
+    derived = (item for item in fields(resource) if item.metadata.get("derived"))
+    return any("follows_from" not in item.metadata for item in derived) or any(
+        ASSIGNED in str(getattr(resource, item.name)) for item in fields(resource) if item.repr
+    )
 
 
 def apply_batch(batch: Sequence[Step], declaration: Declaration, owned: dict[str, Resource]) -> None:

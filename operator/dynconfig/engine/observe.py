@@ -7,6 +7,7 @@ from typing import Any
 
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import STOPPING, AccessDenied, DynConfigError
+from dynconfig.model.naming import Names
 from dynconfig.model.plan import AnyKind
 from dynconfig.model.resource import ASSIGNED, Added, Resource, Scope, Unread, Versioned
 from dynconfig.rollout.state import Alarming
@@ -68,6 +69,15 @@ def unread_versions(declaration: Declaration, observations: Iterable[Observation
     return {observation.title_of(item): reported.get(item.name) for observation, item in items}
 
 
+def names_in_use(declaration: Declaration, observations: Iterable[Observation]) -> Names:
+    """Return the names of a declaration, as far as owned resources keep former ones."""
+    found = tuple(observations)
+    if declaration.deleting or any(observation.unread for observation in found):
+        return declaration.names
+    seen = (resource for observation in found for resource in observation.observed)
+    return declaration.names.keeping({(one.kind, one.name) for one in seen if one.owner == declaration.owner.tag})
+
+
 def desired_resources(kinds: Sequence[AnyKind], declaration: Declaration) -> Iterator[Resource]:
     """Yield the desired resources, as far as they follow from the declaration alone."""
     for kind in kinds:
@@ -89,6 +99,7 @@ def scope_of(declaration: Declaration) -> Scope:
         names=declaration.names,
         known=declaration.known,
         reported=declaration.applied.titles if declaration.applied else (),
+        attached=declaration.applied.attached if declaration.applied else {},
         # A deletion is the last reconcile: resources created after the last report must be found, too.
         status_lost=declaration.status_lost or declaration.deleting,
         never_written=declaration.never_written,

@@ -1,16 +1,21 @@
 """The outcome of one reconcile."""
 
+import math
 from dataclasses import dataclass
 
 from dynconfig.api.alarms import DRIFT
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, NotOwned, Retryable
 from dynconfig.model.plan import Plan, Step
+from dynconfig.model.quota_wait import QuotaWait
 from dynconfig.model.refusal import Blocked, Refusal, merged, sentences, summary
 from dynconfig.model.resource import Resource
 from dynconfig.rollout.state import Alarming, RolloutPhase, RolloutState
 
 NOTHING = Plan()
+# DeleteParameters takes ten names.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameters.html
+DELETIONS_OF_A_CALL = 10
 STABLE = RolloutState(RolloutPhase.STABLE)
 
 
@@ -37,6 +42,8 @@ class Outcome:
     """A message for each parameter whose labels were removed, or could not be."""
     requeue_after: float | None = None
     """Seconds until the change should be evaluated again."""
+    quota_wait: QuotaWait | None = None
+    """The AWS quota that this run mostly waited for, and the time that the remaining steps need."""
 
     @property
     def is_watched(self) -> bool:
@@ -78,6 +85,13 @@ class Outcome:
         """Return the steps that were not tried because the turn ended."""
         tried = {item.title for item in self.refused} | {item.step.resource.title for item in self.blocked}
         return tuple(step for step in self.remaining if step.resource.title not in tried)
+
+    @property
+    def writes(self) -> int:
+        """Return the estimated number of AWS writes of the remaining steps."""
+        remaining = self.remaining
+        puts = sum(step.is_put for step in remaining)
+        return puts + math.ceil((len(remaining) - puts) / DELETIONS_OF_A_CALL)
 
     @property
     def uncorrected_drift(self) -> tuple[Step, ...]:

@@ -9,11 +9,12 @@ from dynconfig.engine.apply import ApplyRun, EarlierRefusals, batches
 from dynconfig.engine.assessment import Assessment, compared, derived
 from dynconfig.engine.correction_backoff import CorrectionBackoff
 from dynconfig.engine.drift_metrics import DriftMetricSink, drift_points
-from dynconfig.engine.observe import Observation, desired_resources, observe, unread_versions
+from dynconfig.engine.observe import Observation, desired_resources, names_in_use, observe, unread_versions
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.recent import Recent, with_unseen
 from dynconfig.engine.reported_drift import without_reported_drift
 from dynconfig.engine.retry_policy import RetryPolicy
+from dynconfig.engine.settled import Settled
 from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import DynConfigError, UnsafePlan
 from dynconfig.model.object_state import ObjectState
@@ -21,8 +22,9 @@ from dynconfig.model.plan import (
     AnyKind,
 )
 from dynconfig.model.refusal import Refusal
-from dynconfig.model.resource import Resource, Unread, Versioned
+from dynconfig.model.resource import Confirms, Resource, Unread, Versioned
 from dynconfig.model.safety import check
+from dynconfig.rollout.alarm_history import AlarmHistoryOf
 from dynconfig.rollout.labels import LabelCleanup, LabelsOf
 from dynconfig.rollout.last_change import only_values, with_values
 from dynconfig.rollout.rollback import Rollbacks, defer_deletions
@@ -59,12 +61,14 @@ class Engine:
         at_once: Executor | None = None,
         drift_metric_of: Callable[[Place], DriftMetricSink] | None = None,
         aws_now: Callable[[float], float] = lambda now: now,
+        *,
+        history_of: AlarmHistoryOf | None = None,
     ) -> None:
         self._kinds_of = kinds_of
         self._at_once = at_once
         self._aws_now = aws_now
         self._state = ObjectState[str]()
-        self._rollbacks = Rollbacks(labels_of, self._state)
+        self._rollbacks = Rollbacks(labels_of, self._state, history_of)
         self._cleanup = LabelCleanup(labels_of, self._state)
         self._drift_metric_of = drift_metric_of
         self._correction_backoff = CorrectionBackoff(self._state)
@@ -105,6 +109,11 @@ class Engine:
         rejection = self._rollbacks.rejection(found.declaration, found.plan)
         back = self._assess_effective(stable_declaration(declaration, rejection.rolled_back), now)
         return replace(back, rollout_state=found.rollout_state, rejection=rejection)
+
+    def is_unchanged(self, settled: Settled) -> bool:
+        """Return whether AWS has the parameters of an object that was in sync as it had them then. Raises errors of AWS reads."""
+        kinds = [kind for kind in self._kinds_of(settled.place) if issubclass(kind.value, Versioned)]
+        return all(isinstance(kind, Confirms) and kind.is_unchanged(settled.owner, settled.names) for kind in kinds)
 
     def desired(self, declaration: Declaration) -> tuple[Resource, ...]:
         """Return the desired resources without observing AWS."""
@@ -181,6 +190,10 @@ class Engine:
         self, declaration: Declaration, now: float, observations: Iterable[Observation] | None = None
     ) -> Assessment:
         observations = tuple(self.observations(declaration) if observations is None else observations)
+        if (used := names_in_use(declaration, observations)) != declaration.names:
+            # Only if status was lost, or the resource that kept its name was deleted.
+            declaration = replace(declaration, names=used)
+            observations = tuple(self.observations(declaration))
         declaration = replace(declaration, unread=unread_versions(declaration, observations))
         plan, seen = compared(declaration, observations)
         plan = with_unseen(plan, self._recent.unseen(declaration, seen)) if declaration.deleting else plan
@@ -210,6 +223,9 @@ class Engine:
             )
         except DynConfigError as error:
             return replace(outcome, stopped=error)
+        if rollout_state == RolloutState(RolloutPhase.STABLE) and outcome.rollout_state.phase is RolloutPhase.STABLE:
+            # The deletions that baked were just carried out.
+            rollout_state = outcome.rollout_state
         is_over = rollout_state.phase is RolloutPhase.STABLE and not (outcome.plan.waiting and outcome.is_complete)
         is_over = is_over or outcome.declaration.rolled_back
         closed = replace(

@@ -1,15 +1,19 @@
 """Receives AWS events: one thread and one SQS queue for each region that objects use."""
 
+import asyncio
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import Protocol
 
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.queue import EventQueue, MessageBatch
 from dynconfig.events.signals import Signal
 from dynconfig.model.errors import DynConfigError, NotFound, Retryable, Terminal
+from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig.model.writes import DELETE, PUT
 
 log = logging.getLogger(__name__)
@@ -25,6 +29,8 @@ ECHO_SECONDS = 0.25
 # How long a region may have no objects until its queue is deleted. A queue name can be reused 60 seconds after its deletion.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 REMOVAL_DELAY_SECONDS = 60.0
+# Between searches of regions for which AWS was unavailable.
+FIRST_SWEEP_PAUSE, LONGEST_SWEEP_PAUSE = 60.0, 3600.0
 
 
 class EventHandler(Protocol):
@@ -54,9 +60,17 @@ class EventListener:
     """Receives events from one queue until it is stopped. If AWS fails, drift is detected later, at the resync."""
 
     def __init__(
-        self, region: str, queue: EventQueue, echoes: Echoes, handler: EventHandler, clock: Callable[[], float]
+        self,
+        region: str,
+        queue: EventQueue,
+        echoes: Echoes,
+        handler: EventHandler,
+        clock: Callable[[], float],
+        *,
+        fence: Fence | None = None,
     ) -> None:
         self._region = region
+        self._fence = fence
         self._queue = queue
         self._echoes = echoes
         self._handler = handler
@@ -78,6 +92,11 @@ class EventListener:
         """Stop handling events. Messages that a running poll receives stay in the queue for the next process."""
         self._stopped.set()
 
+    def leave(self) -> None:
+        """Stop, because another replica receives these events from now on."""
+        self.stop()
+        self._handler.set_listening(self._region, is_up=None)
+
     def schedule_removal(self) -> None:
         """Remove the queue and its rules after REMOVAL_DELAY_SECONDS, unless `cancel_removal` is called before."""
         with self._lock:
@@ -96,12 +115,19 @@ class EventListener:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        with self._fence.within() if self._fence else nullcontext():
+            self._serve()
+
+    def _serve(self) -> None:
         try:
             while not self._stopped.is_set() and not self._begin_removal_if_due():
                 try:
                     self._receive()
                 except DynConfigError as error:
                     self._handle_failure(error)
+                except LeaseLost:
+                    # Stopped soon, unless the API server is only slow to renew the lease.
+                    self._stopped.wait(FIRST_BACKOFF)
         finally:
             if not self._stopped.is_set() and not self._is_removing:
                 self._handler.listener_failed()
@@ -123,7 +149,7 @@ class EventListener:
         self._handler.set_listening(self._region, is_up=None)
         try:
             removed = self._queue.remove()
-        except DynConfigError as error:
+        except (DynConfigError, LeaseLost) as error:
             log.warning("Cannot remove the event queue and rules in unused region %s: %s", self._region, error)
         else:
             log.info("Region %s is no longer used; removed: %s", self._region, ", ".join(removed) or "nothing")
@@ -219,7 +245,8 @@ class EventListener:
         if self._is_up is False and is_up:
             log.info("AWS events in %s are received again", self._region)
         self._is_up = is_up
-        self._handler.set_listening(self._region, is_up=is_up)
+        if not self._stopped.is_set():
+            self._handler.set_listening(self._region, is_up=is_up)
 
     def _backoff(self, error: DynConfigError) -> float:
         if isinstance(error, Terminal) and not isinstance(error, NotFound):
@@ -231,45 +258,82 @@ class EventListener:
 
 
 class EventListeners:
-    """The listeners of all regions: each is started for the first object in its region, and removed after the last."""
+    """The listeners of all shards: each is started for the shard's first object in its region, and removed after the last."""
 
-    def __init__(self, new_listener: Callable[[str], EventListener | None], *, removes: bool = False) -> None:
+    def __init__(self, new_listener: Callable[[str, Fence], EventListener | None], *, removes: bool = False) -> None:
         """Create listeners with `new_listener`, which returns None for a region without a queue.
 
         `removes`: delete the queue and rules of regions that no object uses.
         """
         self._new_listener = new_listener
         self._removes = removes
-        self._listeners: dict[str, EventListener | None] = {}
+        self._listeners: dict[tuple[int, str], EventListener | None] = {}
 
-    def start(self, region: str) -> None:
-        """Receive events from a region from now on."""
-        known = self._listeners.get(region)
-        if region in self._listeners and (known is None or known.cancel_removal()):
+    def start(self, region: str, fence: Fence) -> None:
+        """Receive the events of a shard from a region from now on, while its lease lasts."""
+        place = (fence.shard, region)
+        known = self._listeners.get(place)
+        if place in self._listeners and (known is None or known.cancel_removal()):
             return
-        listener = self._listeners[region] = self._new_listener(region)
+        listener = self._listeners[place] = self._new_listener(region, fence)
         if listener is not None:
             listener.start()
 
-    def release(self, region: str) -> None:
-        """Remove the queue and rules of a region that no object uses, unless another operator may use them."""
-        listener = self._listeners.get(region)
+    def release(self, region: str, fence: Fence) -> None:
+        """Remove a shard's queue and rules of a region that none of its objects uses, unless another operator may use them."""
+        listener = self._listeners.get((fence.shard, region))
         if listener is not None and self._removes:
             listener.schedule_removal()
 
-    def sweep(self, regions: Iterable[str], remove: Callable[[str], Iterable[str]]) -> None:
-        """Remove the queues and rules that an earlier operator left in regions that no object uses."""
+    def stop(self, shard: int) -> None:
+        """Stop the listeners of a shard; its queues stay for the replica that serves it next."""
+        for place in [place for place in self._listeners if place[0] == shard]:
+            listener = self._listeners.pop(place)
+            if listener is not None:
+                listener.leave()
+
+    async def sweep(
+        self,
+        shards: Iterable[int],
+        regions: Iterable[str],
+        remove: Callable[[int, str], Iterable[str]],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> AsyncIterator[int]:
+        """Remove the queues and rules of shards that an earlier operator left in regions that no object of them uses.
+
+        Yields each shard once all regions are searched. Regions for which AWS is unavailable are searched again later, and so
+        are those at which the lease had ended: it may only have been renewed late. Without `removes`, nothing is searched.
+        """
+        left, pause = dict.fromkeys(shards if self._removes else (), tuple(regions)), FIRST_SWEEP_PAUSE
+        while left:
+            for shard in tuple(left):
+                left[shard] = await asyncio.to_thread(self._unsearched, shard, left[shard], partial(remove, shard))
+                if not left[shard]:
+                    del left[shard]
+                    yield shard
+            if left:
+                await sleep(pause)
+                pause = min(2 * pause, LONGEST_SWEEP_PAUSE)
+
+    def _unsearched(
+        self, shard: int, regions: Iterable[str], remove: Callable[[str], Iterable[str]]
+    ) -> tuple[str, ...]:
+        """Remove what a shard has in regions that it does not use; return the regions that have to be searched again."""
+        failed = list[str]()
         for region in regions:
-            if region in self._listeners or not self._removes:
+            if (shard, region) in self._listeners:
                 continue
             try:
                 removed = ", ".join(remove(region))
-            except DynConfigError as error:
+            except (DynConfigError, LeaseLost) as error:
                 # Most accounts have disabled regions, and most policies allow a single region.
                 log.debug("Region %s was not searched for unused queues: %s", region, error)
+                if isinstance(error, (Retryable, LeaseLost)):
+                    failed.append(region)
                 continue
             if removed:
-                log.info("No object uses region %s; removed: %s", region, removed)
+                log.info("No object of shard %d uses events of region %s; removed: %s", shard, region, removed)
+        return tuple(failed)
 
     def close(self) -> None:
         """Stop all listeners."""

@@ -25,8 +25,13 @@ class EventRule:
     description: str
 
 
-def event_rules(cluster: str, paths: Sequence[str] = ()) -> tuple[EventRule, ...]:
-    """The rules of a cluster's operator, for parameters below `paths`, or for all parameters where there are none."""
+def of_shard(name: str, shard: int) -> str:
+    """Return the name of a shard's queue or rule; those of the first shard are named as if it were the only one."""
+    return fitting(f"{PREFIX}{name}-{shard}" if shard else f"{PREFIX}{name}")
+
+
+def event_rules(cluster: str, paths: Sequence[str] = (), shard: int = 0) -> tuple[EventRule, ...]:
+    """The rules of a shard, for parameters below `paths`, or for all parameters where there are none."""
     wanted = {
         "parameters": (_parameters(paths), "Delivers changes of parameters to the DynamicConfig operator"),
         "alarms": (_ALARMS, "Delivers state changes of alarms to the DynamicConfig operator"),
@@ -36,7 +41,7 @@ def event_rules(cluster: str, paths: Sequence[str] = ()) -> tuple[EventRule, ...
         ),
     }
     return tuple(
-        EventRule(fitting(f"{PREFIX}{cluster}-{name}"), json.dumps(pattern, sort_keys=True), description)
+        EventRule(of_shard(f"{cluster}-{name}", shard), json.dumps(pattern, sort_keys=True), description)
         for name, (pattern, description) in wanted.items()
     )
 

@@ -3,18 +3,18 @@
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from dynconfig.api import names
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.events.signals import EVERYWHERE, Signal, without_arn
-from dynconfig.model.declaration import Successor
+from dynconfig.model.declaration import Successor, in_target
 from dynconfig.model.fingerprint import Fingerprints, contains, fingerprint, fingerprints
 from dynconfig.model.key import Key
 from dynconfig.model.previous_status import PreviousStatus, ReportedResource
 from dynconfig.model.resource import Owner
-from dynconfig.model.stored import is_suspended, listed_names, region_of, spec_of
+from dynconfig.model.stored import is_suspended, listed_names, region_of, spec_of, target_of
 from dynconfig.validation.declare import was_observed
 from dynconfig.validation.tenancy import Tenant, TenantOf
 
@@ -23,6 +23,9 @@ from dynconfig.validation.tenancy import Tenant, TenantOf
 class _Entry:
     uid: str
     region: str
+    """The key of its place: a region, or a target."""
+    target: str
+    """The name of its target; empty for the operator's own identity."""
     path: str
     declared: Fingerprints
     """Digests of full names. A collision may cause a needless reconcile, or retain a parameter in AWS."""
@@ -41,12 +44,31 @@ class _Entry:
     """Pairs of an identifier used in events (the name or the end of the ARN) and the name. The status limits both."""
 
 
+class TargetTenants(Protocol):
+    """What namespaces may use in targets."""
+
+    @property
+    def default(self) -> str:
+        """The name of the target of objects without spec.target; empty for none."""
+
+    def tenant_in(self, namespace: str, target: str) -> Tenant:
+        """Return what a namespace may use in a target."""
+
+
 class ResourceIndex:
     """The entries of all objects: a few hundred bytes each, and eight for each parameter. Thread-safe."""
 
-    def __init__(self, default_region: str, tenant_of: TenantOf = Tenant) -> None:
+    def __init__(
+        self,
+        default_region: str,
+        tenant_of: TenantOf = Tenant,
+        targets: TargetTenants | None = None,
+    ) -> None:
         self._default_region = default_region
+        self._default_target = targets.default if targets else ""
         self._tenant_of = tenant_of
+        self._tenant_in = targets.tenant_in if targets else lambda namespace, _target: tenant_of(namespace)
+        self._by_target: dict[str, set[Key]] = {}
         self._lock = threading.RLock()
         self._entries: dict[Key, _Entry] = {}
         self._paths: dict[tuple[str, str], set[Key]] = {}
@@ -54,20 +76,23 @@ class ResourceIndex:
         self._with_undeclared: set[Key] = set()
         """Objects with parameters in status that they do not declare. These are few."""
 
-    def update(self, key: Key, document: Mapping[str, Any]) -> str:
-        """Update the entry of an object; return its region."""
+    def update(self, key: Key, document: Mapping[str, Any]) -> str | None:
+        """Update the entry of an object; return the region of its events, or None if it has a target."""
         entry = self._entry(document)
+        region = None if entry.target else entry.region
         with self._lock:
             if self._entries.get(key) == entry:
-                return entry.region
+                return region
             self.forget(key)
             self._entries[key] = entry
             if entry.reported:
                 self._with_undeclared.add(key)
             self._paths.setdefault((entry.region, entry.path), set()).add(key)
+            if entry.target:
+                self._by_target.setdefault(entry.target, set()).add(key)
             for identifier, name in entry.resources:
                 self._resources.setdefault(identifier, set()).add((key, name))
-        return entry.region
+        return region
 
     def forget(self, key: Key) -> None:
         """Remove the entry of an object."""
@@ -77,8 +102,46 @@ class ResourceIndex:
             if entry is None:
                 return
             _discard(self._paths, (entry.region, entry.path), key)
+            if entry.target:
+                _discard(self._by_target, entry.target, key)
             for identifier, name in entry.resources:
                 _discard(self._resources, identifier, (key, name))
+
+    def target(self, document: Mapping[str, Any]) -> str:
+        """Return the name of the target of an object; empty for the operator's own identity."""
+        return target_of(document, self._default_target)
+
+    def using(self, target: str) -> tuple[Key, ...]:
+        """Return the objects that use a target."""
+        with self._lock:
+            return tuple(sorted(self._by_target.get(target, ())))
+
+    def may_use(self, key: Key) -> bool:
+        """Whether the namespace of an object may use its path; True if the object is unknown."""
+        with self._lock:
+            return key not in self._entries or self._may_use(key)
+
+    def path(self, key: Key) -> str:
+        """Return the declared path of an object; empty if there is none."""
+        with self._lock:
+            entry = self._entries.get(key)
+        return entry.path if entry else ""
+
+    def receiving(self, key: Key, document: Mapping[str, Any] | None) -> tuple[Key, ...]:
+        """Return the other objects that declare a parameter which this object no longer has, compared with its entry.
+
+        `document` is None for a deleted object. To be called before `update` or `forget`.
+        """
+        with self._lock:
+            old = self._entries.get(key)
+            if old is None:
+                return ()
+            new = self._entry(document) if document else None
+            had = {*old.declared, *old.reported} - ({*new.declared, *new.reported} if new else set())
+            if not had:
+                return ()
+            others = self._paths.get((old.region, old.path), set()) - {key}
+            return tuple(sorted(other for other in others if not had.isdisjoint(self._entries[other].declared)))
 
     def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
         """Return the objects that an event concerns, each with the names of its resources in the event."""
@@ -140,11 +203,15 @@ class ResourceIndex:
             return entry.is_deleting or not declares
 
     def _may_use(self, key: Key) -> bool:
-        return self._tenant_of(key.namespace).may_use_path(self._entries[key].path)
+        return self._tenant(key).may_use_path(self._entries[key].path)
+
+    def _tenant(self, key: Key) -> Tenant:
+        target = self._entries[key].target
+        return self._tenant_in(key.namespace, target) if target else self._tenant_of(key.namespace)
 
     def _may_have(self, key: Key) -> bool:
         entry = self._entries[key]
-        return entry.was_observed or self._tenant_of(key.namespace).may_have_path(entry.path)
+        return entry.was_observed or self._tenant(key).may_have_path(entry.path)
 
     def _below(self, region: str, name: str) -> Iterator[tuple[Key, _Entry]]:
         """Yield the objects whose path contains the name."""
@@ -159,13 +226,15 @@ class ResourceIndex:
 
     def _entry(self, document: Mapping[str, Any]) -> _Entry:
         spec, previous = spec_of(document), PreviousStatus.of_object(document)
+        target = self.target(document)
         path = str(spec.get("path", ""))
         declared = {f"{path}/{name}" for name in listed_names(spec.get("parameters"))}
         reported = previous.versions.keys() - declared
         resources = {pair for item in previous.resources for pair in _identifiers(item)}
         return _Entry(
             uid=str((document.get("metadata") or {}).get("uid") or ""),
-            region=region_of(document) or self._default_region,
+            region=in_target(target) if target else region_of(document) or self._default_region,
+            target=target,
             path=path,
             declared=fingerprints(declared),
             reported=fingerprints(reported),

@@ -1,16 +1,15 @@
 """Routes AWS events to the objects that they concern, and knows from which regions events are needed."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from dynconfig.events.own_calls import OwnCalls
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import Signal
+from dynconfig.model.fence import Fence
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
-from dynconfig.validation.declare import is_written
 
 # The newest signals that matched no known object.
 MOST_UNMATCHED = 200
@@ -35,27 +34,31 @@ class EventRouter:
         requeue: Callable[[Key], None],
         now: Callable[[], float],
         state: ObjectState[Key],
+        shard_of: Callable[[Key], int] = lambda _key: 0,
     ) -> None:
         self._index = index
+        self._shard_of = shard_of
         self._requeue = requeue
         self._own_calls = OwnCalls(now)
         self._pending: dict[Key, PendingEvents] = state.new_map()
         state.on_forget(self._own_calls.forget)
-        self._unmatched: deque[Signal] = deque(maxlen=MOST_UNMATCHED)
+        self._unmatched: deque[tuple[Signal, int]] = deque(maxlen=MOST_UNMATCHED)
 
-    def route(self, signals: Sequence[Signal]) -> None:
-        """Requeue the objects that events concern, except by their own calls."""
+    def route(self, signals: Sequence[Signal], shard: int = 0) -> None:
+        """Requeue the objects of a shard that events from its queue concern, except by their own calls."""
         for signal in signals:
             concerned = self._index.of(signal)
             if not concerned:
-                self._unmatched.append(signal)
+                self._unmatched.append((signal, shard))
             for key, names in concerned.items():
-                if not self._own_calls.is_of(key, signal):
+                if self._shard_of(key) == shard and not self._own_calls.is_of(key, signal):
                     self._add_pending(key, names, signal)
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
-        self.route([signal for signal in self._unmatched if key in self._index.of(signal)])
+        for signal, shard in tuple(self._unmatched):
+            if key in self._index.of(signal):
+                self.route([signal], shard)
 
     def record_own_writes(self, key: Key, requests: Sequence[str]) -> None:
         """Record the AWS request IDs of a reconcile; events with these IDs do not requeue the object."""
@@ -73,29 +76,35 @@ class EventRouter:
 
 
 class EventRegions:
-    """The region of each written object; starts a listener for the first object of a region, releases it after the last.
+    """The region of each written object; starts a listener for a shard's first object of a region, releases it after the last.
 
     Only accepted objects count, so that users cannot make the operator listen in arbitrary regions.
     """
 
-    def __init__(self, start_listener: Callable[[str], None], release_listener: Callable[[str], None]) -> None:
+    def __init__(
+        self, start_listener: Callable[[str, Fence], None], release_listener: Callable[[str, Fence], None]
+    ) -> None:
         self._start_listener = start_listener
         self._release_listener = release_listener
-        self._regions: dict[Key, str] = {}
+        self._regions: dict[Key, tuple[str, Fence]] = {}
 
-    def track(self, key: Key, document: Mapping[str, Any], region: str) -> None:
-        """Record the region of an accepted object, unless it is suspended and has nothing in AWS."""
-        if self._regions.get(key) != region and is_written(document):
+    def track(self, key: Key, region: str, fence: Fence) -> None:
+        """Record the region of an accepted object that may have something in AWS."""
+        if self._regions.get(key) != (region, fence):
             self.forget(key)
-            self._regions[key] = region
-            self._start_listener(region)
+            self._regions[key] = (region, fence)
+            self._start_listener(region, fence)
 
     def objects(self, region: str) -> tuple[Key, ...]:
         """Return the objects of a region, in the order in which they were accepted."""
-        return tuple(key for key, used in self._regions.items() if used == region)
+        return tuple(key for key, (used, _fence) in self._regions.items() if used == region)
 
     def forget(self, key: Key) -> None:
         """Forget a deleted object; if it was the last one of its region, release the listener."""
-        region = self._regions.pop(key, None)
-        if region is not None and region not in self._regions.values():
-            self._release_listener(region)
+        used = self._regions.pop(key, None)
+        if used is not None and used not in self._regions.values():
+            self._release_listener(*used)
+
+    def leave(self, shard: int) -> None:
+        """Forget the objects of a shard that another replica serves from now on."""
+        self._regions = {key: used for key, used in self._regions.items() if used[1].shard != shard}

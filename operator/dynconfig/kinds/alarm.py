@@ -26,11 +26,11 @@ from dynconfig.api.function import Mode
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.engine import drift_metrics
 from dynconfig.kinds._shared import tags
-from dynconfig.kinds._shared.alarm_base import METRIC, AlarmApi, AlarmBase, Answer
+from dynconfig.kinds._shared.alarm_base import METRIC, NOTIFIES, AlarmBase, Answer
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model import errors
 from dynconfig.model.allowed import METADATA, NAMED_LIKE_OURS, NEW, OWN, Grant, anything, if_watching
-from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotFound
 from dynconfig.model.facts import EventSource, Facts, Group
@@ -71,14 +71,13 @@ class Alarms:
 
     value = Alarm
     named_after = ("Function", "Attachment")
-    # No alarm notifies a topic of someone else.
-    needs = ("Topic",)
+    needs = NOTIFIES
     is_independent = True
 
-    def __init__(self, cloudwatch: "CloudWatchClient", api: AlarmApi, arns: Arns) -> None:
-        self._cloudwatch = cloudwatch
-        self._api = api
-        self._arns = arns
+    def __init__(self, context: Context) -> None:
+        self._cloudwatch: CloudWatchClient = context.client("cloudwatch")
+        self._api = context.alarms
+        self._arns = context.arns
 
     def desired(self, declaration: Declaration) -> Iterable[Alarm]:
         """Return the default alarms unless disabled, the custom alarms, and the drift alarm if enabled."""
@@ -92,7 +91,7 @@ class Alarms:
 
     def observe(self, scope: Scope, desired: Sequence[Alarm]) -> Iterator[Alarm]:
         """Return each alarm that is desired, reported, or named after the owner."""
-        names = scope.where(Alarm.kind, desired, scope.names.alarms)
+        names = scope.where(Alarm.kind, desired, *(names.alarms for names in scope.names.versions))
         for answer, labels in self._api.read(METRIC, scope, desired, names):
             yield _observed(answer, self._api.common(answer, labels))
 
@@ -232,7 +231,14 @@ FACTS = Facts(
     named_by=("AlarmName",),
     event_source=EventSource("monitoring"),
     grants=(
-        Grant(statement=METADATA, rank=2, actions=("cloudwatch:DescribeAlarms",), resources=if_watching(anything)),
+        # A narrower scope excludes composite alarms.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarmHistory.html
+        Grant(
+            statement=METADATA,
+            rank=2,
+            actions=("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms"),
+            resources=if_watching(anything),
+        ),
         Grant(statement=NAMED_LIKE_OURS, rank=2, actions=("cloudwatch:ListTagsForResource",), resources=_ARNS),
         Grant(statement=NEW, rank=0, actions=("cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"), resources=_ARNS),
         Grant(
@@ -251,6 +257,7 @@ FACTS = Facts(
     quotas=(
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
         Group("cloudwatch.Describe", ("cloudwatch.DescribeAlarms",), 9.0),
+        Group("cloudwatch.History", ("cloudwatch.DescribeAlarmHistory",), 3.0),
         Group("cloudwatch.Put", ("cloudwatch.PutMetricAlarm",), 3.0),
         Group("cloudwatch.Delete", ("cloudwatch.DeleteAlarms",), 3.0),
         Group(
@@ -262,3 +269,5 @@ FACTS = Facts(
     indexed_as="cloudwatch:alarm",
     default_names=_names,
 )
+
+build = Alarms

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.alarms import UNHEALTHY
-from dynconfig.kinds._shared.alarm_base import COMPOSITE, AlarmApi, AlarmBase
+from dynconfig.kinds._shared.alarm_base import COMPOSITE, NOTIFIES, AlarmBase
+from dynconfig.kinds._shared.context import Context
 from dynconfig.model.allowed import METADATA, OWN, Grant, anything, if_watching
-from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotFound
 from dynconfig.model.facts import EventSource, Facts, Group
@@ -31,12 +31,12 @@ class CompositeAlarms:
     """Manage the composite alarms of one place. They are created after the alarms they name, and deleted before them."""
 
     value = CompositeAlarm
-    needs = ("Alarm", "Topic")
+    needs = ("Alarm", *NOTIFIES)
 
-    def __init__(self, cloudwatch: "CloudWatchClient", api: AlarmApi, arns: Arns) -> None:
-        self._cloudwatch = cloudwatch
-        self._api = api
-        self._arns = arns
+    def __init__(self, context: Context) -> None:
+        self._cloudwatch: CloudWatchClient = context.client("cloudwatch")
+        self._api = context.alarms
+        self._arns = context.arns
 
     def desired(self, declaration: Declaration) -> Iterable[CompositeAlarm]:
         """Return the composite alarm, if there are alarms."""
@@ -58,7 +58,7 @@ class CompositeAlarms:
 
     def observe(self, scope: Scope, desired: Sequence[CompositeAlarm]) -> Iterator[CompositeAlarm]:
         """Return each composite alarm that is desired, reported, or named after the owner."""
-        names = scope.where(CompositeAlarm.kind, desired, scope.names.alarms)
+        names = scope.where(CompositeAlarm.kind, desired, *(names.alarms for names in scope.names.versions))
         for answer, labels in self._api.read(COMPOSITE, scope, desired, names):
             yield CompositeAlarm(
                 **self._api.common(answer, labels),
@@ -116,3 +116,5 @@ FACTS = Facts(
     quotas=(Group("cloudwatch.Put", ("cloudwatch.PutCompositeAlarm",), 3.0),),
     indexed_as="cloudwatch:alarm",
 )
+
+build = CompositeAlarms

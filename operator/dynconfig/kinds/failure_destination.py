@@ -1,11 +1,12 @@
 """The on-failure destination of the function's asynchronous invocations."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from dynconfig.api.function import Mode
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.owned import of_kind
 from dynconfig.model.allowed import NAMED, OWN, Allowed, Grant
@@ -36,10 +37,10 @@ class FailureDestinations:
     needs = ("Function",)
     needs_current = ("Role",)
 
-    def __init__(self, client: "LambdaClient", arns: Arns, clock: Callable[[], float]) -> None:
-        self._lambda = client
-        self._arns = arns
-        self._cache = DetailCache[str](clock)
+    def __init__(self, context: Context) -> None:
+        self._lambda: LambdaClient = context.client("lambda")
+        self._arns = context.arns
+        self._cache = DetailCache[str](context.clock)
 
     def desired(self, declaration: Declaration) -> Iterable[FailureDestination]:
         """Return the destination, if one is declared."""
@@ -138,3 +139,5 @@ FACTS = Facts(
         ),
     ),
 )
+
+build = FailureDestinations

@@ -8,28 +8,29 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop.ht
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG, RELEASED_TAG
 from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model import errors
 from dynconfig.model.allowed import NAMED, NEW, OWN, Allowed, Grant, Statement, with_functions
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
-from dynconfig.model.errors import NotFound
+from dynconfig.model.errors import Conflict, NotFound
 from dynconfig.model.facts import EventSource, Facts, Group
 from dynconfig.model.resource import Owner, Resource, Scope
-
-if TYPE_CHECKING:
-    from mypy_boto3_apigatewayv2.client import ApiGatewayV2Client
+from dynconfig.model.ttl_cache import TtlCache
 
 ROUTE = "$default"
 STAGE = "$default"
 PAYLOAD = "2.0"
 PAGE = "500"
+# For this long a list without a new API counts as a stale read.
+LATE_SECONDS = 10.0
 
 
 Parts = tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...]]
@@ -65,18 +66,13 @@ class HttpApis:
     needs = ("Function",)
     is_independent = True
 
-    def __init__(
-        self,
-        apis: "ApiGatewayV2Client",
-        arns: Arns,
-        clock: Callable[[], float],
-        *,
-        ignored_tags: tuple[str, ...] = (),
-    ) -> None:
-        self._apis: Any = apis
-        self._arns = arns
-        self._ignored = ("aws:", *ignored_tags)
-        self._cache = DetailCache[Parts](clock)
+    def __init__(self, context: Context) -> None:
+        self._apis: Any = context.client("apigatewayv2")
+        self._arns = context.arns
+        self._ignored = context.ignored_tags
+        self._cache = DetailCache[Parts](context.clock)
+        # Id of the API that was just created, by owner tag: nothing in AWS refuses a second one.
+        self._created = TtlCache[str, str](LATE_SECONDS, context.clock)
 
     def desired(self, declaration: Declaration) -> Iterable[HttpApi]:
         """Return the API of a managed function, if one is declared."""
@@ -95,11 +91,18 @@ class HttpApis:
     def observe(self, scope: Scope, desired: Sequence[HttpApi]) -> Iterator[HttpApi]:
         """Return the APIs with the owner tag; a second one (created when a response was lost) is surplus.
 
-        If there is none, return the unowned one that an object of this name released.
+        If there is none, return the unowned one that an object of this name released. Raises Conflict if the list is older
+        than our creation.
         """
         if not scope.where(HttpApi.kind, desired, scope.names.http_api):
             return
         found = tuple(self._all("get_apis"))
+        created = self._created.get(scope.owner.tag)
+        if created is not None and all(api["ApiId"] != created for api in found):
+            raise Conflict(
+                f"HTTP API {scope.names.http_api}: AWS does not list it right after its creation (stale read); retrying",
+                delay=1.0,
+            )
         ours = [api for api in found if tags.owner_of(api.get("Tags", {})) == scope.owner.tag]
         ours = ours or [api for api in found if _is_released_by(scope.owner, api)][-1:]
         for number, api in enumerate(sorted(ours, key=lambda found: (str(found["CreatedDate"]), found["ApiId"]))):
@@ -111,7 +114,7 @@ class HttpApis:
         """Nothing to check: the CRD validates all fields."""
 
     def put(self, desired: HttpApi, observed: HttpApi | None) -> HttpApi:
-        """Create the API, then create or update each part that differs."""
+        """Create the API, then create or update each part that differs. Raises Conflict if it may have been created twice."""
         self._cache.forget(desired.name)
         api = self._create(desired) if observed is None else observed
         if observed is not None:
@@ -128,6 +131,7 @@ class HttpApis:
         """Delete the APIs with all parts."""
         for api in observed:
             self._cache.forget(api.name)
+            self._created.forget([api.owner])
             try:
                 self._apis.delete_api(ApiId=api.api_id)
             except NotFound:
@@ -185,6 +189,13 @@ class HttpApis:
     def _create(self, desired: HttpApi) -> HttpApi:
         labels = tags.with_owner(desired.tags, desired.owner)
         api = self._apis.create_api(Name=desired.called, ProtocolType="HTTP", Tags=labels)
+        self._created.put(desired.owner, api["ApiId"])
+        if api["ResponseMetadata"]["RetryAttempts"]:
+            raise Conflict(
+                f"HTTP API {desired.called}: the first response to its creation was lost, so that it may exist twice; "
+                "retrying",
+                delay=1.0,
+            )
         return self._named(api, desired.name)
 
     def _update_tags(self, desired: HttpApi, observed: HttpApi) -> None:
@@ -328,3 +339,5 @@ FACTS = Facts(
     ),
     indexed_as="apigateway",
 )
+
+build = HttpApis

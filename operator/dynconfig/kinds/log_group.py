@@ -1,6 +1,6 @@
 """The function's log group: created before the function, so that it has a retention."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model import errors
@@ -40,18 +41,11 @@ class LogGroups:
     named_after = ("Function",)
     is_independent = True
 
-    def __init__(
-        self,
-        logs: "CloudWatchLogsClient",
-        arns: Arns,
-        clock: Callable[[], float],
-        *,
-        ignored_tags: tuple[str, ...] = (),
-    ) -> None:
-        self._logs = logs
-        self._arns = arns
-        self._ignored = ("aws:", *ignored_tags)
-        self._cache = DetailCache[Mapping[str, str]](clock)
+    def __init__(self, context: Context) -> None:
+        self._logs: CloudWatchLogsClient = context.client("logs")
+        self._arns = context.arns
+        self._ignored = context.ignored_tags
+        self._cache = DetailCache[Mapping[str, str]](context.clock)
 
     def desired(self, declaration: Declaration) -> Iterable[LogGroup]:
         """Return the log group of a managed function."""
@@ -152,3 +146,5 @@ FACTS = Facts(
     errors={"OperationAbortedException": errors.Conflict},
     indexed_as="logs:log-group",
 )
+
+build = LogGroups

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.owned import function_of, of_kind
 from dynconfig.model import errors
 from dynconfig.model.allowed import NAMED, OWN, Allowed, Grant
@@ -39,9 +40,9 @@ class Permissions:
     value = Permission
     needs = ("Function", "Rule", "Schedule", "HttpApi")
 
-    def __init__(self, client: "LambdaClient", arns: Arns) -> None:
-        self._lambda = client
-        self._arns = arns
+    def __init__(self, context: Context) -> None:
+        self._lambda: LambdaClient = context.client("lambda")
+        self._arns = context.arns
 
     def desired(self, declaration: Declaration) -> Iterator[Permission]:
         """Return one for the rule, and one for the HTTP API with its id, which AWS assigns on creation."""
@@ -147,3 +148,5 @@ FACTS = Facts(
         Group("lambda.Control", ("lambda.AddPermission", "lambda.RemovePermission"), 15.0),
     ),
 )
+
+build = Permissions

@@ -13,6 +13,7 @@ from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.kinds._shared import function_access, tags
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.documents import canonical, policy
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model import errors
@@ -68,11 +69,11 @@ class Roles:
     named_after = ("Function",)
     is_independent = True
 
-    def __init__(self, iam: "IAMClient", arns: Arns, *, boundary: str = "", ignored_tags: tuple[str, ...] = ()) -> None:
-        self._iam = iam
-        self._arns = arns
-        self._boundary = boundary
-        self._ignored = ("aws:", *ignored_tags)
+    def __init__(self, context: Context) -> None:
+        self._iam: IAMClient = context.client("iam")
+        self._arns = context.arns
+        self._boundary = context.boundary
+        self._ignored = context.ignored_tags
 
     def desired(self, declaration: Declaration) -> Iterable[Role]:
         """Return a role for a managed function, and one for its schedule."""
@@ -86,9 +87,9 @@ class Roles:
 
     def observe(self, scope: Scope, desired: Sequence[Role]) -> Iterator[Role]:
         """Return each role that is desired, reported or named after the owner, including names of earlier versions."""
-        defaults = (scope.names.role, scope.names.scheduler_role, *scope.names.other_roles)
-        names = (name for default in defaults for name in scope.where(Role.kind, desired, default))
-        for name in dict.fromkeys(names):
+        versions = scope.names.versions
+        defaults = (name for names in versions for name in (names.role, names.scheduler_role, *names.other_roles))
+        for name in scope.where(Role.kind, desired, *defaults):
             found = self._get(name)
             if found is not None:
                 yield found
@@ -399,3 +400,5 @@ FACTS = Facts(
     },
     default_names=_names,
 )
+
+build = Roles

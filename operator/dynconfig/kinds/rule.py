@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared import tags
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.documents import canonical
 from dynconfig.kinds._shared.tags import Pairs
@@ -51,18 +52,11 @@ class Rules:
     needs = ("Function",)
     is_independent = True
 
-    def __init__(
-        self,
-        events: "EventBridgeClient",
-        arns: Arns,
-        clock: Callable[[], float],
-        *,
-        ignored_tags: tuple[str, ...] = (),
-    ) -> None:
-        self._events = events
-        self._arns = arns
-        self._ignored = ("aws:", *ignored_tags)
-        self._cache = DetailCache[Mapping[str, str]](clock)
+    def __init__(self, context: Context) -> None:
+        self._events: EventBridgeClient = context.client("events")
+        self._arns = context.arns
+        self._ignored = context.ignored_tags
+        self._cache = DetailCache[Mapping[str, str]](context.clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Rule]:
         """Return the rule, if parameter changes trigger the managed function."""
@@ -81,7 +75,7 @@ class Rules:
 
     def observe(self, scope: Scope, desired: Sequence[Rule]) -> Iterator[Rule]:
         """Return each rule that is desired, reported or named after the owner."""
-        for name in scope.where(Rule.kind, desired, scope.names.rule):
+        for name in scope.where(Rule.kind, desired, *(names.rule for names in scope.names.versions)):
             try:
                 rule = self._events.describe_rule(Name=name)
             except NotFound:
@@ -225,3 +219,5 @@ FACTS = Facts(
     },
     indexed_as="events:rule",
 )
+
+build = Rules

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dynconfig.api.function import Mode
 from dynconfig.api.names import OWNER_TAG
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model.allowed import NAMED, Grant
-from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import AlreadyExists, Conflict, NotFound, NotPossible, Refused
 from dynconfig.model.facts import EventSource, Facts
+from dynconfig.model.naming import named_after
 from dynconfig.model.resource import Resource, Scope
 from dynconfig.validation import schedules
 
@@ -63,9 +64,9 @@ class Schedules:
     needs = ("Function", "Role")
     is_independent = True
 
-    def __init__(self, scheduler: "EventBridgeSchedulerClient", arns: Arns) -> None:
-        self._scheduler = scheduler
-        self._arns = arns
+    def __init__(self, context: Context) -> None:
+        self._scheduler: EventBridgeSchedulerClient = context.client("scheduler")
+        self._arns = context.arns
 
     def desired(self, declaration: Declaration) -> Iterable[Schedule]:
         """Return the schedule of a managed function, if one is declared."""
@@ -84,7 +85,7 @@ class Schedules:
 
     def observe(self, scope: Scope, desired: Sequence[Schedule]) -> Iterator[Schedule]:
         """Return each schedule that is desired, reported or named after the owner."""
-        for name in scope.where(Schedule.kind, desired, scope.names.schedule):
+        for name in scope.where(Schedule.kind, desired, *(names.schedule for names in scope.names.versions)):
             try:
                 answer = self._scheduler.get_schedule(Name=name)
             except NotFound:
@@ -164,13 +165,14 @@ def _owner(description: str) -> str:
 
 
 def owner_tags(scheduler: "EventBridgeSchedulerClient") -> Iterator[tuple[str, str]]:
-    """Yield ARN and owner of the schedules in the default group that have the name of the function they invoke.
+    """Yield ARN and owner of the schedules in the default group that are named after the function they invoke.
 
     https://docs.aws.amazon.com/scheduler/latest/APIReference/API_ListSchedules.html
     """
     pages = scheduler.get_paginator("list_schedules").paginate(GroupName="default")
     for found in (item for page in pages for item in page["Schedules"]):
-        if not found["Target"]["Arn"].endswith(f":function:{found['Name']}"):
+        function = found["Target"]["Arn"].rpartition(":function:")[2]
+        if found["Name"] not in named_after(function):
             continue
         with suppress(NotFound):
             yield found["Arn"], _owner(scheduler.get_schedule(Name=found["Name"]).get("Description", ""))
@@ -194,7 +196,9 @@ FACTS = Facts(
                 "scheduler:GetSchedule",
                 "scheduler:UpdateSchedule",
             ),
-            resources=lambda allowed, arns: [arns.schedule(name) for name in allowed.functions],
+            resources=lambda allowed, arns: [arns.schedule(name) for name in (*allowed.functions, *allowed.reserved)],
         ),
     ),
 )
+
+build = Schedules

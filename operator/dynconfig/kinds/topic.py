@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.kinds._shared import tags
-from dynconfig.kinds._shared.alarm_base import topic_name
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.documents import canonical, policy
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model import errors
 from dynconfig.model.allowed import NAMED_LIKE_OURS, NEW, OWN, Grant, if_watching
-from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotFound, Refused
 from dynconfig.model.facts import EventSource, Facts, Group
@@ -45,24 +44,17 @@ class Topics:
     named_after = ("Function", "Attachment")
     is_independent = True
 
-    def __init__(
-        self,
-        sns: "SNSClient",
-        arns: Arns,
-        clock: Callable[[], float],
-        *,
-        ignored_tags: tuple[str, ...] = (),
-    ) -> None:
-        self._sns = sns
-        self._arns = arns
-        self._ignored = ("aws:", *ignored_tags)
-        self._cache = DetailCache[Mapping[str, str]](clock)
+    def __init__(self, context: Context) -> None:
+        self._sns: SNSClient = context.client("sns")
+        self._arns = context.arns
+        self._ignored = context.ignored_tags
+        self._cache = DetailCache[Mapping[str, str]](context.clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Topic]:
         """Return the topic, if it is declared."""
         if declaration.alarms is None or not declaration.alarms.topic:
             return
-        name = topic_name(declaration.names)
+        name = declaration.names.topic
         arn = self._arns.of("sns", name)
         yield Topic(
             name=name,
@@ -74,7 +66,7 @@ class Topics:
 
     def observe(self, scope: Scope, desired: Sequence[Topic]) -> Iterator[Topic]:
         """Return each topic that is desired, reported or named after the owner."""
-        for name in scope.where(Topic.kind, desired, topic_name(scope.names)):
+        for name in scope.where(Topic.kind, desired, *scope.names.topics):
             arn = self._arns.of("sns", name)
             try:
                 attributes = self._sns.get_topic_attributes(TopicArn=arn)["Attributes"]
@@ -159,7 +151,7 @@ class Topics:
 
 def _names(spec: DynamicConfigSpec, names: Names) -> Iterator[tuple[str, str]]:
     if spec.alarms and spec.alarms.topic:
-        yield "spec.alarms.topic", topic_name(names)
+        yield "spec.alarms.topic", names.topic
 
 
 _ARNS = if_watching(lambda _allowed, arns: [arns.of("sns", f"{PREFIX}*")])
@@ -227,3 +219,5 @@ FACTS = Facts(
     indexed_as="sns:topic",
     default_names=_names,
 )
+
+build = Topics

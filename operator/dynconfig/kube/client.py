@@ -1,11 +1,10 @@
 """The asynchronous Kubernetes API client of the operator; objects are plain documents."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
 
 import aiohttp
@@ -16,7 +15,9 @@ from dynconfig.api import names
 from dynconfig.kube import json_levels, json_selection
 from dynconfig.kube.configuration import TOKEN, configured
 from dynconfig.kube.connection import Connection
+from dynconfig.kube.fair_semaphore import FairSemaphore
 from dynconfig.kube.impersonation import impersonation
+from dynconfig.kube.parser import Parser
 from dynconfig.kube.responses import (
     DEFINITIONS,
     NAMESPACES,
@@ -30,6 +31,7 @@ from dynconfig.kube.responses import (
     WatchExpired,
     config,
     document,
+    leases_path,
     object_path,
     objects_path,
     page,
@@ -37,8 +39,10 @@ from dynconfig.kube.responses import (
     raise_for_status,
     source,
     sources_path,
+    targets_path,
     unavailable,
 )
+from dynconfig.model.fence import current
 from dynconfig.model.key import Key
 
 # A page is in memory as a whole, with its parsed objects; pages of large objects have fewer items.
@@ -52,26 +56,29 @@ __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "N
 # Watches fetch metadata only, so that changed Secrets are not read.
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
 _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
-_TIMEOUT = aiohttp.ClientTimeout(total=15.0)
+REQUEST_SECONDS = 15.0
 CONNECTIONS = 64
-# Parsing a megabyte takes up to half a second.
-PARSED_AT_ONCE = 64_000
 # Of each response, at most twice as much is in memory unread.
 READ_BYTES = 2**16
 FORBIDDEN, NOT_FOUND = 403, 404
 SOURCES_AT_ONCE = 4
+# A Secret or ConfigMap with more than this is read again, one at a time; with escapes in JSON it may have 9 MB.
+SMALL_SOURCE_BYTES = 2**18
 
 _whole = partial(json_selection.loads, part=json_selection.OBJECT)
 _identity = partial(json_selection.loads, part=json_selection.IDENTITY)
 
 
-T = TypeVar("T")
 Pages = aclosing[AsyncGenerator[Document, None]]
 """A context manager that yields the pages of a list; the items of each are an asynchronous iterator that parses them lazily."""
 
 
 class Kube:
-    """A client for one event loop. Raises ApiUnavailable, ApiConflict, ApiRefused."""
+    """A client for one event loop. Raises ApiUnavailable, ApiConflict, ApiRefused, and LeaseLost for a write behind a fence."""
+
+    LEASE_LABELS: ClassVar = {"app.kubernetes.io/name": "dynconfig-operator"}
+    is_fenced = False
+    """Whether each write of an object or Event must be behind a fence."""
 
     def __init__(self, connection: Connection) -> None:
         self.namespace = connection.namespace
@@ -83,10 +90,11 @@ class Kube:
         self._renewing = asyncio.Lock()
         with configured(connection, self.configuration, self._renew) as self._token:
             self._api = ApiClient(self.configuration)
-        self._sources = asyncio.Semaphore(SOURCES_AT_ONCE)
+        self._sources = FairSemaphore(SOURCES_AT_ONCE)
+        self._large_sources = FairSemaphore(1)
         self._page = asyncio.Semaphore(1)
         """Held while a page of any list is in memory: the memory for lists does not grow with the number of namespaces."""
-        self._parser = ThreadPoolExecutor(1, thread_name_prefix="parse")
+        self._parser = Parser()
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -96,7 +104,7 @@ class Kube:
     async def close(self) -> None:
         """Close the connections."""
         await self._api.close()
-        self._parser.shutdown(wait=False, cancel_futures=True)
+        self._parser.close()
 
     async def authorization(self) -> str | None:
         """Return the Authorization header: from a token, a token file, or a credential plugin (`aws eks get-token`)."""
@@ -155,19 +163,43 @@ class Kube:
         """
         return self._watch(objects_path(namespace), since)
 
+    def target_pages(self) -> Pages:
+        """Yield the pages of all AWSTargets, as `object_pages`."""
+        return self._pages(targets_path())
+
+    def watch_targets(self, since: str) -> AsyncIterator[tuple[str, Document]]:
+        """Yield type and AWSTarget of each change since a resourceVersion, as `watch_objects`."""
+        return self._watch(targets_path(), since)
+
+    async def patch_target(self, name: str, patch: Mapping[str, Any]) -> Document:
+        """Merge-patch the metadata of an AWSTarget; spec belongs to its author."""
+        return await self._patch(f"{targets_path()}/{name}", patch)
+
+    async def patch_target_status(self, name: str, patch: Mapping[str, Any]) -> Document:
+        """Merge-patch the status of an AWSTarget."""
+        return await self._patch(f"{targets_path()}/{name}/status", patch)
+
     async def source(self, kind: str, namespace: str, name: str, keys: Collection[str]) -> Document | None:
         """Return these keys of a Secret or ConfigMap, or None if it does not exist.
 
-        Concurrency is limited, since each may have 1 MiB, and more with its managed fields.
+        Concurrency is limited, and namespaces take turns. Large ones do not delay others: each is read again in turn.
         """
-        async with self._sources:
+        path = f"{sources_path(kind, namespace)}/{name}"
+        try:
             try:
-                status, content = await self._response("GET", f"{sources_path(kind, namespace)}/{name}")
-                return await self._parsed(partial(source, status, content, keys), len(content))
-            except ApiRefused as error:
-                if error.status == NOT_FOUND:
-                    return None
-                raise
+                async with self._sources.permit(namespace):
+                    return await self._source(path, keys, SMALL_SOURCE_BYTES)
+            except _TooLarge:
+                async with self._large_sources.permit(namespace):
+                    return await self._source(path, keys, None)
+        except ApiRefused as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
+
+    async def _source(self, path: str, keys: Collection[str], max_bytes: int | None) -> Document:
+        status, content = await self._response("GET", path, max_bytes=max_bytes)
+        return await self._parser.parsed(path, partial(source, status, content, keys), len(content))
 
     async def is_deleted_with_definition(self, document: Mapping[str, Any]) -> bool:
         """Return whether an object is deleted because its CustomResourceDefinition was deleted, not by a user.
@@ -199,11 +231,29 @@ class Kube:
     async def post_event(self, namespace: str, event: Mapping[str, Any]) -> Document:
         """Create an Event."""
         path = f"/api/v1/namespaces/{namespace}/events"
-        return await self._send("POST", path, body=event)
+        return await self._write("POST", path, event)
 
     async def patch_event(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Document:
         """Merge-patch an Event."""
         return await self._patch(f"/api/v1/namespaces/{namespace}/events/{name}", patch)
+
+    async def leases(self, namespace: str, timeout: float) -> list[Document]:
+        """Return all leases of a namespace, also those whose labels were removed; `timeout` in seconds."""
+        found = await self._send("GET", leases_path(namespace), timeout=timeout)
+        return list(found["items"] or ())
+
+    async def create_lease(self, namespace: str, lease: Document, timeout: float) -> Document:
+        """Create a lease; `timeout` in seconds. Raises ApiConflict if it exists."""
+        return await self._send("POST", leases_path(namespace), body=lease, timeout=timeout)
+
+    async def replace_lease(self, namespace: str, lease: Document, timeout: float) -> Document:
+        """Replace a lease; `timeout` in seconds. Raises ApiConflict if it was changed since it was read."""
+        path = f"{leases_path(namespace)}/{lease['metadata']['name']}"
+        return await self._send("PUT", path, body=lease, timeout=timeout)
+
+    async def delete_lease(self, namespace: str, name: str, timeout: float) -> None:
+        """Delete a lease; `timeout` in seconds."""
+        await self._send("DELETE", f"{leases_path(namespace)}/{name}", timeout=timeout)
 
     async def namespace_labels(self) -> dict[str, dict[str, str]]:
         """Return the labels of all namespaces, by name."""
@@ -251,27 +301,21 @@ class Kube:
                     limit = max(1, limit // 5)
                     continue
                 size = len(response[1])
-                found = await self._parsed(partial(page, *response, loads), size)
+                found = await self._parser.parsed(path, partial(page, *response, loads), size)
                 del response
                 if size < PAGE_BYTES // 4:
                     max_limit = min(2 * max_limit, LARGEST_PAGE)
                 more = found["metadata"].get("continue", "")
-                found["items"] = self._parsed_items(found["items"], size)
+                found["items"] = self._parsed_items(path, found["items"], size)
                 yield found
                 del found
             if not more:
                 return
             limit = min(2 * limit, max_limit)
 
-    async def _parsed_items(self, items: Iterator[Document], size: int) -> AsyncIterator[Document]:
-        while (item := await self._parsed(partial(next, items, None), size)) is not None:
+    async def _parsed_items(self, path: str, items: Iterator[Document], size: int) -> AsyncIterator[Document]:
+        while (item := await self._parser.parsed(path, partial(next, items, None), size)) is not None:
             yield item
-
-    async def _parsed(self, parse: Callable[[], T], size: int) -> T:
-        """Return the result of parsing so many bytes: large documents in a thread, so that none blocks the event loop."""
-        if size <= PARSED_AT_ONCE:
-            return parse()
-        return await asyncio.get_running_loop().run_in_executor(self._parser, parse)
 
     async def _watch(
         self, path: str, since: str, loads: Loads = _whole, headers: Mapping[str, str] | None = None
@@ -288,7 +332,7 @@ class Kube:
                 if response.status >= 400:
                     raise_for_status(response.status, await response.read())
                 async for line in lines(response.content):
-                    event = await self._parsed(partial(parse_line, line, loads), len(line))
+                    event = await self._parser.parsed(path, partial(parse_line, line, loads), len(line))
                     # The next line may be as large.
                     del line
                     yield event
@@ -305,7 +349,20 @@ class Kube:
             raise
 
     async def _patch(self, path: str, patch: Mapping[str, Any]) -> Document:
-        return await self._send("PATCH", path, body=patch, headers={"Content-Type": "application/merge-patch+json"})
+        return await self._write("PATCH", path, patch, {"Content-Type": "application/merge-patch+json"})
+
+    async def _write(
+        self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> Document:
+        """Send a write while the lease lasts. Raises LeaseLost."""
+        fence = current()
+        if fence is None:
+            if self.is_fenced:
+                raise AssertionError(f"{method} {path} without a lease")
+            return await self._send(method, path, body=body, headers=headers)
+        return await self._send(
+            method, path, body=body, headers=headers, timeout=min(REQUEST_SECONDS, fence.call_seconds)
+        )
 
     async def _send(
         self,
@@ -315,9 +372,10 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: float = REQUEST_SECONDS,
     ) -> Document:
-        status, content = await self._response(method, path, body=body, params=params, headers=headers)
-        return await self._parsed(partial(document, status, content, _whole), len(content))
+        status, content = await self._response(method, path, body=body, params=params, headers=headers, timeout=timeout)
+        return await self._parser.parsed(path, partial(document, status, content, _whole), len(content))
 
     async def _response(
         self,
@@ -328,10 +386,14 @@ class Kube:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
+        timeout: float = REQUEST_SECONDS,
     ) -> tuple[int, bytes]:
         """Return status and content of the response. Raises _TooLarge if it has more than `max_bytes`."""
+        seconds = aiohttp.ClientTimeout(total=timeout)
         try:
-            async with await self._request(method, path, body=body, params=params, headers=headers) as response:
+            async with await self._request(
+                method, path, body=body, params=params, headers=headers, timeout=seconds
+            ) as response:
                 content = await _content(response, max_bytes)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise unavailable(error) from None
@@ -345,13 +407,15 @@ class Kube:
         body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: aiohttp.ClientTimeout = _TIMEOUT,
+        timeout: aiohttp.ClientTimeout,
     ) -> aiohttp.ClientResponse:
         """Send a request with credentials; renew rejected credentials once. The content is not read."""
         url = self.configuration.host + path + (f"?{urlencode(params)}" if params else "")
         for is_last in (False, True):
             authorization = await self.authorization()
             every = {**(headers or {}), **({"Authorization": authorization} if authorization else {})}
+            if method != "GET" and (fence := current()) is not None:
+                fence.check(writes=True)
             sent = await self._api.call_api(method, url, every, body, _request_timeout=timeout)
             response: aiohttp.ClientResponse = sent.response
             if response.status != 401 or is_last or self._token is None:
@@ -387,7 +451,14 @@ async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         partial.append(first)
         size += len(first)
         for begins in more:
-            yield b"".join(partial)
+            yield _taken(partial)
             partial, size = [begins], len(begins)
         if size > LINE_BYTES:
             partial, size = [], 0
+
+
+def _taken(parts: list[bytes]) -> bytes:
+    """Return the parts as one, and empty the list, so that a large line is in memory once while it is parsed."""
+    whole = b"".join(parts)
+    parts.clear()
+    return whole

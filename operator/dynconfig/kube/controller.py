@@ -4,58 +4,58 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dynconfig.api import names
 from dynconfig.api.status import Reason
+from dynconfig.aws.quota import Caller, call_as
 from dynconfig.engine import drift
-from dynconfig.engine.orphans import region_in_use
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
 from dynconfig.events.own_calls import collect_requests
 from dynconfig.events.resource_index import ResourceIndex, adopts
-from dynconfig.events.routing import EventRegions, EventRouter
+from dynconfig.events.routing import EventRegions, EventRouter, PendingEvents
 from dynconfig.kube import sources as source_objects
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
+from dynconfig.kube.declarations import Declarations
 from dynconfig.kube.dependencies import Dependencies
+from dynconfig.kube.event_warnings import EventWarnings
 from dynconfig.kube.finalizer import DeletionCheck, add_finalizer, has_finalizer, remove_finalizer
 from dynconfig.kube.internal import bug
 from dynconfig.kube.moves import Moves
-from dynconfig.kube.namespace_limiter import MAX_CONCURRENT, NamespaceLimiter
 from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.orphan_watch import ExistingObjects
+from dynconfig.kube.quota_reports import QuotaReports
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, RequeuePolicy, Turn
 from dynconfig.kube.responses import INVALID
+from dynconfig.kube.settled_objects import SettledObjects
+from dynconfig.kube.shards import ObjectReceiver, ServedShards
 from dynconfig.kube.status_writer import Announcement, Refusals, StatusWriter, log_failure, log_result, requested_at
 from dynconfig.kube.traces import trace
-from dynconfig.kube.work_queue import Priority, WorkQueue
-from dynconfig.model import size
-from dynconfig.model.declaration import Declaration, ReadSource
-from dynconfig.model.errors import AccessDenied, DynConfigError, Refused, Retryable
+from dynconfig.kube.work_queue import Backlog, Priority, WorkQueue
+from dynconfig.model.declaration import Declaration
+from dynconfig.model.errors import AccessDenied, DynConfigError, Refused, Retryable, TargetNotFound, TargetNotReady
+from dynconfig.model.fence import LeaseLost
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
 from dynconfig.model.previous_status import PreviousStatus
-from dynconfig.model.stored import spec_of
 from dynconfig.rollout.last_change import last_change
 from dynconfig.status import kube_events, report
 from dynconfig.status.readiness import rollback_message
 from dynconfig.validation.declare import (
-    checked_spec,
-    declare,
     declare_deletion,
+    is_written,
     keeping,
-    sources,
-    was_answered,
     was_observed,
+    wrote_nothing,
 )
 from dynconfig.validation.secret_checks import AnswerBudget
 
 log = logging.getLogger(__name__)
 
-# Limit of Events for a whole region: it may have thousands of objects, and each Event is an API write.
-MAX_REGION_EVENTS = 20
 T = TypeVar("T")
 
 
@@ -68,17 +68,21 @@ class Controller:
         # may be another one with the same name.
         self._objects = ObjectState[str]()
         self._reconciled, self._existing = ObjectState[Key](), ObjectState[Key]()
-        self._requeues = RequeuePolicy(work_queue, dependencies.clock, dependencies.now, self._reconciled)
+        self._shards = ServedShards(dependencies.shards)
+        self._requeues = RequeuePolicy(
+            work_queue, dependencies.clock, dependencies.now, self._reconciled, self._shards.serves
+        )
         self._workers = workers
+        self._progress_at = dependencies.clock()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
-        self._checks = ThreadPoolExecutor(MAX_CONCURRENT, thread_name_prefix="check")
-        self._limiter = NamespaceLimiter(MAX_CONCURRENT)
         self._answers = AnswerBudget(dependencies.clock)
         self.references = source_objects.References(self._requeues.requeue)
         """Which objects refer to which Secret or ConfigMap."""
+        self._declarations = Declarations(dependencies, self.references, self._answers)
         self._tracker = ObjectTracker(dependencies.clock, self._reconciled, self._existing)
-        self._index = ResourceIndex(dependencies.region, dependencies.tenant_of)
-        self.router = EventRouter(self._index, self._requeues.requeue, dependencies.now, self._existing)
+        self._index = ResourceIndex(dependencies.region, dependencies.tenant_of, dependencies.targets)
+        requeue_drifted = partial(self._requeues.requeue, priority=Priority.DRIFT)
+        self.router = EventRouter(self._index, requeue_drifted, dependencies.now, self._existing, self._shards.shard_of)
         self.moves = Moves(
             self._index,
             self._requeues.requeue,
@@ -90,14 +94,36 @@ class Controller:
         self._regions = EventRegions(dependencies.start_listener, dependencies.release_listener)
         self._refusals = Refusals(self._reconciled)
         self._status = StatusWriter(dependencies.kube, dependencies.recorder, dependencies.metrics, self._refusals)
+        self.event_warnings = EventWarnings(self._index, self._regions, self._requeues, self._shards, self._status)
+        self._quota_reports = QuotaReports(dependencies.clock, self._reconciled)
+        self._settled = SettledObjects(
+            dependencies.engine,
+            dependencies.quota,
+            dependencies.now,
+            tracker=self._tracker,
+            requeues=self._requeues,
+            state=self._reconciled,
+        )
         self._deletion_check = DeletionCheck(dependencies.clock, dependencies.deletion_check_seconds, self._objects)
         for forget_uid in (dependencies.engine.forget, dependencies.recorder.forget):
             self._objects.on_forget(forget_uid)
-        for forget_key in (self.references.forget, dependencies.metrics.forget):
+        for forget_key in (self.references.forget, dependencies.metrics.forget, dependencies.quota.forget):
             self._reconciled.on_forget(forget_key)
         for forget_key in (self._index.forget, self._regions.forget):
             self._existing.on_forget(forget_key)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.objects = ObjectReceiver(
+            shards=self._shards,
+            tracker=self._tracker,
+            index=self._index,
+            requeues=self._requeues,
+            moves=self.moves,
+            router=self.router,
+            regions=self._regions,
+            existing=self._existing,
+            forget=(self._reconciled.forget, self._objects.forget),
+            default_region=dependencies.region,
+        )
+        """Takes objects from the API server, and shards from the leases."""
 
     def oldest_observation(self) -> float:
         """Return the age of the least recent observation of AWS among all objects, in seconds."""
@@ -107,106 +133,80 @@ class Controller:
         """Return UIDs and regions of all existing objects."""
         return self._tracker.existing()
 
+    def standstill(self) -> float:
+        """Return for how long objects have been due without any reconcile being started or finished, in seconds."""
+        return self._deps.clock() - self._progress_at if self._requeues.waiting() else 0.0
+
     def waiting(self) -> int:
         """Return the number of objects that are due and not being reconciled yet."""
         return self._requeues.waiting()
 
-    def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
-        """Handle an object that was listed (None), ADDED, MODIFIED or DELETED."""
-        key = Key(document["metadata"]["namespace"], document["metadata"]["name"])
-        try:
-            self._handle_change(key, document, event)
-        except Exception as failure:  # noqa: BLE001 - one object must not stop the watch
-            log.error("Handling a change of %s failed (operator bug):\n%s", key, trace(failure))
-            self._requeues.requeue(key)
-
-    def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
-        if event == "DELETED":
-            self._index.forget(key)
-            self._requeues.requeue(key)
-            return
-        self.moves.record_generation(key, document["metadata"])
-        self._tracker.record(key, document, region_in_use(document, self._deps.region))
-        weight = size.weight(document)
-        self._requeues.weigh(key, is_large=weight > size.LARGE)
-        region = self._index.update(key, document)
-        if was_observed(document):
-            self._regions.track(key, document, region)
-        if not self._tracker.needs_reconcile(key, document):
-            return
-        if event is None:
-            self._requeues.schedule_listed(key, document)
-            self.router.replay_unmatched(key)
-            if not self._deps.tenant_of(key.namespace).may_use_path(str(spec_of(document).get("path", ""))):
-                # The operator or the policy may have changed since the status was written.
-                self._requeues.requeue(key)
-            return
-        log.debug("Received %s (%s)", key, event)
-        self._requeues.track(key)
-        self.moves.object_edited(key)
-        if event == "ADDED" and weight <= size.SMALL:
-            self._tracker.cache_created(key, document)
-        self._requeues.requeue(key)
+    def backlogs(self) -> Mapping[Priority, Backlog]:
+        """Return the objects of each priority that are due and not being reconciled yet."""
+        return self._requeues.backlogs()
 
     def requeue(self, key: Key) -> None:
-        """Reconcile an object now, because one of its dependencies changed."""
+        """Reconcile an object now: one of its dependencies changed, or it may have been deleted."""
         self._requeues.requeue(key)
 
     def requeue_all(self) -> None:
-        """Reconcile all objects with routine priority, because their access rights changed."""
+        """Reconcile all objects with the lowest priority, because their access rights changed."""
+        self._settled.forget_all()
         for key in self._requeues.tracked():
-            self._requeues.requeue_after(key, 0.0, Priority.ROUTINE)
-
-    async def warn_event_missing(self, region: str, name: str) -> None:
-        """Record a Warning Event on the objects that declare a parameter whose event did not arrive."""
-        for key in self._index.naming(region, name):
-            await self._status.warn(key, kube_events.event_missing(region, name))
-
-    async def handle_interrupted_events(self, region: str, repaired: str) -> None:
-        """Requeue the objects of a region after event delivery was repaired, and record a Warning Event on some."""
-        concerned = self._regions.objects(region)
-        for key in concerned:
-            self._requeues.requeue_after(key, 0.0, Priority.ROUTINE)
-        for key in concerned[:MAX_REGION_EVENTS]:
-            await self._status.warn(key, kube_events.events_interrupted(region, repaired))
+            self._requeues.requeue_after(key, 0.0, Priority.RESYNC)
 
     async def run(self) -> None:
         """Reconcile due objects until cancelled; running reconciles are finished first."""
         free = asyncio.Semaphore(self._workers)
+        self._deps.quota.call_back = partial(self._requeue_from_thread, asyncio.get_running_loop())
         try:
             while True:
                 await free.acquire()
                 key = await self._requeues.next()
+                self._progress_at = self._deps.clock()
                 log.debug("Reconciling %s", key)
                 task = asyncio.create_task(self._process(key), name=f"reconcile {key}")
-                self._tasks.add(task)
+                self._shards.running[task] = self._shards.shard_of(key)
                 task.add_done_callback(partial(self._finish, key, free))
         finally:
-            if self._tasks:
-                await asyncio.wait(self._tasks)
+            if self._shards.running:
+                await asyncio.wait(self._shards.running)
             self._threads.shutdown()
-            self._checks.shutdown()
+            self._declarations.close()
+
+    def _requeue_from_thread(self, loop: asyncio.AbstractEventLoop, key: Key) -> None:
+        """Continue an object whose turn for an AWS quota is near; it is queued already, with its priority and for later."""
+        loop.call_soon_threadsafe(self._requeues.requeue_after, key, 0.0, Priority.RESYNC)
 
     def _finish(self, key: Key, free: asyncio.Semaphore, task: asyncio.Task[None]) -> None:
         """Release the worker; log a failure that could not be reported in status, and retry with backoff."""
-        self._tasks.discard(task)
+        self._shards.running.pop(task)
+        self._progress_at = self._deps.clock()
         if not task.cancelled() and (failure := task.exception()) is not None:
             log.error("Reporting the status of %s failed (operator bug):\n%s", key, trace(failure))
-            self._requeues.requeue_after(key, self._requeues.backoff(key), Priority.ROUTINE)
+            self._requeues.requeue_after(key, self._requeues.backoff(key), Priority.RESYNC)
         self._requeues.done(key)
         free.release()
 
     async def _process(self, key: Key) -> None:
-        started = self._deps.clock()
+        started, fence = self._deps.clock(), self._shards.fence(key)
+        if fence is None:
+            return
         try:
-            reason = await self._reconcile_safely(key)
+            with fence.within():
+                reason = await self._reconcile_safely(key)
+        except LeaseLost as error:
+            reason = "LeaseLost"
+            log.info("%s: stopped: %s", key, error)
+            # The lease may only have been renewed late; if it is lost, this replica no longer serves the object.
+            self._requeues.requeue_after(key, self._requeues.backoff(key), self._requeues.priority(key))
         except (ApiUnavailable, ApiConflict) as error:
             reason = error.reason
-            self._requeues.requeue_after(key, self._requeues.retry_delay(key, error), Priority.CHANGE)
+            self._requeues.requeue_after(key, self._requeues.retry_delay(key, error), self._requeues.priority(key))
         except ApiRefused as error:
             reason = "ApiRefused"
             self._refusals.log(key, "object", f"the API server rejected a write of the operator: {error}")
-            self._requeues.requeue_after(key, self._requeues.backoff(key), Priority.ROUTINE)
+            self._requeues.requeue_after(key, self._requeues.backoff(key), Priority.RESYNC)
         else:
             self._refusals.clear(key, "object")
         self._deps.metrics.reconciled(reason, self._deps.clock() - started)
@@ -215,7 +215,7 @@ class Controller:
         """Reconcile an object and return the reason; an unexpected exception is reported on the object."""
         try:
             return await self._reconcile(key)
-        except (ApiUnavailable, ApiConflict):
+        except (ApiUnavailable, ApiConflict, LeaseLost):
             raise
         except ApiRefused as refusal:
             return await self._handle_rejected_write(key, refusal)
@@ -235,6 +235,11 @@ class Controller:
     async def _reconcile(self, key: Key) -> str:
         # The events are consumed: if this reconcile fails, the next one observes all resources.
         pending = self.router.take(key)
+        if await self._settled.confirm(key, self._in_thread, has_events=pending is not None):
+            return Reason.IN_SYNC
+        return await self._reconcile_object(key, pending)
+
+    async def _reconcile_object(self, key: Key, pending: PendingEvents | None) -> str:
         document = await self._read(key)
         if document is None:
             return "Gone"
@@ -244,10 +249,13 @@ class Controller:
             # `kubectl replace` drops finalizers. The object owns AWS resources, even if its spec is invalid now.
             document = await self._ensure_finalizer_if_valid(key, document)
         try:
-            declaration = await self._declare(key, document)
+            declaration = await self._declarations.of(key, document)
         except DynConfigError as error:
             return await self._handle_declare_error(key, document, error)
-        self._regions.track(key, document, declaration.place.region)
+        # Events of other accounts are not received.
+        is_listened = is_written(document) and declaration.place.target is None
+        if is_listened and (fence := self._shards.fence(key)):
+            self._regions.track(key, declaration.place.region, fence)
         if not was_observed(document):
             document = await self._start(key, document, declaration)
         if pending is None:
@@ -270,39 +278,6 @@ class Controller:
         else:
             self._tracker.record_reconciled(key, document)
         return document
-
-    async def _declare(self, key: Key, document: Document) -> Declaration:
-        rights: dict[str, Any] = {
-            "default_region": self._deps.region,
-            "tenant": self._deps.tenant_of(key.namespace),
-            "is_own_layer": self._deps.is_own_layer,
-            "is_region": self._deps.is_region,
-            "allowed_regions": self._deps.allowed_regions,
-        }
-        uid = document["metadata"]["uid"]
-        with self._answers.turn(key.namespace, uid, was_answered=was_answered(document)) as admit:
-            read = await self._read_sources(key, document, rights)
-            owner = self._deps.owner_of(document)
-            return await self._run_check(key, partial(declare, document, owner=owner, read=read, admit=admit, **rights))
-
-    async def _read_sources(self, key: Key, document: Document, rights: Mapping[str, Any]) -> ReadSource:
-        """Read the Secrets and ConfigMaps of an object that its namespace may have."""
-        try:
-            needed = await self._run_check(key, lambda: sources(checked_spec(document, **rights)))
-        except DynConfigError:
-            # An object that its namespace may not have causes no read of a Secret, nor does a change of one reconcile it.
-            self.references.forget(key)
-            raise
-        self.references.set_sources(key, needed)
-        try:
-            return await source_objects.read(self._deps.kube, key.namespace, needed)
-        except ApiRefused as error:
-            raise AccessDenied(f"cannot read a Secret or ConfigMap: {error}") from None
-
-    async def _run_check(self, key: Key, work: Callable[[], T]) -> T:
-        """Run CPU-bound work on a spec (patterns, JSON Schemas, rules) in a thread, limited per namespace."""
-        async with self._limiter.slot(key.namespace):
-            return await asyncio.get_running_loop().run_in_executor(self._checks, work)
 
     async def _start(self, key: Key, document: Document, declaration: Declaration) -> Document:
         document = await self._ensure_finalizer(key, document)
@@ -338,20 +313,19 @@ class Controller:
         """Report that spec is invalid or a source is missing. Raises ApiUnavailable if that is not known."""
         if isinstance(error, ApiUnavailable):
             raise error
-        if adopts(document):
+        if adopts(document) and not isinstance(error, TargetNotFound | TargetNotReady):
             # Another object may hand over a parameter to it, even if its spec is invalid.
             document = await self._ensure_finalizer_if_valid(key, document)
         return await self._fail(key, document, error, await self._evaluate_last_change(key, document))
 
     async def _evaluate_last_change(self, key: Key, document: Document) -> Outcome | None:
         """Evaluate the baking change although spec is invalid, since it is still rolled back if an alarm fires."""
-        declaration = last_change(
-            document,
-            owner=self._deps.owner_of(document),
-            default_region=self._deps.region,
-            tenant=self._deps.tenant_of(key.namespace),
-            allowed_regions=self._deps.allowed_regions,
-        )
+        try:
+            target = await self._deps.targets.of(document)
+        except DynConfigError:
+            return None
+        rights = self._deps.rights_of(key.namespace, target)
+        declaration = last_change(document, owner=self._deps.owner_of(document), target=target, **rights)
         if declaration is None:
             return None
         outcome, _document = await self._run_engine(key, document, declaration)
@@ -362,14 +336,34 @@ class Controller:
     async def _run_engine(self, key: Key, document: Document, declaration: Declaration) -> tuple[Outcome, Document]:
         """Run the engine in a thread; return the outcome, and the object with the status written during the run."""
         declaration = self.moves.with_successors(key, declaration)
-        turn = Turn(self._deps.clock, self._deps.turn_seconds)
+        turn = Turn(
+            self._deps.clock,
+            self._deps.turn_seconds,
+            began=self._requeues.taken_at(key),
+            may_continue=partial(self._requeues.may_continue, key),
+        )
         announcement = Announcement(self._status, key, document)
-        run = partial(self._deps.engine.run, declaration, turn.has_time_left, self._deps.now(), announcement.announce)
+        fence = self._shards.fence(key)
+        caller = Caller(key, is_background=self._requeues.priority(key) is Priority.RESYNC)
+
+        def keep_going() -> bool:
+            return turn.has_time_left() and self._shards.fence(key) is fence
+
+        def announce(planned: Outcome) -> None:
+            caller.writes = planned.writes
+            announcement.announce(planned)
+            turn.planned()
+
+        run = partial(self._deps.engine.run, declaration, keep_going, self._deps.now(), announce)
         requests: list[str] = []
-        try:
-            outcome = await asyncio.get_running_loop().run_in_executor(self._threads, collect_requests, requests, run)
-        except Exception as failure:  # noqa: BLE001 - reported in status, so that a deletion can be abandoned
-            outcome = Outcome(declaration, stopped=bug(key, failure))
+        with self._deps.quota.reconcile(caller):
+            try:
+                outcome = await self._in_thread(caller, partial(collect_requests, requests, run))
+            except LeaseLost:
+                raise
+            except Exception as failure:  # noqa: BLE001 - reported in status, so that a deletion can be abandoned
+                outcome = Outcome(declaration, stopped=bug(key, failure))
+            outcome = replace(outcome, quota_wait=self._deps.quota.longest_wait(caller, outcome.writes))
         self.router.record_own_writes(key, requests)
         return outcome, announcement.document
 
@@ -379,16 +373,19 @@ class Controller:
         previous, now = PreviousStatus.of_object(document), self._deps.now()
         self._deps.metrics.drifted(key, len(drift.new(outcome, previous)))
         status = report.status(outcome, previous, now, requested_at(document))
-        await self._status.write(key, document, status)
+        is_background = self._requeues.priority(key) is Priority.RESYNC
+        if self._quota_reports.is_due(key, outcome, previous, requested_at(document), is_background=is_background):
+            document = await self._status.write(key, document, status)
+            log_result(key, status, outcome)
         await self._status.record(document, kube_events.events_of(outcome, previous, now))
-        log_result(key, status, outcome)
+        self._settled.record(key, outcome, document, status)
         self._requeues.schedule_next(key, outcome)
         self.moves.handle_outcome(key, outcome)
         if declaration.deleting and outcome.is_complete:
             if (delay := self._deletion_check.delay(outcome)) is None:
                 await self._remove_finalizer(key, document)
             else:
-                self._requeues.requeue_after(key, delay, Priority.CHANGE)
+                self._requeues.requeue_after(key, delay, Priority.EDIT)
         return str(status["conditions"][0]["reason"])
 
     async def _finalize(self, key: Key, document: Document) -> str:
@@ -396,11 +393,20 @@ class Controller:
             self._forget(key, document["metadata"]["uid"])
             return "Gone"
         self._answers.forget(key.namespace, document["metadata"]["uid"])
-        declaration = declare_deletion(document, owner=self._deps.owner_of(document), default_region=self._deps.region)
-        if (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true":
+        is_abandoned = (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true"
+        owner = self._deps.owner_of(document)
+        try:
+            target = await self._deps.targets.of(document)
+        except ApiUnavailable:
+            raise
+        except DynConfigError as error:
+            return await self._finalize_without_target(key, document, error, is_abandoned=is_abandoned)
+        region = target.region if target else self._deps.region
+        declaration = declare_deletion(document, owner=owner, default_region=region, target=target)
+        if is_abandoned:
             abandonment = await self._abandon(declaration)
             if not abandonment.is_over:
-                self._requeues.requeue_after(key, 0.0, Priority.CHANGE)
+                self._requeues.requeue_after(key, 0.0, Priority.EDIT)
                 return "Abandoning"
             await self._status.record(document, [kube_events.abandoned(declaration, abandonment.left)])
             await self._remove_finalizer(key, document)
@@ -410,11 +416,33 @@ class Controller:
             declaration = keeping(declaration)
         return await self._reconcile_declaration(key, document, declaration)
 
+    async def _finalize_without_target(
+        self, key: Key, document: Document, error: DynConfigError, *, is_abandoned: bool
+    ) -> str:
+        """Delete an object whose target cannot be used: only if nothing was written, or its resources are given up."""
+        if isinstance(error, TargetNotFound) and wrote_nothing(document):
+            await self._remove_finalizer(key, document)
+            return "Gone"
+        if not is_abandoned:
+            return await self._fail(key, document, error)
+        owner = self._deps.owner_of(document)
+        declaration = declare_deletion(document, owner=owner, default_region=self._deps.region)
+        await self._status.record(document, [kube_events.abandoned(declaration, str(error))])
+        await self._remove_finalizer(key, document)
+        return "Abandoned"
+
     async def _abandon(self, declaration: Declaration) -> Abandonment:
         """Remove the operator's tags and labels, within one turn."""
         deadline = self._deps.clock() + self._deps.turn_seconds
         run = partial(self._deps.engine.abandon, declaration, lambda: self._deps.clock() < deadline)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        caller = Caller(Key(declaration.owner.namespace, declaration.owner.name))
+        with self._deps.quota.reconcile(caller):
+            return await self._in_thread(caller, run)
+
+    async def _in_thread(self, caller: Caller, work: Callable[[], T]) -> T:
+        """Run work that calls AWS on behalf of an object in a thread, behind the fence of this task."""
+        within = copy_context().run
+        return await asyncio.get_running_loop().run_in_executor(self._threads, within, call_as, caller, work)
 
     async def _fail(
         self, key: Key, document: Document, error: DynConfigError, last_change: Outcome | None = None
@@ -425,7 +453,7 @@ class Controller:
         delay = self._requeues.retry_delay(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
         if last_change is not None and not (last_change.is_complete and last_change.requeue_after is None):
             delay = min(delay, ALARM_SECONDS if last_change.requeue_after is None else last_change.requeue_after)
-        self._requeues.requeue_after(key, delay, Priority.ROUTINE)
+        self._requeues.requeue_after(key, delay, Priority.RESYNC)
         return error.reason
 
     async def _remove_finalizer(self, key: Key, document: Document) -> None:

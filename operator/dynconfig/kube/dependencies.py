@@ -1,13 +1,18 @@
 """The dependencies of the controller."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from dynconfig.aws.quota import Quota
 from dynconfig.engine.reconcile import Engine
+from dynconfig.kube.chosen_targets import ChosenTargets, NoTargets
 from dynconfig.kube.client import Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+from dynconfig.model.fence import Fence
 from dynconfig.model.resource import Owner
+from dynconfig.model.target import Target
 from dynconfig.validation.tenancy import IsOwnLayer, TenantOf
 
 
@@ -17,6 +22,8 @@ class Dependencies:
 
     kube: Kube
     engine: Engine
+    quota: Quota
+    """The AWS quotas that the engine's clients keep."""
     recorder: Recorder
     metrics: Metrics
     cluster: str
@@ -36,12 +43,24 @@ class Dependencies:
     """Grace period in which another object may declare a parameter that was removed from spec, before it is deleted."""
     deletion_check_seconds: float
     """Delay between the last deletion in AWS and the read that confirms it, before the finalizer is removed."""
-    start_listener: Callable[[str], None]
-    """Starts receiving the AWS events of a region."""
-    release_listener: Callable[[str], None]
-    """Called when no object needs the AWS events of a region."""
+    start_listener: Callable[[str, Fence], None]
+    """Starts receiving the AWS events of a region for a shard, while its lease lasts."""
+    release_listener: Callable[[str, Fence], None]
+    """Called when no object of a shard needs the AWS events of a region."""
+    targets: ChosenTargets = field(default_factory=NoTargets)
+    """The targets of objects."""
+    shards: int = 1
+    """Number of shards of all replicas."""
 
     def owner_of(self, document: Document) -> Owner:
         """Return the owner recorded on the AWS resources of an object."""
         metadata = document["metadata"]
         return Owner(self.cluster, metadata["namespace"], metadata["name"], metadata["uid"])
+
+    def rights_of(self, namespace: str, target: Target | None) -> dict[str, Any]:
+        """Return default region, allowed regions and permissions of the objects of a namespace in a target."""
+        if target is None:
+            region, tenant, allowed = self.region, self.tenant_of(namespace), self.allowed_regions
+        else:
+            region, tenant, allowed = target.region, self.targets.tenant_in(namespace, target.name), ()
+        return {"default_region": region, "tenant": tenant, "allowed_regions": allowed}

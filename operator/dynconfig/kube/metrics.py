@@ -1,9 +1,13 @@
-"""Prometheus metrics: AWS calls, reconciles, drift, events, and the age of the oldest observation."""
+"""Prometheus metrics: AWS calls and quotas, reconciles, the work queue, drift, events, Ready objects, oldest observation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
+from dynconfig.kube.readiness import Readiness
+from dynconfig.kube.work_queue import Backlog, Priority
 from dynconfig.model.key import Key
 
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
@@ -12,7 +16,20 @@ _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0)
 class Metrics:
     """The metrics of one operator."""
 
-    def __init__(self, oldest: Callable[[], float], waiting: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        oldest: Callable[[], float],
+        backlogs: Callable[[], Mapping[Priority, Backlog]],
+        quotas: Callable[[], Mapping[tuple[str, str], float]],
+        readiness: Callable[[], Sequence[tuple[Key, Readiness]]] = tuple,
+        most_objects: int = 0,
+    ) -> None:
+        """The callbacks are called when the metrics are read, in another thread than the event loop's.
+
+        `oldest` returns the age of the least recent observation in seconds, `backlogs` the due objects of each priority,
+        `quotas` the used part of the quota of each region and group of operations, and `readiness` the Ready conditions,
+        of which at most `most_objects` are exported.
+        """
         self.registry = CollectorRegistry()
         self._calls = Counter(
             "dynconfig_aws_calls", "AWS API calls.", ("service", "operation", "code"), registry=self.registry
@@ -39,10 +56,9 @@ class Metrics:
             "Age of the least recent observation of AWS among all objects.",
             registry=self.registry,
         ).set_function(oldest)
-        Gauge(
-            "dynconfig_objects_waiting", "Objects that are due and not being reconciled yet.", registry=self.registry
-        ).set_function(waiting)
-
+        self.registry.register(_Saturation(backlogs, quotas))
+        if most_objects:
+            self.registry.register(_Objects(readiness, most_objects))
         self._events = Counter(
             "dynconfig_events",
             "AWS events received: signal (a change by others), echo (an own write), other, unreadable.",
@@ -51,8 +67,8 @@ class Metrics:
         )
         self._listening = Gauge(
             "dynconfig_events_up",
-            "Whether events from a region are being received.",
-            ("region",),
+            "Whether the events of a shard from a region are being received.",
+            ("region", "shard"),
             registry=self.registry,
         )
         self._event_latency = Histogram(
@@ -62,6 +78,9 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._leader = Gauge(
+            "dynconfig_shard_leader", "Whether this replica serves a shard.", ("shard",), registry=self.registry
+        )
         self._unreadable = Counter(
             "dynconfig_unreadable_changes",
             "Changes from the API server that were skipped because they cannot be parsed.",
@@ -102,11 +121,15 @@ class Metrics:
         """Count AWS events by outcome: signal, echo, other or unreadable."""
         self._events.labels(outcome).inc(count)
 
-    def set_listening(self, region: str, *, is_up: bool | None) -> None:
-        """Set whether events from a region are received; None removes the series of the region."""
-        self._listening.labels(region).set(bool(is_up))
+    def set_listening(self, region: str, shard: int, *, is_up: bool | None) -> None:
+        """Set whether the events of a shard from a region are received; None removes the series."""
+        self._listening.labels(region, str(shard)).set(bool(is_up))
         if is_up is None:
-            self._listening.remove(region)
+            self._listening.remove(region, str(shard))
+
+    def set_leader(self, shard: int, *, is_leader: bool) -> None:
+        """Set whether this replica serves a shard."""
+        self._leader.labels(str(shard)).set(is_leader)
 
     def event_handled(self, seconds: float) -> None:
         """Record the time from an AWS event to the end of the reconcile that it triggered."""
@@ -121,3 +144,79 @@ class Metrics:
         if key in self._drifted:
             self._drifted.discard(key)
             self._drift.remove(key.namespace, key.name)
+
+
+class _Saturation(Collector):
+    """Reads the work queue and the quotas when the metrics are read."""
+
+    def __init__(
+        self,
+        backlogs: Callable[[], Mapping[Priority, Backlog]],
+        quotas: Callable[[], Mapping[tuple[str, str], float]],
+    ) -> None:
+        self._backlogs = backlogs
+        self._quotas = quotas
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Return the metrics without values: the callbacks may not be usable before the start."""
+        return [*self._families()]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the metrics."""
+        depth, oldest, used = self._families()
+        for priority, backlog in self._backlogs().items():
+            depth.add_metric((priority.name.lower(),), backlog.count)
+            oldest.add_metric((priority.name.lower(),), backlog.oldest_seconds)
+        for name, part in self._quotas().items():
+            used.add_metric(name, part)
+        yield from (depth, oldest, used)
+
+    @staticmethod
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
+        return (
+            GaugeMetricFamily(
+                "dynconfig_queue_depth",
+                "Objects that are due and not being reconciled yet, by priority: edit, drift or resync.",
+                labels=("priority",),
+            ),
+            GaugeMetricFamily(
+                "dynconfig_queue_oldest_seconds",
+                "How long the first of the objects in the queue has been due, by priority: edit, drift or resync.",
+                labels=("priority",),
+            ),
+            GaugeMetricFamily(
+                "dynconfig_quota_used_ratio",
+                "Part of the AWS quota that the calls of the last ten seconds used, by region and group of operations.",
+                labels=("region", "group"),
+            ),
+        )
+
+
+class _Objects(Collector):
+    """Reads the Ready conditions when the metrics are read, so that no series outlives its object, reason or shard."""
+
+    def __init__(self, readiness: Callable[[], Sequence[tuple[Key, Readiness]]], most: int) -> None:
+        self._readiness = readiness
+        self._most = most
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Return the metric without values: the callback may not be usable before the start."""
+        return [self._family()]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the metric; if there are too many objects, those that are not Ready come first."""
+        found = self._readiness()
+        if len(found) > self._most:
+            found = sorted(found, key=lambda item: (item[1].is_ready, item[0]))[: self._most]
+        ready = self._family()
+        for key, (is_ready, reason) in found:
+            ready.add_metric((key.namespace, key.name, reason), float(is_ready))
+        yield ready
+
+    @staticmethod
+    def _family() -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            "dynconfig_config_ready",
+            "Whether an object is Ready, with the reason of its Ready condition.",
+            labels=("namespace", "name", "reason"),
+        )

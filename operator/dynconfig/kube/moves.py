@@ -58,15 +58,15 @@ class Moves:
         seen_at = self._seen_at(key, declaration)
         return replace(
             declaration,
-            successor_of=partial(self._index.successor, declaration.owner, declaration.place.region),
-            awaits=partial(self._index.gives_up, declaration.place.region),
+            successor_of=partial(self._index.successor, declaration.owner, declaration.place.key),
+            awaits=partial(self._index.gives_up, declaration.place.key),
             deletes_from=(self._now() if seen_at is None else seen_at) + self._move_seconds,
             is_ahead_of_watch=seen_at is None,
         )
 
     def handle_outcome(self, key: Key, outcome: Outcome) -> None:
         """After a reconcile, requeue the objects that wait for given-up resources, or declare parameters that changed owner."""
-        region = outcome.declaration.place.region
+        region = outcome.declaration.place.key
         given_up = [step.resource.title for step in outcome.applied if step.is_removal]
         moved = [step.resource.name for step in outcome.applied if step.changes_hands]
         declaring = {other for name in moved for other in self._index.naming(region, name)} - {key}

@@ -40,16 +40,33 @@ class ObjectTracker:
         self._created = TtlCache[Key, Document](MAX_AGE_SECONDS, clock)
         self._uids: dict[Key, str] = existing.new_map()
         self._regions: dict[Key, str] = existing.new_map()
+        self._versions: dict[Key, str] = existing.new_map()
         existing.on_forget(lambda key: self._created.forget([key]))
 
-    def record(self, key: Key, document: Mapping[str, Any], region: str) -> None:
-        """Record an object from a list or watch, with the region it declares or reports."""
+    def record(self, key: Key, document: Mapping[str, Any], region: str | None) -> None:
+        """Record an object from a list or watch, with the region that it declares or reports; None if it is in a target."""
         self._uids[key] = document["metadata"]["uid"]
-        self._regions[key] = sys.intern(region)
+        self._versions[key] = document["metadata"]["resourceVersion"]
+        if region is None:
+            self._regions.pop(key, None)
+        else:
+            self._regions[key] = sys.intern(region)
+
+    def version(self, key: Key) -> str | None:
+        """Return the resourceVersion of an existing object that the API server returned last."""
+        return self._versions.get(key)
 
     def existing(self) -> ExistingObjects:
         """Return UIDs and regions of all existing objects, without listing them again."""
         return ExistingObjects(frozenset(self._uids.values()), frozenset(self._regions.values()))
+
+    def uids_of_existing(self) -> tuple[tuple[Key, str], ...]:
+        """Return all existing objects, each with its UID."""
+        return tuple(self._uids.items())
+
+    def region_in_use(self, key: Key) -> str | None:
+        """Return the region that an existing object declares or reports."""
+        return self._regions.get(key)
 
     def uids(self, key: Key) -> tuple[str | None, str | None]:
         """Return the UID at the last reconcile, and the UID that the API server returned last."""

@@ -24,8 +24,8 @@ class Receiver(Protocol):
     def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
         """Handle an object that was listed (None), ADDED, MODIFIED or DELETED."""
 
-    def requeue(self, key: Key) -> None:
-        """Reconcile an object that may have been deleted while the watch was interrupted."""
+    def missing(self, key: Key) -> None:
+        """Handle an object that was deleted while the watch was interrupted."""
 
 
 Unreadable = Callable[[str], None]
@@ -120,7 +120,7 @@ class ObjectWatch:
                     await asyncio.sleep(0)
         for key in self._known - found:
             # Deleted while the watch was interrupted.
-            self._receiver.requeue(key)
+            self._receiver.missing(key)
         self._known, self._version, self.is_listed, self._is_forbidden = found, version, True, False
 
     async def _follow(self) -> None:

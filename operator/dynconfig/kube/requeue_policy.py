@@ -2,15 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 from dynconfig.engine.outcome import Outcome
 from dynconfig.kube import resync
 from dynconfig.kube.outages import Outages
-from dynconfig.kube.work_queue import Priority, WorkQueue
+from dynconfig.kube.resync import Listed
+from dynconfig.kube.work_queue import Backlog, Priority, WorkQueue
 from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import (
     AlarmFiring,
@@ -29,6 +29,9 @@ from dynconfig.model.object_state import ObjectState
 FIRST_BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
 FIRST_WAIT, LONGEST_WAIT = 2.0, 300.0
+# Preparing a turn takes at most so much of the time, unless other objects wait or the turn would last as long as so many.
+WRITING_PER_PREPARING = 60.0
+MOST_TURNS = 8
 # The delays of these errors are exact, or already include a backoff; other delays are only a first estimate.
 _TIMED = (Throttled, AlarmFiring, DeletionDelayed, ReconcileLoop, SecretCheckDelayed, Settling, RoleNotReady)
 
@@ -37,9 +40,16 @@ class RequeuePolicy:
     """Decides when objects are added to the work queue of one event loop."""
 
     def __init__(
-        self, work_queue: WorkQueue, clock: Callable[[], float], now: Callable[[], float], state: ObjectState[Key]
+        self,
+        work_queue: WorkQueue,
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        state: ObjectState[Key],
+        is_served: Callable[[Key], bool] = lambda _key: True,
     ) -> None:
+        """Create the policy; `is_served` returns whether this replica serves an object: no other is ever queued."""
         self._queue = work_queue
+        self._is_served = is_served
         self._clock = clock
         self._now = now
         self._failures: dict[Key, int] = state.new_map()
@@ -51,6 +61,8 @@ class RequeuePolicy:
         self._outages = Outages(clock, state)
         state.on_forget(self._forget)
         self._changed = asyncio.Event()
+        self._is_idle = False
+        """Whether a worker waits for the next object."""
 
     def oldest_observation(self) -> float:
         """Return the age of the least recent observation in seconds; objects never observed count from their creation."""
@@ -64,33 +76,56 @@ class RequeuePolicy:
         """Return the number of objects that are due and not being reconciled yet."""
         return self._queue.waiting(self._clock())
 
-    def requeue(self, key: Key) -> None:
+    def backlogs(self) -> Mapping[Priority, Backlog]:
+        """Return the objects of each priority that are due and not being reconciled yet."""
+        return self._queue.backlogs(self._clock())
+
+    def priority(self, key: Key) -> Priority:
+        """Return the priority of the running reconcile of an object, with which it is also continued or retried."""
+        return self._queue.priority(key)
+
+    def taken_at(self, key: Key) -> float:
+        """Return when the running reconcile of an object began."""
+        return self._queue.taken_at(key, self._clock())
+
+    def may_continue(self, key: Key) -> bool:
+        """Return whether no other object waits, and this one has not changed since its reconcile began. In any thread."""
+        return self._is_idle and not self._queue.has_due and not self._queue.is_queued(key)
+
+    def requeue(self, key: Key, priority: Priority = Priority.EDIT) -> None:
         """Requeue an object now, because something changed."""
-        self._requeued.add(key)
-        self.requeue_after(key, 0.0, Priority.CHANGE)
+        if self._is_served(key):
+            self._requeued.add(key)
+        self.requeue_after(key, 0.0, priority)
 
     def requeue_after(self, key: Key, delay: float, priority: Priority) -> None:
         """Requeue an object after a delay in seconds."""
+        if not self._is_served(key):
+            return
         self._to_poll.discard(key)
         self._queue.add(key, self._clock() + delay, priority)
         self._changed.set()
 
-    def weigh(self, key: Key, *, is_large: bool) -> None:
-        """Set whether reconciling the object needs much memory."""
-        self._queue.weigh(key, is_large=is_large)
+    def weigh(self, key: Key, weight: int) -> None:
+        """Set a measure of the memory that the object takes while it is reconciled, as `size.weight`."""
+        self._queue.weigh(key, weight)
+
+    def weight(self, key: Key) -> int:
+        """Return the weight of a large object; 0 for a small one."""
+        return self._queue.weight(key)
 
     def track(self, key: Key) -> None:
         """Track an existing object."""
         self._observed.setdefault(key, self._now())
 
-    def schedule_listed(self, key: Key, document: Mapping[str, Any]) -> None:
-        """Schedule an object that was listed at the start; objects that were in sync are spread over their resync interval."""
-        delay, observed = resync.first_reconcile(document, self._now(), random.random())  # noqa: S311 - not a secret
-        if observed is not None:
-            self._observed.setdefault(key, observed)
-            self._attempted.setdefault(key, observed)
+    def schedule_listed(self, key: Key, listed: Listed) -> None:
+        """Schedule an object that this replica serves from now on; those in sync are spread over their resync interval."""
+        if listed.observed is not None:
+            self._observed.setdefault(key, listed.observed)
+            self._attempted.setdefault(key, listed.observed)
         self.track(key)
-        self._requeue_or_poll(key, delay, resync.reported_kinds(document))
+        delay = listed.delay(self._now(), random.random())  # noqa: S311 - not a secret
+        self._requeue_or_poll(key, delay, listed.polled, Priority.EDIT if listed.is_edited else Priority.RESYNC)
 
     def schedule_next(self, key: Key, outcome: Outcome) -> None:
         """Schedule the next reconcile, based on the outcome of the last one."""
@@ -100,26 +135,36 @@ class RequeuePolicy:
             self._wait_for_probe(key, outcome.declaration.place)
             return
         self._end_outage(key, outcome)
+        if isinstance(outcome.stopped, Throttled) and not outcome.was_observed:
+            # Those that wait to write do not keep others from being observed.
+            self._queue.turned_away(key)
         if outcome.untried and outcome.stopped is None and not outcome.is_suspended:
-            self.requeue_after(key, 0.0, Priority.CHANGE)
+            self.requeue_after(key, 0.0, self.priority(key))
         elif error is not None:
             delay = self.retry_delay(key, error)
             self.requeue_after(
-                key, delay if outcome.requeue_after is None else min(delay, outcome.requeue_after), Priority.CHANGE
+                key, delay if outcome.requeue_after is None else min(delay, outcome.requeue_after), self.priority(key)
             )
         elif outcome.not_owned and outcome.not_owned.may_pass and outcome.requeue_after is None:
             self.requeue_after(
-                key, min(self._ownership_delay(key), outcome.declaration.resync_seconds), Priority.ROUTINE
+                key, min(self._ownership_delay(key), outcome.declaration.resync_seconds), Priority.RESYNC
             )
         elif outcome.requeue_after is not None:
             self._failures.pop(key, None)
-            self.requeue_after(key, outcome.requeue_after, Priority.CHANGE)
+            self.requeue_after(key, outcome.requeue_after, Priority.EDIT)
         elif outcome.declaration.deleting and outcome.error is not None and not outcome.is_suspended:
             # What blocks a deletion, such as another alarm that refers to one of ours, may be resolved without an edit.
-            self.requeue_after(key, self.backoff(key), Priority.ROUTINE)
+            self.requeue_after(key, self.backoff(key), Priority.RESYNC)
         else:
             self._failures.pop(key, None)
             self._resync(key, outcome)
+
+    def schedule_confirmed(self, key: Key, resync_seconds: float) -> None:
+        """Schedule the next resync of an object that was observed and found in sync without a reconcile."""
+        self._attempted[key] = self._observed[key] = self._now()
+        self._failures.pop(key, None)
+        delay = resync.delay(resync_seconds, 0.0, random.random())  # noqa: S311 - not a secret
+        self.requeue_after(key, delay, Priority.RESYNC)
 
     def _record(self, key: Key, outcome: Outcome) -> None:
         if not outcome.declaration.is_partial:
@@ -131,15 +176,15 @@ class RequeuePolicy:
             self._failures.pop(key, None)
 
     def _wait_for_probe(self, key: Key, place: Place) -> None:
-        self.requeue_after(key, LONGEST_BACKOFF, Priority.ROUTINE)
+        self.requeue_after(key, LONGEST_BACKOFF, Priority.RESYNC)
         probe = self._outages.record_failure(place, key)
         if probe is not None:
-            self.requeue_after(*probe, Priority.CHANGE)
+            self.requeue_after(*probe, Priority.EDIT)
 
     def _end_outage(self, key: Key, outcome: Outcome) -> None:
         if outcome.was_observed:
             for other, delay in self._outages.record_success(outcome.declaration.place, key):
-                self.requeue_after(other, delay, Priority.CHANGE)
+                self.requeue_after(other, delay, Priority.EDIT)
 
     def narrowed_if_polling(self, key: Key, declaration: Declaration) -> Declaration:
         """Return a declaration limited to polled resources, if the object was requeued only to poll them."""
@@ -166,7 +211,7 @@ class RequeuePolicy:
     def _forget(self, key: Key) -> None:
         self._queue.forget(key)
         for probe in self._outages.replace_probe(key):
-            self.requeue_after(*probe, Priority.CHANGE)
+            self.requeue_after(*probe, Priority.EDIT)
 
     async def next(self) -> Key:
         """Wait for the next due object; it is not returned again until `done`."""
@@ -180,9 +225,13 @@ class RequeuePolicy:
             timeout = None if at is None else max(0.0, at - self._clock())
             # Not wait_for, which may lose a cancellation at the moment the event is set.
             # https://github.com/python/cpython/issues/86296
-            with suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._changed.wait()
+            self._is_idle = True
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(timeout):
+                        await self._changed.wait()
+            finally:
+                self._is_idle = False
 
     def done(self, key: Key) -> None:
         """Mark an object as reconciled."""
@@ -201,27 +250,46 @@ class RequeuePolicy:
         age = self._now() - self._attempted.get(key, self._now())
         delay = resync.delay(outcome.declaration.resync_seconds, age, random.random())  # noqa: S311 - not a secret
         kinds = () if outcome.error else tuple(resource.kind for resource in outcome.owned)
-        self._requeue_or_poll(key, delay, kinds)
+        self._requeue_or_poll(key, delay, resync.poll_interval(kinds))
 
-    def _requeue_or_poll(self, key: Key, delay: float, kinds: Iterable[str]) -> None:
-        interval = resync.poll_interval(kinds)
+    def _requeue_or_poll(
+        self, key: Key, delay: float, interval: float | None, priority: Priority = Priority.RESYNC
+    ) -> None:
         if interval is None or interval >= delay:
-            self.requeue_after(key, delay, Priority.ROUTINE)
+            self.requeue_after(key, delay, priority)
             return
-        self.requeue_after(key, interval, Priority.ROUTINE)
+        self.requeue_after(key, interval, Priority.RESYNC)
         self._to_poll.add(key)
 
 
 class Turn:
-    """The write time of one reconcile; starts with the first write, since observing many resources may take long."""
+    """The write time of one reconcile; starts with the first write, since observing many resources may take long.
 
-    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
+    If nothing else waits, what took long to prepare writes for longer: AWS quotas are not used meanwhile.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], seconds: float, *, began: float, may_continue: Callable[[], bool]
+    ) -> None:
+        """Create a turn of a reconcile that began at a time; `may_continue` returns whether it may exceed `seconds`."""
         self._clock = clock
         self._seconds = seconds
-        self._ends_at: float | None = None
+        self._began = began
+        self._may_continue = may_continue
+        self._prepared = 0.0
+        self._writes_from: float | None = None
+
+    def planned(self) -> None:
+        """Record that everything is observed, and writes follow."""
+        self._prepared = self._clock() - self._began
 
     def has_time_left(self) -> bool:
         """Return whether there is time for another write; called after each write."""
-        if self._ends_at is None:
-            self._ends_at = self._clock() + self._seconds
-        return self._clock() < self._ends_at
+        now = self._clock()
+        if self._writes_from is None:
+            self._writes_from = now
+        written = now - self._writes_from
+        if written < self._seconds:
+            return True
+        longest = min(WRITING_PER_PREPARING * self._prepared, MOST_TURNS * self._seconds)
+        return written < longest and self._may_continue()

@@ -81,10 +81,20 @@ def objects_path(namespace: str | None) -> str:
     return f"{OBJECTS}/namespaces/{namespace}/{names.PLURAL}" if namespace else f"{OBJECTS}/{names.PLURAL}"
 
 
+def targets_path() -> str:
+    """Return the list path of AWSTargets."""
+    return f"{OBJECTS}/{names.TARGET_PLURAL}"
+
+
 def sources_path(kind: str, namespace: str | None) -> str:
     """Return the list path of Secrets or ConfigMaps, in one namespace or in all (None)."""
     plural = {"Secret": "secrets", "ConfigMap": "configmaps"}[kind]
     return f"/api/v1/namespaces/{namespace}/{plural}" if namespace else f"/api/v1/{plural}"
+
+
+def leases_path(namespace: str) -> str:
+    """Return the list path of Leases in a namespace."""
+    return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
 
 
 def raise_for_status(status: int, content: bytes) -> None:

@@ -2,20 +2,21 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from dynconfig import __version__
 from dynconfig.api import names
 from dynconfig.api.duration import DURATION, seconds
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.api.status import ConditionType
+from dynconfig.api.status import RENEWAL_SECONDS, ConditionType
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.stored import spec_of
 from dynconfig.model.timestamps import moment
 from dynconfig.validation.declare import is_requested
 
 JITTER = 0.1
-# No event reports a redeployed function, which may lose what was attached to it. Polling it costs one call.
+# No event reports a redeployed function, which may lose what was attached to it. Polling it costs two calls.
 _POLLED = {"Attachment": 60.0}
 POLLED: Mapping[str, str] = {"": ""}
 """Stands for the names of an event: observes only what is always observed."""
@@ -36,21 +37,43 @@ def poll_interval(kinds: Iterable[str]) -> float | None:
     return min((_POLLED[kind] for kind in kinds if kind in _POLLED), default=None)
 
 
-def reported_kinds(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the kinds of the resources in the status of an object."""
-    return tuple(item.kind for item in PreviousStatus.of_object(document).resources)
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """When an object needs its first reconcile in this process, as its status tells. Times in seconds since the epoch."""
+
+    observed: float | None = None
+    """When AWS was last observed, if ever."""
+    interval: int | None = None
+    """The resync interval of an object that is in sync, in seconds; None if it is reconciled now."""
+    polled: float | None = None
+    """The polling interval of its resources without events, in seconds."""
+    is_edited: bool = False
+    """Whether its spec was changed since the last reconcile, or it is being deleted."""
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        """Return it for an object from the API server."""
+        previous = PreviousStatus.of_object(document)
+        observed = moment(previous.last_observed) if previous.last_observed else None
+        is_settled = observed is not None and _is_settled(document, previous)
+        polled = poll_interval(item.kind for item in previous.resources)
+        interval = _interval(spec_of(document)) if is_settled else None
+        return cls(observed, interval, polled, _is_edited(document, previous))
+
+    def delay(self, now: float, chance: float) -> float:
+        """Return seconds until the first reconcile; `chance` is random from 0 to 1."""
+        if self.interval is None or self.observed is None:
+            return 0.0
+        age = max(0.0, now - self.observed)
+        if self.interval <= age < RENEWAL_SECONDS:
+            # It may have been observed since then: status reports that only every hour.
+            return self.interval * chance
+        return delay(self.interval, age, chance)
 
 
-def first_reconcile(document: Mapping[str, Any], now: float, chance: float) -> tuple[float, float | None]:
-    """Return seconds until the first reconcile after a restart, and when AWS was last observed, if ever.
-
-    An object that status reports as in sync waits for its resync; any other is reconciled now.
-    """
-    previous = PreviousStatus.of_object(document)
-    observed = moment(previous.last_observed) if previous.last_observed else None
-    if observed is None or not _is_settled(document, previous):
-        return 0.0, observed
-    return delay(_interval(spec_of(document)), max(0.0, now - observed), chance), observed
+def _is_edited(document: Mapping[str, Any], previous: PreviousStatus) -> bool:
+    metadata = document["metadata"]
+    return previous.observed_generation != metadata.get("generation") or "deletionTimestamp" in metadata
 
 
 def _interval(spec: Mapping[str, Any]) -> int:

@@ -76,7 +76,7 @@ class StatusWriter:
     async def _put(self, key: Key, document: Document, status: Mapping[str, Any]) -> Document:
         current = document.get("status")
         previous = current if isinstance(current, Mapping) else {}
-        if status == previous:
+        if not report.is_news(status, previous):
             return document
         removed = {field: None for field in previous if field not in status}
         # The UID makes the write fail if the object was deleted and created again.

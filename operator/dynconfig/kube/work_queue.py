@@ -1,119 +1,352 @@
-"""The work queue of objects to reconcile, with two priorities: changes before routine resyncs. Pure: time is passed in."""
+"""The work queue of objects to reconcile: edits, drift, resyncs, each in turns of namespaces. Pure: time is passed in."""
 
 import heapq
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import count
+from typing import NamedTuple
 
 from dynconfig.model.key import Key
+from dynconfig.model.size import LARGE
+from dynconfig.model.weighted_turns import WeightedTurns
 
 
 class Priority(IntEnum):
     """Lower values are processed first."""
 
-    CHANGE = 0
-    ROUTINE = 1
+    EDIT = 0
+    """The object, or a Secret or ConfigMap that it uses, was changed."""
+    DRIFT = 1
+    """A resource of it was changed in AWS."""
+    RESYNC = 2
+    """It may have changed, or is retried."""
 
 
-Group = tuple[str, bool]
-"""Namespace, and whether the objects are large."""
+WEIGHTS = {Priority.EDIT: 16, Priority.DRIFT: 4, Priority.RESYNC: 1}
+"""Turns of each priority while all have due objects: edits come first, and none waits for ever."""
 
-MOST_LARGE, MOST_LARGE_OF_NAMESPACE = 2, 1
-"""Maximum number of large objects that are reconciled concurrently: each takes tens of megabytes."""
+FEW = 2
+"""A namespace with fewer objects in progress may use the last quarter of the workers."""
+
+MOST_LARGE = 2
+"""Maximum number of large objects that are reconciled concurrently, each of another namespace."""
+
+MOST_WEIGHT = 3_600_000
+"""Maximum weight of large objects that are reconciled concurrently: a thousand long texts beside an ordinary large object."""
+
+MOST_TURNED_AWAY_OF_NAMESPACE = 20
+"""No further object of a namespace that is in sync is observed while so many of it wait for an AWS quota."""
+
+FEW_OUTDATED = 64
+"""Entries of heaps that may be outdated in addition to as many as objects are queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The due objects of one priority that are not in progress."""
+
+    count: int = 0
+    oldest_seconds: float = 0.0
+    """How long the first of them has been due."""
+
+
+class _Entry(NamedTuple):
+    """A place in a heap; outdated unless the object is queued with the same number."""
+
+    at: float
+    number: int
+    key: Key
+
+
+class _Queued(NamedTuple):
+    at: float
+    priority: Priority
+    number: int
+    """Different for each change of time or priority, and never used again."""
+
+
+@dataclass(slots=True)
+class _Due:
+    """The due objects of one namespace and priority, in the order of their time."""
+
+    small: list[_Entry] = field(default_factory=list)
+    large: list[_Entry] = field(default_factory=list)
+    returning: list[_Entry] = field(default_factory=list)
+    """Small objects that were turned away."""
+
+    @property
+    def all(self) -> tuple[list[_Entry], ...]:
+        return self.small, self.large, self.returning
+
+
+_Place = tuple[Priority, str]
+"""A priority and a namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    namespace: str
+    weight: int
+    """0 for a small object."""
+    priority: Priority
+    since: float
+
+
+class _Room:
+    """What is left for large objects beside those in progress.
+
+    The first large object for which there is none reserves it: no other one begins before, whatever its priority.
+    """
+
+    def __init__(self, running: Iterable[_Running], reserved: _Place | None) -> None:
+        large = [item for item in running if item.weight]
+        self._namespaces = {item.namespace for item in large}
+        self._weight = MOST_WEIGHT - sum(item.weight for item in large)
+        self._is_open = len(large) < MOST_LARGE
+        self.reserved = reserved
+
+    def has(self, place: _Place, weight: int) -> bool:
+        """Return whether the first large object of a priority and namespace may begin."""
+        if place[1] in self._namespaces or self.reserved not in (None, place):
+            return False
+        if not self._is_open or weight > self._weight:
+            self.reserved = place
+            return False
+        return True
 
 
 class WorkQueue:
     """Each object is queued at most once, and never processed twice at the same time.
 
-    Namespaces take turns, and each has at most `most_of_namespace` objects in progress, so that no tenant can starve the
-    others, regardless of the number of its objects and their duration.
+    Within a priority, namespaces take turns, and the last quarter of the workers is left to namespaces with few objects in
+    progress, so that a few tenants cannot starve the others, regardless of the number of their objects and their duration.
     """
 
-    def __init__(self, most_of_namespace: int = sys.maxsize) -> None:
-        self._most = most_of_namespace
-        self._queued: dict[Key, tuple[float, Priority]] = {}
-        self._scheduled: list[tuple[float, Key]] = []
-        self._due: dict[Priority, dict[Group, list[tuple[float, Key]]]] = {priority: {} for priority in Priority}
-        self._running: dict[Key, Group] = {}
-        self._large: set[Key] = set()
+    def __init__(self, workers: int = sys.maxsize) -> None:
+        self._shared = workers - workers // 4
+        self._queued: dict[Key, _Queued] = {}
+        self._numbers = count()
+        self._scheduled: list[_Entry] = []
+        self._due: dict[Priority, dict[str, _Due]] = {priority: {} for priority in Priority}
+        self._entries = 0
+        """The number of entries in all heaps."""
+        self._turns = WeightedTurns(WEIGHTS)
+        self._running: dict[Key, _Running] = {}
+        self._large: dict[Key, int] = {}
+        """The weights of large objects."""
+        self._reserved: _Place | None = None
+        """Whose first large object begins next, as soon as enough others have ended."""
+        self._turned_away: dict[str, set[Key]] = {}
+        """By namespace."""
 
     def add(self, key: Key, at: float, priority: Priority) -> None:
         """Queue an object for `at`. If it is queued already, keep the earlier time and the higher priority."""
         before = self._queued.get(key)
         if before is not None:
-            if before[0] <= at and before[1] <= priority:
+            if before.at <= at and before.priority <= priority:
                 return
-            at, priority = min(before[0], at), min(before[1], priority)
-        self._queued[key] = (at, priority)
-        heapq.heappush(self._scheduled, (at, key))
+            at, priority = min(before.at, at), min(before.priority, priority)
+        self._queued[key] = _Queued(at, priority, next(self._numbers))
+        if key not in self._running:
+            self._schedule(key)
 
-    def weigh(self, key: Key, *, is_large: bool) -> None:
-        """Set whether the object takes much memory while it is reconciled."""
-        (self._large.add if is_large else self._large.discard)(key)
+    def weigh(self, key: Key, weight: int) -> None:
+        """Set a measure of the memory that the object takes while it is reconciled, as `size.weight`."""
+        was_large = key in self._large
+        if weight > LARGE:
+            self._large[key] = min(weight, MOST_WEIGHT)
+        else:
+            self._large.pop(key, None)
+        if was_large is not (key in self._large) and key in self._queued and key not in self._running:
+            # It may be due already, among the objects of its former size.
+            self._queued[key] = self._queued[key]._replace(number=next(self._numbers))
+            self._schedule(key)
+
+    def weight(self, key: Key) -> int:
+        """Return the weight of a large object; 0 for a small one."""
+        return self._large.get(key, 0)
+
+    def turned_away(self, key: Key) -> None:
+        """Record that an object in progress has to return, since its calls would have waited long for an AWS quota."""
+        if self.priority(key) is Priority.RESYNC:
+            self._turned_away.setdefault(key.namespace, set()).add(key)
 
     def take(self, now: float) -> Key | None:
         """Remove and return the next due object, which is in progress until `done`; None if no object may be processed."""
         self._move_due(now)
-        running = Counter(self._running.values())
-        for priority in Priority:
-            for group in tuple(self._due[priority]):
-                if self._has_room(group, running) and (key := self._popped(priority, group)) is not None:
-                    del self._queued[key]
-                    self._running[key] = group
-                    return key
+        room = _Room(self._running.values(), self._reserved if self._is_reserved() else None)
+        waiting = [priority for priority in Priority if self._due[priority]]
+        while waiting:
+            priority = self._turns.next(waiting)
+            key = self._popped(priority, now, room)
+            self._reserved = room.reserved
+            if key is not None:
+                self._turns.take(priority, waiting)
+                return key
+            waiting.remove(priority)
         return None
+
+    def priority(self, key: Key) -> Priority:
+        """Return the priority of an object in progress."""
+        running = self._running.get(key)
+        return running.priority if running else Priority.EDIT
+
+    def taken_at(self, key: Key, now: float) -> float:
+        """Return since when an object is in progress; now if it is not."""
+        running = self._running.get(key)
+        return running.since if running else now
+
+    @property
+    def has_due(self) -> bool:
+        """Whether objects that were due at the last `take`, even if forgotten since, may not be processed yet."""
+        return any(self._due.values())
+
+    def is_queued(self, key: Key) -> bool:
+        """Whether an object is queued; one in progress was added meanwhile."""
+        return key in self._queued
 
     def done(self, key: Key) -> None:
         """Mark an object as processed. If it was added meanwhile, it is queued again."""
-        self._running.pop(key, None)
-        if key in self._queued:
-            heapq.heappush(self._scheduled, (self._queued[key][0], key))
+        was_running = self._running.pop(key, None) is not None
+        if key not in self._queued:
+            # It was forgotten, or another replica serves it now: it does not return.
+            self._returned(key)
+        elif was_running:
+            self._schedule(key)
 
     def forget(self, key: Key) -> None:
         """Remove an object."""
         self._queued.pop(key, None)
-        self._large.discard(key)
-        self._scheduled = [entry for entry in self._scheduled if entry[1] != key]
-        heapq.heapify(self._scheduled)
-        for groups in self._due.values():
-            for group, due in tuple(groups.items()):
-                groups[group] = [entry for entry in due if entry[1] != key]
-                heapq.heapify(groups[group])
+        self._large.pop(key, None)
+        self._returned(key)
+        self._remove_outdated()
 
     def next_at(self) -> float | None:
         """Return when the next object becomes due; None if no object is scheduled."""
-        while self._scheduled and not self._is_current(*self._scheduled[0]):
-            heapq.heappop(self._scheduled)
-        return self._scheduled[0][0] if self._scheduled else None
+        self._pop_outdated(self._scheduled)
+        return self._scheduled[0].at if self._scheduled else None
+
+    def backlogs(self, now: float) -> Mapping[Priority, Backlog]:
+        """Return the due objects of each priority. Thread-safe."""
+        times: dict[Priority, list[float]] = {priority: [] for priority in Priority}
+        # A copy within one step of the interpreter: the metrics are read in a thread of their own.
+        for key, queued in tuple(self._queued.items()):
+            if queued.at <= now and key not in self._running:
+                times[queued.priority].append(queued.at)
+        return {priority: Backlog(len(due), now - min(due)) if due else Backlog() for priority, due in times.items()}
 
     def waiting(self, now: float) -> int:
         """Return the number of due objects that are not in progress."""
-        return sum(at <= now and key not in self._running for key, (at, _priority) in self._queued.items())
+        return sum(backlog.count for backlog in self.backlogs(now).values())
 
-    def _has_room(self, group: Group, running: Counter[Group]) -> bool:
-        namespace, is_large = group
-        if running[namespace, False] + running[namespace, True] >= self._most:
+    def _is_reserved(self) -> bool:
+        """Return whether the object for which room is reserved still waits."""
+        priority, namespace = self._reserved or (Priority.EDIT, "")
+        due = self._due[priority].get(namespace)
+        if due is None:
             return False
-        large = sum(count for (_namespace, is_one), count in running.items() if is_one)
-        return not is_large or (large < MOST_LARGE and running[group] < MOST_LARGE_OF_NAMESPACE)
+        self._pop_outdated(due.large)
+        return bool(due.large)
 
-    def _popped(self, priority: Priority, group: Group) -> Key | None:
-        """Pop the earliest valid entry of a group, and move the group to the end."""
-        due = self._due[priority].pop(group)
-        while due:
-            at, key = heapq.heappop(due)
-            if self._queued.get(key) == (at, priority) and key not in self._running:
-                if due:
-                    self._due[priority][group] = due
+    def _popped(self, priority: Priority, now: float, room: _Room) -> Key | None:
+        """Pop the earliest object of the first namespace that may be processed, and move the namespace to the end."""
+        namespaces = self._due[priority]
+        running = Counter(item.namespace for item in self._running.values())
+        for namespace, due in tuple(namespaces.items()):
+            for entries in due.all:
+                self._pop_outdated(entries)
+            if not any(due.all):
+                del namespaces[namespace]
+                continue
+            if running.total() >= self._shared and running[namespace] >= min(FEW, self._shared):
+                continue
+            if eligible := [entries for entries in self._allowed(namespace, due, priority, room) if entries]:
+                entries = min(eligible, key=lambda found: found[0])
+                key = self._pop(entries).key
+                del namespaces[namespace]
+                if any(due.all):
+                    namespaces[namespace] = due
+                del self._queued[key]
+                self._returned(key)
+                weight = 0
+                if entries is due.large:
+                    weight, room.reserved = self._weight(key), None
+                self._running[key] = _Running(namespace, weight, priority, now)
                 return key
         return None
 
-    def _move_due(self, now: float) -> None:
-        while self._scheduled and self._scheduled[0][0] <= now:
-            at, key = heapq.heappop(self._scheduled)
-            if self._is_current(at, key):
-                due = self._due[self._queued[key][1]]
-                heapq.heappush(due.setdefault((key.namespace, key in self._large), []), (at, key))
+    def _allowed(self, namespace: str, due: _Due, priority: Priority, room: _Room) -> Iterator[list[_Entry]]:
+        yield due.returning
+        if priority is not Priority.RESYNC or self._may_resync(namespace):
+            yield due.small
+        if due.large and room.has((priority, namespace), self._weight(due.large[0].key)):
+            yield due.large
 
-    def _is_current(self, at: float, key: Key) -> bool:
-        return key not in self._running and self._queued.get(key, (None,))[0] == at
+    def _weight(self, key: Key) -> int:
+        """Return the weight of an object that was large when it became due."""
+        return self._large.get(key, LARGE)
+
+    def _may_resync(self, namespace: str) -> bool:
+        return len(self._turned_away.get(namespace, ())) < MOST_TURNED_AWAY_OF_NAMESPACE
+
+    def _returned(self, key: Key) -> None:
+        """Record that an object no longer waits for an AWS quota."""
+        waiting = self._turned_away.get(key.namespace)
+        if waiting is not None:
+            waiting.discard(key)
+            if not waiting:
+                del self._turned_away[key.namespace]
+
+    def _schedule(self, key: Key) -> None:
+        queued = self._queued[key]
+        heapq.heappush(self._scheduled, _Entry(queued.at, queued.number, key))
+        self._entries += 1
+        self._remove_outdated()
+
+    def _move_due(self, now: float) -> None:
+        while self._scheduled and self._scheduled[0].at <= now:
+            entry = self._pop(self._scheduled)
+            if self._is_current(entry):
+                heapq.heappush(self._due_list(entry.key), entry)
+                self._entries += 1
+
+    def _due_list(self, key: Key) -> list[_Entry]:
+        due = self._due[self._queued[key].priority].setdefault(key.namespace, _Due())
+        if key in self._large:
+            # It may wait long for a slot, and no longer for an AWS quota.
+            self._returned(key)
+            return due.large
+        return due.returning if key in self._turned_away.get(key.namespace, ()) else due.small
+
+    def _pop(self, entries: list[_Entry]) -> _Entry:
+        self._entries -= 1
+        return heapq.heappop(entries)
+
+    def _pop_outdated(self, entries: list[_Entry]) -> None:
+        while entries and not self._is_current(entries[0]):
+            self._pop(entries)
+
+    def _is_current(self, entry: _Entry) -> bool:
+        queued = self._queued.get(entry.key)
+        return queued is not None and queued.number == entry.number
+
+    def _remove_outdated(self) -> None:
+        """Remove outdated entries if they are more than the objects that are queued: a constant effort for each change."""
+        if self._entries <= 2 * len(self._queued) + FEW_OUTDATED:
+            return
+        self._scheduled = self._current(self._scheduled)
+        self._entries = len(self._scheduled)
+        for namespaces in self._due.values():
+            for namespace, due in tuple(namespaces.items()):
+                due.small, due.large, due.returning = map(self._current, due.all)
+                self._entries += sum(map(len, due.all))
+                if not any(due.all):
+                    del namespaces[namespace]
+
+    def _current(self, entries: Iterable[_Entry]) -> list[_Entry]:
+        current = [entry for entry in entries if self._is_current(entry)]
+        heapq.heapify(current)
+        return current

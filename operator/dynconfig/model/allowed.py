@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.model.arns import Arns
-from dynconfig.model.naming import LONGEST, PREFIX
+from dynconfig.model.naming import LONGEST, PREFIX, RESERVED, has_prefix
 
 
 class Part(StrEnum):
@@ -51,7 +51,14 @@ class Allowed:
     @property
     def derived(self) -> list[str]:
         """Patterns of the names that follow from those of functions: a suffix is added, and long names are shortened."""
-        return [name if name.endswith("*") else f"{name[: LONGEST - 9]}-*" for name in self.functions]
+        own = [name if name.endswith("*") else f"{name[: LONGEST - 9]}-*" for name in self.functions]
+        return [*own, *self.reserved]
+
+    @property
+    def reserved(self) -> list[str]:
+        """Patterns of the names that follow from those of functions which begin like a default name, beside `functions`."""
+        others = () if f"{PREFIX}*" in self.functions else filter(has_prefix, self.functions)
+        return [f"{RESERVED}{name.removesuffix('*')}"[: LONGEST - 9] + "*" for name in others]
 
 
 Conditions = Mapping[str, Any]

@@ -11,6 +11,7 @@ from dynconfig.model.naming import Names
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner, Resource, Versioned, revision
 from dynconfig.model.secret import Secret
+from dynconfig.model.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,23 @@ class Place:
     """The location of resources in AWS."""
 
     region: str
+    target: Target | None = None
+    """The account and how to get credentials there; None for the operator's own."""
+
+    @property
+    def default_key(self) -> str:
+        """Return the KMS key of each SecureString that names none; empty for AWS's own."""
+        return self.target.kms_key_id if self.target else ""
+
+    @property
+    def key(self) -> str:
+        """Return the identity of the place: resources of the same name in two places with different keys are different ones."""
+        return in_target(self.target.name) if self.target else self.region
+
+
+def in_target(name: str) -> str:
+    """Return the key of the place of a target, which is no region."""
+    return f"target {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +179,15 @@ class Declaration:
     """Owned resources of the kinds before the current one."""
     unread: Mapping[str, int | None] = field(default_factory=dict)
     """Resources that could not be read this time, by title, with the version last reported."""
+
+    @property
+    def is_renaming(self) -> bool:
+        """Whether status reports resources that an earlier version named in another way; they are replaced."""
+        applied = self.applied
+        is_former = self.names.is_former
+        return applied is not None and (
+            bool(applied.earlier_roles) or any(is_former(*title) for title in applied.titles)
+        )
 
     @property
     def keeps_marks(self) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from dynconfig.model.quota_wait import QuotaWait
+
 
 class DynConfigError(Exception):
     """An error with a reason and a message for the user, which never contains a secret."""
@@ -80,6 +82,18 @@ class AccessDenied(Terminal):
     """AWS denies the operator access."""
 
 
+class TargetNotFound(Terminal):
+    """The target of the object does not exist."""
+
+
+class TargetNotReady(Terminal):
+    """The target of the object is invalid, or its role or account is not as it declares."""
+
+
+class WrongAccount(Terminal):
+    """The credentials of a target belong to another account."""
+
+
 class Refused(Terminal):
     """AWS rejected the request as invalid."""
 
@@ -102,6 +116,13 @@ class SecretCheckDelayed(Retryable):
 
 class Throttled(Retryable):
     """Throttled by AWS or by the operator's own rate limit."""
+
+    def __init__(
+        self, message: str, *, delay: float | None = None, code: str = "", wait: QuotaWait | None = None
+    ) -> None:
+        """`wait` is given by the operator's own rate limit."""
+        super().__init__(message, delay=delay, code=code)
+        self.wait = wait
 
 
 class Unavailable(Retryable):

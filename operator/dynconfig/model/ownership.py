@@ -58,7 +58,7 @@ def _refusal(declaration: Declaration, observed: Resource) -> str | None:
 def _way_out(observed: Resource, owner: Owner | None, declaration: Declaration) -> str:
     """Return what to do about a resource that has another owner, or none and is not a parameter."""
     if not observed.owner:
-        return "only parameters can be adopted: rename it or delete the other"
+        return observed.way_out
     may_adopt = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED
     adopting = "" if may_adopt else " and set adoptionPolicy: IfUnowned here"
     if owner is not None and declaration.owner.cluster not in ("", owner.cluster):

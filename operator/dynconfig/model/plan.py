@@ -251,8 +251,8 @@ def _changed_in_aws(change: Change, applied: PreviousStatus, declaration: Declar
         title = (change.desired.kind, change.desired.name) if isinstance(change, Create) else None
         return title is not None and (title[1] in applied.versions or title in applied.titles)
     if not isinstance(change.observed, Versioned):
-        # Another operator version has another package, layers or role path, and expired parameters are dropped: no drift.
-        is_same = applied.operator_version == declaration.operator_version and not applied.earlier_roles
+        # Another operator version has another package, layers or names, and expired parameters are dropped: no drift.
+        is_same = applied.operator_version == declaration.operator_version and not declaration.is_renaming
         return is_same and applied.expired >= set(declaration.expired)
     only_value = {difference.field for difference in change.because} == {"value"}
     return not only_value or change.observed.version != applied.versions.get(change.observed.name)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy
 from dynconfig.api.status import MAX_DRIFT, MAX_EXPIRED, MAX_REFUSED, MESSAGE_LENGTH
-from dynconfig.model.naming import ROLE_PATH, role_beside
+from dynconfig.model.attached import Attached
+from dynconfig.model.naming import ROLE_PATH, roles_beside
 from dynconfig.model.resource import Resource
 from dynconfig.model.stored import policy_of, status_of
 from dynconfig.model.timestamps import moment
@@ -48,6 +49,8 @@ class ReportedResource(NamedTuple):
     arn: str = ""
     url: str | None = None
     layer: str | None = None
+    attached: Attached | None = None
+    """What mode Attach added to the function; None if an earlier version did not record it."""
 
     @property
     def is_earlier_role(self) -> bool:
@@ -81,6 +84,7 @@ class PreviousStatus:
     operator_version: str | None = None
     """The operator version that applied it: another version may declare other function code or layers."""
     region: str | None = None
+    target: str | None = None
     rolled_back_generation: int | None = None
     """The generation that was rolled back."""
     rollback_reason: str = ""
@@ -124,6 +128,7 @@ class PreviousStatus:
             resources=tuple(_resource(item) for item in status.get("resources") or ()),
             operator_version=status.get("operatorVersion"),
             region=status.get("region"),
+            target=status.get("target"),
             rolled_back_generation=rollback.get("generation"),
             rollback_reason=rollback.get("reason", ""),
             baking_until=moment(bake["until"]) if "until" in bake else None,
@@ -189,6 +194,11 @@ class PreviousStatus:
         return tuple((item.kind, item.name) for item in self.resources)
 
     @property
+    def attached(self) -> Mapping[str, Attached]:
+        """Return what was added to each attached function, by its name."""
+        return {item.name: item.attached for item in self.resources if item.attached is not None}
+
+    @property
     def revisions(self) -> tuple[tuple[float, str], ...]:
         """Return time (seconds since the epoch) and name of each revision, oldest first."""
         return tuple((moment(item["time"]), item["revision"]) for item in reversed(self.history))
@@ -223,7 +233,7 @@ class PreviousStatus:
 
     def replaces(self, role: str) -> bool:
         """Whether another role replaces, or has replaced, the role of this name."""
-        return role in self.earlier_roles or ("Role", role_beside(role)) in self.titles
+        return role in self.earlier_roles or any(("Role", name) in self.titles for name in roles_beside(role))
 
 
 def _parameter(item: Mapping[str, Any]) -> ReportedParameter:
@@ -238,7 +248,15 @@ def _parameter(item: Mapping[str, Any]) -> ReportedParameter:
 
 
 def _resource(item: Mapping[str, Any]) -> ReportedResource:
-    return ReportedResource(item["kind"], item["name"], item.get("arn") or "", item.get("url"), item.get("layer"))
+    attached = _attached(item["attached"]) if item.get("attached") else None
+    return ReportedResource(
+        item["kind"], item["name"], item.get("arn") or "", item.get("url"), item.get("layer"), attached
+    )
+
+
+def _attached(item: Mapping[str, Any]) -> Attached:
+    variables = {variable["name"]: variable.get("digest", "") for variable in item.get("variables") or ()}
+    return Attached(item.get("layer") or "", item.get("role") or "", variables)
 
 
 def _condition(item: Mapping[str, Any]) -> ReportedCondition:

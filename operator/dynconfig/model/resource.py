@@ -5,6 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
+from dynconfig.model.attached import Attached
+from dynconfig.model.fingerprint import Fingerprints
+from dynconfig.model.secret_mark import UNMARKED, SecretMark
+
 if TYPE_CHECKING:
     from dynconfig.model.declaration import Declaration
     from dynconfig.model.errors import DynConfigError
@@ -62,15 +66,17 @@ class Owner:
 class Resource:
     """One resource in AWS. Desired and observed have the same type; fields marked `compare: False` are not compared.
 
-    Fields marked `derived: True` follow from other resources: differences in them are never drift. Fields marked
-    `assigned: True` are assigned by AWS. `form` marks fields that say how AWS stores and validates a value (type, key, pattern),
-    and names the field of the parameter that declares them.
+    Fields marked `derived: True` follow from other resources, or with `follows_from` from these fields of spec: differences in
+    them are never drift. Fields marked `assigned: True` are assigned by AWS. `form` marks fields that say how AWS stores and
+    validates a value (type, key, pattern), and names the field of the parameter that declares them.
     """
 
     kind: ClassVar[str]
     """The kind as status, messages and reports name it; renaming the class does not change it."""
     declared_in: ClassVar[str] = ""
     """The field of the document that declares its name, if any."""
+    way_out: ClassVar[str] = "only parameters can be adopted: rename it or delete the other"
+    """What to do if it exists without an owner."""
     name: str
     owner: str = field(default="", metadata={"compare": False})
     pending: str = field(default="", metadata={"compare": False})
@@ -98,17 +104,10 @@ class Versioned(Resource):
     last_modified: float | None = field(default=None, metadata={"compare": False})
     """When it was last written, in seconds since the epoch; None if not known yet."""
     modified_by: str | None = field(default=None, metadata={"compare": False})
-    from_secret: bool = field(
-        default=False, metadata={"derived": True, "follows_from": ("valueFrom", "secretKeyRef"), "form": ""}
+    from_secret: SecretMark = field(
+        default=UNMARKED, metadata={"derived": True, "follows_from": ("valueFrom", "secretKeyRef"), "form": ""}
     )
-    """Stored as plain text and taken from a Secret: never shown in output."""
-    stays_marked: bool = field(default=False, metadata={"compare": False})
-    """It is marked in AWS, and the mark is kept although the declared value is not from a Secret."""
-
-    @property
-    def is_masked(self) -> bool:
-        """Whether an observed resource is marked in AWS as plain text from a Secret."""
-        return self.from_secret or self.stays_marked
+    """Whether it is stored as plain text and taken from a Secret: never shown in output."""
 
 
 def form_of(resource: type[Resource] | Resource) -> dict[str, str]:
@@ -143,6 +142,8 @@ class Scope:
     """Names of declared and reported parameters."""
     reported: tuple[tuple[str, str], ...] = ()
     """Kind and name of the other resources in the last status."""
+    attached: Mapping[str, Attached] = field(default_factory=dict)
+    """What was added to each attached function, by its name, as the last status records it."""
     status_lost: bool = False
     """Status may lack created resources: also observe the default names that follow from the owner."""
     never_written: bool = False
@@ -154,12 +155,12 @@ class Scope:
     changed: frozenset[str] = frozenset()
     """Names that events reported as changed: others may come from the cache. Empty to observe everything."""
 
-    def where(self, kind: str, desired: Iterable[Resource], default: str) -> tuple[str, ...]:
+    def where(self, kind: str, desired: Iterable[Resource], *defaults: str) -> tuple[str, ...]:
         """Return all names that a resource of this owner and kind may have, without duplicates."""
         found = [resource.name for resource in desired]
         found += [name for reported, name in self.reported if reported == kind]
         if self.status_lost and not self.never_written:
-            found.append(default)
+            found += defaults
         return tuple(dict.fromkeys(found))
 
 
@@ -207,6 +208,17 @@ class HandsOver(Protocol):
         """Replace the owner tag with that of another owner, in one write.
 
         Raises Conflict if it has another owner meanwhile, NotFound if it does not exist.
+        """
+
+
+@runtime_checkable
+class Confirms(Protocol):
+    """A kind that can confirm without a reconcile that resources in sync still are."""
+
+    def is_unchanged(self, owner: Owner, names: Fingerprints) -> bool:
+        """Return whether the owner has the resources with these names only, and as they were when they were observed last.
+
+        False if that is not known. Raises errors of reads.
         """
 
 

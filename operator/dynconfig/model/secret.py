@@ -51,6 +51,10 @@ class Secret:
         """Return the plaintext."""
         return SecretText(self._text)
 
+    def held(self, text: str) -> str:
+        """Return the own plaintext if it is the same, so that only one copy of it stays in memory; else the given one."""
+        return self._text if hmac.compare_digest(self._text.encode(), text.encode()) else text
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented

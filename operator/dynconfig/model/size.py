@@ -42,9 +42,13 @@ def stored_bytes(document: Mapping[str, Any]) -> int:
 
 
 def weight(document: Mapping[str, Any]) -> int:
-    """Return a measure of the memory that an object needs while it is reconciled: its size, its lists and maps, its sources."""
+    """Return a measure of the memory that an object needs while it is reconciled: its size, its lists and maps, its sources.
+
+    Metadata that was left out counts, too: it is part of each request and response.
+    """
     text = _compact(document)
     weight = len(text) + _NODE_WEIGHT * _brackets(text) + _SOURCE_WEIGHT * text.count('"valueFrom":')
+    weight += int(document.get(OMITTED_BYTES, 0))
     if weight <= SMALL:
         return weight
     # Brackets in strings are no lists; without escaped quotes, every other part between quotes is a string.

@@ -11,14 +11,14 @@ from pydantic import ValidationError
 
 from dynconfig.api.function import FUNCTION_NAME, ROLE_NAME
 from dynconfig.api.parameter import LEVEL, MAX_LEVELS, DeletionPolicy
-from dynconfig.api.spec import REGION
+from dynconfig.api.spec import REGION, TARGET_NAME
 from dynconfig.api.status import DynamicConfigStatus
 from dynconfig.model.naming import LONGEST
 
 # Limits of SSM parameter names: others cannot exist, and requests for them are rejected.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 LONGEST_NAME = 1011
-_IMMUTABLE = ("path", "region")
+_IMMUTABLE = ("path", "region", "target")
 # Required members of list entries; others may be missing, as in a status of an older version.
 _NEEDED: Mapping[int | str, frozenset[str]] = {
     "conditions": frozenset({"type", "status"}),
@@ -59,6 +59,20 @@ def is_parameter_name(name: str) -> bool:
 def region_of(document: Mapping[str, Any]) -> str | None:
     """Return the region in spec; None if it is missing or malformed."""
     return _text(spec_of(document).get("region"), REGION)
+
+
+def target_of(document: Mapping[str, Any], default: str) -> str:
+    """Return the name of the target of an object; empty for the operator's own identity.
+
+    Resources stay where they are: without spec.target, status decides as soon as there are any.
+    """
+    named = _text(spec_of(document).get("target"), TARGET_NAME)
+    if named is not None:
+        return named
+    status = status_of(document)
+    if status.get("parameters") or status.get("resources"):
+        return _text(status.get("target"), TARGET_NAME) or ""
+    return default
 
 
 def function_names_of(document: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -20,18 +20,25 @@ from dynconfig.model.previous_status import PreviousStatus, ReportedParameter
 from dynconfig.model.resource import Owner, Resource, Versioned
 from dynconfig.model.secret import Secret, UnknownSecret
 from dynconfig.model.stored import spec_of
+from dynconfig.model.target import Target
 from dynconfig.validation.declare import declare_deletion
 from dynconfig.validation.tenancy import Aspect, Tenant, Use
 
 
 def last_change(
-    document: Mapping[str, Any], *, owner: Owner, default_region: str, tenant: Tenant, allowed_regions: tuple[str, ...]
+    document: Mapping[str, Any],
+    *,
+    owner: Owner,
+    default_region: str,
+    tenant: Tenant,
+    allowed_regions: tuple[str, ...],
+    target: Target | None = None,
 ) -> Declaration | None:
     """Return the baking change from status; None if there is none or its namespace may no longer write there."""
     previous = PreviousStatus.of_object(document)
     generation = previous.baking_generation
     rollout = _rollout_of(document, generation)
-    known = declare_deletion(document, owner=owner, default_region=default_region)
+    known = declare_deletion(document, owner=owner, default_region=default_region, target=target)
     if rollout is None or generation is None or known.applied is None or known.suspended:
         return None
     if not _may_write(known, default_region, tenant, allowed_regions):

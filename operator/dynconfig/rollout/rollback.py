@@ -3,19 +3,20 @@
 Before any value is restored, the rejection of a generation is recorded in AWS as a label on the versions it wrote.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from dynconfig.api import names
 from dynconfig.api.alarms import DRIFT
 from dynconfig.api.spec import AdoptionPolicy
-from dynconfig.model.declaration import Declaration, Place
+from dynconfig.model.declaration import Declaration, Place, Rollout
 from dynconfig.model.errors import AlarmFiring
 from dynconfig.model.object_state import ObjectState
 from dynconfig.model.plan import Create, Delete, Plan, Release, Step, Update, drifted
 from dynconfig.model.resource import Resource, Unread, Versioned
 from dynconfig.model.safety import is_safe
 from dynconfig.model.secret import SealedSecret
+from dynconfig.rollout.alarm_history import AlarmHistoryOf, AlarmPasts
 from dynconfig.rollout.labels import REJECTED, STABLE, VERSIONS_KEPT, Labels, LabelsOf, StableComparison, label_each
 from dynconfig.rollout.rolled_back import (
     Rejection,
@@ -61,8 +62,11 @@ def restoration(unstable: Sequence[Versioned], stable: Collection[str], created:
 class Rollbacks:
     """Thread-safe, except for concurrent calls for one owner."""
 
-    def __init__(self, labels_of: LabelsOf | None, state: ObjectState[str]) -> None:
+    def __init__(
+        self, labels_of: LabelsOf | None, state: ObjectState[str], history_of: AlarmHistoryOf | None = None
+    ) -> None:
         self._labels_of = labels_of or _no_labels
+        self._alarm_pasts = AlarmPasts(history_of, state)
         self._undone: dict[str, tuple[int, RolledBack | None]] = state.new_map()
 
     def effective(self, declaration: Declaration) -> Declaration:
@@ -88,7 +92,8 @@ class Rollbacks:
         if declaration.rollout is None or declaration.deleting:
             return RolloutEvaluation(plan, RolloutState(RolloutPhase.STABLE))
         externally_changed = self._externally_changed(declaration, plan.steps)
-        evidence = self._evidence(declaration, (i for i in plan.owned if i.name not in externally_changed), plan.steps)
+        owned = [item for item in plan.owned if item.name not in externally_changed]
+        evidence = self._evidence(declaration, owned, plan, plan.steps)
         if declaration.rolled_back:
             return RolloutEvaluation(plan, RolloutState(RolloutPhase.STABLE))
         rollout_state = self._evaluated(declaration, plan, evidence, now)
@@ -146,7 +151,8 @@ class Rollbacks:
             return RolloutState(RolloutPhase.STABLE), ()
         labels, mine = self._labels_of(declaration.place), [item for item in owned if isinstance(item, Versioned)]
         externally_changed = self._externally_changed(declaration, plan.reported)
-        evidence = self._evidence(declaration, (i for i in owned if i.name not in externally_changed), plan.waiting)
+        remaining = [item for item in owned if item.name not in externally_changed]
+        evidence = self._evidence(declaration, remaining, plan, plan.waiting)
         rollout_state = self._evaluated(declaration, replace(plan, steps=()), evidence, now)
         waiting = {item.name for item in evidence.unstable} if rollout_state.phase is not RolloutPhase.STABLE else set()
         # Reported drift is not a stable version.
@@ -189,15 +195,14 @@ class Rollbacks:
         """Return the rollout state. FAILED is confirmed with fresh labels, and only if every value can be restored."""
         if declaration.rollout is None or declaration.rolled_back:
             return RolloutState(RolloutPhase.STABLE)
-        rollout_state = evaluate(declaration.rollout, evidence, now)
+        rollout_state = self._judged(declaration, declaration.rollout, evidence, now)
         if rollout_state.phase is not RolloutPhase.FAILED:
             return rollout_state
         labels, known = self._labels_of(declaration.place), {item.name: item for item in evidence.known}
         labels.forget(known)
         compared = labels.compare_with_stable(list(known.values()))
-        rollout_state = evaluate(
-            declaration.rollout, replace(evidence, unstable=compared.unstable, has_stable=bool(compared.stable)), now
-        )
+        fresh = replace(evidence, unstable=compared.unstable, has_stable=bool(compared.stable))
+        rollout_state = self._judged(declaration, declaration.rollout, fresh, now)
         if rollout_state.phase is not RolloutPhase.FAILED:
             return rollout_state
         found = self._restoration(declaration, plan, compared)
@@ -212,27 +217,34 @@ class Rollbacks:
             else rollout_state
         )
 
+    def _judged(self, declaration: Declaration, rollout: Rollout, evidence: Evidence, now: float) -> RolloutState:
+        return evaluate(rollout, self._alarm_pasts.added_to(evidence, declaration, now), now)
+
     def _restoration(self, declaration: Declaration, plan: Plan, compared: StableComparison) -> Restoration:
         others, applied = _of_others(plan), declaration.applied
         failed = [item for item in compared.unstable if item.name not in others]
         return restoration(failed, compared.stable, applied.created if applied else frozenset())
 
-    def _evidence(self, declaration: Declaration, owned: Iterable[Resource], steps: Sequence[Step]) -> Evidence:
-        known = tuple(owned)
-        versioned = [item for item in known if isinstance(item, Versioned)]
+    def _evidence(
+        self, declaration: Declaration, owned: Sequence[Resource], plan: Plan, removing: Sequence[Step]
+    ) -> Evidence:
+        versioned = [item for item in owned if isinstance(item, Versioned)]
         compared = self._labels_of(declaration.place).compare_with_stable(versioned)
+        applied, edits = declaration.applied, (step for step in (*plan.steps, *plan.waiting) if _is_edit(step))
         return Evidence(
             known=versioned,
             unstable=compared.unstable,
-            removals=sum(_is_removal(step) for step in steps),
+            removals=sum(_is_removal(step) for step in removing),
             removals_since=removals_since(declaration),
             has_stable=bool(compared.stable),
+            has_been_stable=applied is None or applied.stable_generation is not None,
+            replaced=frozenset(step.resource.name for step in edits if not drifted(step, declaration)),
             unread=compared.unread,
             not_restorable=[
                 p.name for p in compared.unstable if p.name not in compared.stable and p.version > VERSIONS_KEPT
             ],
             # No change causes the drift alarm: drift comes from outside.
-            alarms=[i for i in known if isinstance(i, Alarming) and i.name != declaration.names.alarm(DRIFT)],
+            alarms=[i for i in owned if isinstance(i, Alarming) and i.name != declaration.names.alarm(DRIFT)],
         )
 
     def _externally_changed(self, declaration: Declaration, steps: Sequence[Step]) -> frozenset[str]:

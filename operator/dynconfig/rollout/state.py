@@ -1,11 +1,12 @@
 """Decides whether a change is stable, still bakes, or has to be rolled back, from state in AWS alone. Pure.
 
-All state is in AWS: the label `stable` on the last good version of each parameter, when each was written, and since when
-each alarm has been firing. Any process reaches the same decision again, so the operator may crash at any time.
+All state is in AWS: the label `stable` on the last good version of each parameter, when each was written, since when
+each alarm has been firing, and when it fired before. Any process reaches the same decision again, so the operator may crash
+at any time.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import ClassVar
 
@@ -55,7 +56,29 @@ class RolloutState:
     not_restorable: tuple[str, ...] = ()
     """Names of parameters that cannot be restored because AWS has no stable version of them."""
     caused_by_change: bool = False
-    """Whether the alarm started to fire after the change."""
+    """Whether the alarm started to fire after the change. It may be OK again."""
+    unknown: str = ""
+    """Why it is unknown whether an alarm fired earlier in the bake time, which therefore began anew; empty if it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmPast:
+    """What an alarm did in the bake time before its current state."""
+
+    fired_at: float | None = None
+    """When it first started to fire, in seconds since the epoch; None if it did not."""
+    known_since: float | None = None
+    """If its history cannot be read: since when its state is known, in seconds since the epoch."""
+    why: str = ""
+    """Why its history cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time within which an alarm is caused by a change, in seconds since the epoch."""
+
+    since: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +94,13 @@ class Evidence:
     removals_since: float | None = None
     has_stable: bool = False
     """Whether there is a stable revision to restore."""
+    has_been_stable: bool = False
+    """Whether the object had a stable revision before this change: with labels half moved, only status knows."""
     alarms: Sequence[Alarming] = ()
+    past: Mapping[str, AlarmPast] = field(default_factory=dict)
+    """What the alarms that changed their state in the bake time did before, by name."""
+    replaced: frozenset[str] = frozenset()
+    """Names of resources whose value an edit is about to replace: alarms of the past concern the value before."""
     not_restorable: Sequence[str] = ()
     """Names of parameters that cannot be restored because AWS no longer has their stable version."""
     unread: tuple[Unread, ...] = ()
@@ -80,29 +109,73 @@ class Evidence:
 
 def evaluate(rollout: Rollout, evidence: Evidence, now: float) -> RolloutState:
     """Return the rollout state at `now`. With the same evidence, STABLE never becomes FAILED later."""
-    times = [now if item.last_modified is None else item.last_modified for item in evidence.unstable]
+    period = _period(rollout, evidence, evidence.unstable, now)
+    if period is None:
+        return RolloutState(RolloutPhase.STABLE)
+    fires = [(item.firing_since, item) for item in evidence.alarms]
+    fired = [(evidence.past[item.name].fired_at, item) for item in evidence.alarms if item.name in evidence.past]
+    is_past_decisive = _can_undo_the_past(rollout, evidence)
+    alarm = _first_in([*fires, *fired] if is_past_decisive else fires, period)
+    changed = len(evidence.unstable) + evidence.removals
+    found = RolloutState(RolloutPhase.STABLE, period.since, period.until, changed)
+    if alarm is not None:
+        phase = RolloutPhase.FAILED if _can_go_back(rollout, evidence) else RolloutPhase.ALARMED
+        return replace(found, phase=phase, alarm=alarm.name, caused_by_change=True)
+    waits_for = next((item for item in firing(evidence.alarms) if _since(item) < period.since), None)
+    if waits_for is not None:
+        return replace(found, phase=RolloutPhase.ALARMED, alarm=waits_for.name)
+    if past := _first_in(fired, period):
+        found = replace(found, alarm=past.name, caused_by_change=True)
+    found = _with_unknown_past(found, evidence, rollout.bake_seconds if is_past_decisive else 0.0)
+    phase = RolloutPhase.BAKING if now < found.until else RolloutPhase.STABLE
+    return replace(found, phase=phase, not_restorable=tuple(evidence.not_restorable))
+
+
+def asked_for_past(rollout: Rollout, evidence: Evidence, now: float) -> tuple[Period, list[Alarming]] | None:
+    """Return the alarms whose past decides, and the period it is about; None if there are none.
+
+    An alarm whose state began before the change did nothing since. If nothing can be restored, only the final message needs it.
+    """
+    kept = [item for item in evidence.unstable if item.name not in evidence.replaced]
+    period = _period(rollout, evidence, kept, now)
+    if period is None or (now < period.until and not _can_undo_the_past(rollout, evidence)):
+        return None
+    alarms = [item for item in evidence.alarms if _may_have_fired(item, period, now)]
+    return (period, alarms) if alarms else None
+
+
+def _may_have_fired(alarm: Alarming, period: Period, now: float) -> bool:
+    if alarm.since is None:
+        # It was created in this run. An alarm of this name may have existed before.
+        return now >= period.until
+    is_caused = alarm.firing_since is not None and alarm.since <= period.until
+    return alarm.since >= period.since and not is_caused
+
+
+def _period(rollout: Rollout, evidence: Evidence, unstable: Sequence[Versioned], now: float) -> Period | None:
+    """Return the time from the first write of a change to the end of its bake time; None if nothing bakes."""
+    times = [now if item.last_modified is None else item.last_modified for item in unstable]
     if evidence.removals:
         times.append(now if evidence.removals_since is None else evidence.removals_since)
-    if not times:
-        return RolloutState(RolloutPhase.STABLE)
-    since, until = min(times), max(times) + rollout.bake_seconds
-    changed = len(evidence.unstable) + evidence.removals
-    alarm = _first_caused_by_change(evidence.alarms, since, until)
-    if alarm is not None:
-        goes_back = rollout.rolls_back and evidence.has_stable and not rollout.is_forced
-        return RolloutState(
-            RolloutPhase.FAILED if goes_back else RolloutPhase.ALARMED,
-            since,
-            until,
-            changed,
-            alarm.name,
-            caused_by_change=True,
-        )
-    waits_for = next((item for item in firing(evidence.alarms) if _since(item) < since), None)
-    if waits_for is not None:
-        return RolloutState(RolloutPhase.ALARMED, since, until, changed, waits_for.name)
-    phase = RolloutPhase.BAKING if now < until else RolloutPhase.STABLE
-    return RolloutState(phase, since, until, changed, not_restorable=tuple(evidence.not_restorable))
+    return Period(min(times), max(times) + rollout.bake_seconds) if times else None
+
+
+def _can_go_back(rollout: Rollout, evidence: Evidence) -> bool:
+    return rollout.rolls_back and evidence.has_stable and not rollout.is_forced
+
+
+def _can_undo_the_past(rollout: Rollout, evidence: Evidence) -> bool:
+    """Whether an alarm that is OK again rolls back. If nothing was stable before, it would undo a first revision half proved."""
+    return _can_go_back(rollout, evidence) and evidence.has_been_stable
+
+
+def _with_unknown_past(found: RolloutState, evidence: Evidence, bake_seconds: float) -> RolloutState:
+    """Return the state with a bake time of at least so many seconds in which the states of all alarms are known."""
+    unread = {past.known_since: past.why for past in evidence.past.values() if past.known_since is not None}
+    if not unread:
+        return found
+    newest = max(unread)
+    return replace(found, until=max(found.until, newest + bake_seconds), unknown=unread[newest])
 
 
 def firing(alarms: Sequence[Alarming]) -> list[Alarming]:
@@ -110,9 +183,10 @@ def firing(alarms: Sequence[Alarming]) -> list[Alarming]:
     return sorted((item for item in alarms if item.firing_since is not None), key=_since)
 
 
-def _first_caused_by_change(alarms: Sequence[Alarming], since: float, until: float) -> Alarming | None:
-    """Return the first alarm that started to fire after the change and within its bake time."""
-    return next((item for item in firing(alarms) if since <= _since(item) <= until), None)
+def _first_in(times: Sequence[tuple[float | None, Alarming]], period: Period) -> Alarming | None:
+    """Return the alarm that started to fire first within the bake time."""
+    caused = [(at, alarm) for at, alarm in times if at is not None and period.since <= at <= period.until]
+    return min(caused, key=lambda found: found[0])[1] if caused else None
 
 
 def _since(alarm: Alarming) -> float:

@@ -3,12 +3,15 @@
 from dynconfig.api.status import (
     MAX_REFUSED,
     REFUSED_MESSAGE_LENGTH,
+    AttachedStatus,
+    AttachedVariable,
     ParameterStatus,
     Reason,
     RefusedStatus,
     ResourceStatus,
 )
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.attached import Attached
 from dynconfig.model.errors import DeletionDelayed, Settling
 from dynconfig.model.previous_status import PreviousStatus
 
@@ -27,10 +30,25 @@ def unread_resources(outcome: Outcome, previous: PreviousStatus) -> list[Resourc
     """Return the resources in the previous status whose kinds could not be read, since they may still exist."""
     unread = {item.title for item in outcome.refused}
     return [
-        ResourceStatus(kind=item.kind, name=item.name, arn=item.arn, url=item.url, layer=item.layer)
+        ResourceStatus(
+            kind=item.kind,
+            name=item.name,
+            arn=item.arn,
+            url=item.url,
+            layer=item.layer,
+            attached=attached_status(item.attached),
+        )
         for item in previous.resources
         if item.kind in unread
     ]
+
+
+def attached_status(attached: Attached | None) -> AttachedStatus | None:
+    """Return the record of an attachment."""
+    if attached is None:
+        return None
+    variables = [AttachedVariable(name=name, digest=text) for name, text in sorted(attached.variables.items())]
+    return AttachedStatus(layer=attached.layer or None, role=attached.role, variables=variables)
 
 
 def unread_parameters(outcome: Outcome, previous: PreviousStatus) -> list[ParameterStatus]:

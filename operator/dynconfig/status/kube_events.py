@@ -14,7 +14,7 @@ from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import revision
 from dynconfig.rollout.labels import REJECTED, STABLE
 from dynconfig.rollout.state import RolloutPhase
-from dynconfig.status.readiness import abandon_hint, rollback_message
+from dynconfig.status.readiness import abandon_hint, rollback_message, why_kept
 from dynconfig.status.report import is_deletion_failing
 
 MAX_NAMES = 8
@@ -128,8 +128,22 @@ def _rollout_events(outcome: Outcome, previous: PreviousStatus) -> list[KubeEven
         return [] if was_told else [KubeEvent("Warning", Reason.ROLLED_BACK, rollback_message(outcome))]
     if not previous.is_baking or not outcome.is_complete or outcome.rollout_state.phase is not RolloutPhase.STABLE:
         return []
-    why = "no alarm fired during the bake time" if outcome.is_watched else "the bake time is over (no alarm watches it)"
-    return [KubeEvent("Normal", Reason.STABLE, f"Revision {revision(outcome.owned)} is stable: {why}")]
+    return [KubeEvent("Normal", Reason.STABLE, f"Revision {revision(outcome.owned)} is stable: {_why_stable(outcome)}")]
+
+
+def _why_stable(outcome: Outcome) -> str:
+    rollout_state = outcome.rollout_state
+    if not rollout_state.changed:
+        # An edit restored them, or the process that labelled them died before it wrote the status.
+        return "its values were already stable"
+    if rollout_state.alarm:
+        fired = f"alarm {rollout_state.alarm} fired in it and is OK again"
+        return f"the bake time is over; {fired}; not rolled back {why_kept(outcome)}"
+    if rollout_state.unknown:
+        return f"the bake time is over; an alarm may have fired before it began anew: {rollout_state.unknown}"
+    return (
+        "no alarm fired during the bake time" if outcome.is_watched else "the bake time is over (no alarm watches it)"
+    )
 
 
 def _sentence(reason: Reason, titles: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from dynconfig.rollout.state import RolloutPhase
 def plaintext_secrets(outcome: Outcome, previous: PreviousStatus) -> frozenset[str]:
     """Return the names of parameters other than SecureStrings whose current or restorable value comes from a Secret."""
     declared = {parameter.name for parameter in outcome.declaration.parameters if parameter.spec.is_plaintext_secret}
-    marked = {item.name for item in outcome.owned if isinstance(item, Versioned) and item.is_masked}
+    marked = {item.name for item in outcome.owned if isinstance(item, Versioned) and item.from_secret.is_masked}
     before = previous.secrets | _marked_before(outcome)
     return frozenset(declared | marked | (before if _may_return(outcome) else before & _not_written(outcome)))
 
@@ -20,7 +20,7 @@ def _marked_before(outcome: Outcome) -> set[str]:
     """Return the parameters that were tagged when observed, such as one that another object handed over."""
     changes = (step.change for step in (*outcome.plan.steps, *outcome.plan.reported))
     observed = (change.observed for change in changes if isinstance(change, Update))
-    return {item.name for item in observed if isinstance(item, Versioned) and item.is_masked}
+    return {item.name for item in observed if isinstance(item, Versioned) and item.from_secret.is_masked}
 
 
 def _may_return(outcome: Outcome) -> bool:

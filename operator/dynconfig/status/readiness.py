@@ -7,7 +7,7 @@ from dynconfig.api import names
 from dynconfig.api.status import MESSAGE_LENGTH, Reason
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.counting import agreeing, counted
-from dynconfig.model.errors import DynConfigError, Terminal
+from dynconfig.model.errors import DynConfigError, Terminal, Throttled
 from dynconfig.model.resource import Versioned
 from dynconfig.model.timestamps import timestamp
 from dynconfig.rollout.state import RolloutPhase, RolloutState
@@ -40,12 +40,14 @@ def readiness(outcome: Outcome, *, is_hopeless: bool, is_overdue: bool = False) 
     done, total = len(outcome.applied), len(plan.steps) + len(plan.refused) + len(plan.blocked)
     made = f"{done} of {counted(total, 'change')} applied"
     if outcome.error is not None:
-        return error_readiness(outcome.error, f"{made}; then: " if done else "", is_overdue=is_overdue)
+        progress = f"{made}; {'' if _waits_for_quota(outcome.error) else 'then: '}" if done else ""
+        return error_readiness(outcome.error, progress, is_overdue=is_overdue)
     if outcome.is_suspended:
         return _suspended(outcome)
     if outcome.remaining:
         reason = Reason.DELETING if outcome.declaration.deleting else Reason.APPLYING
-        return Readiness("Unknown", reason, f"{made}; applying the rest", reconciling=True)
+        text = f"{made}; {outcome.quota_wait or 'applying the rest'}"
+        return Readiness("Unknown", reason, text, reconciling=True)
     if outcome.declaration.deleting:
         text = "No owned resources are left in AWS; checking once more before the finalizer is removed"
         return Readiness("Unknown", Reason.DELETING, text, reconciling=True)
@@ -76,12 +78,18 @@ def _in_sync(outcome: Outcome) -> Readiness:
 
 def error_readiness(error: DynConfigError, progress: str = "", *, is_overdue: bool = False) -> Readiness:
     """Return the readiness for an error. An overdue transient error stalls the object and is still retried."""
-    message = f"{progress}{error}"[:MESSAGE_LENGTH]
+    text = str(error)
+    message = f"{progress}{text}" if progress else f"{text[:1].upper()}{text[1:]}" if _waits_for_quota(error) else text
+    message = message[:MESSAGE_LENGTH]
     if is_overdue:
         return Readiness("False", error.reason, f"{_OVERDUE}{message}"[:MESSAGE_LENGTH], stalled=True)
     if isinstance(error, Terminal):
         return Readiness("False", error.reason, message, stalled=True)
     return Readiness("Unknown", error.reason, message, reconciling=True)
+
+
+def _waits_for_quota(error: DynConfigError) -> bool:
+    return isinstance(error, Throttled) and error.wait is not None
 
 
 def _suspended(outcome: Outcome) -> Readiness:
@@ -114,6 +122,8 @@ def _rollout_readiness(outcome: Outcome) -> Readiness | None:
         return Readiness("False", Reason.ROLLED_BACK, rollback_message(outcome), stalled=True)
     if rollout_state.phase is RolloutPhase.BAKING:
         text = f"{_changes(rollout_state)} until {timestamp(rollout_state.until)}; {_watched(outcome)}"
+        if rollout_state.unknown:
+            text += f". The bake time began anew, because an alarm may have fired before: {rollout_state.unknown}"
         if rollout_state.not_restorable:
             name = rollout_state.not_restorable[0]
             text += f". SSM keeps 100 versions and no longer has the stable version of {name}: it cannot be restored"
@@ -142,19 +152,29 @@ def _alarmed(rollout_state: RolloutState, outcome: Outcome) -> Readiness:
     if not rollout_state.caused_by_change:
         text = f"Alarm {rollout_state.alarm} was already firing before the change; baking continues until it is OK"
         return Readiness("True", Reason.ALARM_FIRING, text, baking=True)
+    text = f"Alarm {rollout_state.alarm} fired after this change; not rolled back {why_kept(outcome)}"
     if rollout_state.not_restorable:
-        why = (
-            f"(no stable version of {_listed(rollout_state.not_restorable)} can be read), and nothing was "
-            "written. Edit spec to set the values you want"
+        owner = outcome.declaration.owner
+        text += (
+            ", and nothing was written. Edit spec to set the values you want, or accept these: "
+            f"kubectl -n {owner.namespace} annotate dcfg {owner.name} --overwrite "
+            f"{names.FORCE_GENERATION}={outcome.declaration.generation}"
         )
-    elif rollout is not None and rollout.is_forced:
-        why = "(generation forced by annotation)"
-    elif rollout is not None and not rollout.rolls_back:
-        why = "(rollbackOnAlarm: false)"
-    else:
-        why = "(there is no stable revision). Edit spec"
-    text = f"Alarm {rollout_state.alarm} fired after this change; not rolled back {why}"
+    elif rollout is not None and rollout.rolls_back and not rollout.is_forced:
+        text += ". Edit spec"
     return Readiness("False", Reason.ALARM_FIRING, text, stalled=True)
+
+
+def why_kept(outcome: Outcome) -> str:
+    """Return why a change is not rolled back although an alarm fired, in parentheses."""
+    rollout_state, rollout = outcome.rollout_state, outcome.declaration.rollout
+    if rollout_state.not_restorable:
+        return f"(no stable version of {_listed(rollout_state.not_restorable)} can be read)"
+    if rollout is not None and rollout.is_forced:
+        return "(generation forced by annotation)"
+    if rollout is not None and not rollout.rolls_back:
+        return "(rollbackOnAlarm: false)"
+    return "(there is no stable revision)"
 
 
 def rollback_message(outcome: Outcome) -> str:
@@ -177,7 +197,7 @@ def _kept(outcome: Outcome) -> str:
     kept = sorted(s.resource.name for s in outcome.plan.waiting if s.resource.name not in restored)
     created = [name for name in kept if name in outcome.declaration.rolled_back_created]
     others = [name for name in kept if name not in outcome.declaration.rolled_back_created]
-    text = f"; left unchanged (no stable version): {_listed(others)}" if others else ""
+    text = f"; left unchanged (removed by the change, or without a stable version): {_listed(others)}" if others else ""
     return text + (f"; created by it and kept until removed from spec: {_listed(created)}" if created else "")
 
 

@@ -1,6 +1,7 @@
 """Computes status from an outcome. Pure, and the only place that creates conditions."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from dynconfig.api.status import (
     MAX_DRIFT,
     MAX_EXPIRED,
     MESSAGE_LENGTH,
+    RENEWAL_SECONDS,
     REQUEST_LENGTH,
     Condition,
     ConditionType,
@@ -35,6 +37,7 @@ DELETION_FAILING_SECONDS = 3600
 # How long a source may be missing before the object counts as stalled.
 SOURCE_SECONDS = 300
 NO_STATUS = PreviousStatus()
+_OBSERVED = "lastObservedTime"
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
@@ -67,6 +70,7 @@ def status(outcome: Outcome, previous: PreviousStatus, now: float, requested_at:
             operator_version=outcome.declaration.operator_version,
             **progress.of(outcome, previous, before.now),
             region=outcome.declaration.place.region,
+            target=outcome.declaration.place.target.name if outcome.declaration.place.target else None,
             last_observed_time=_last_observed(outcome, before),
             last_handled_reconcile_at=_echo(requested_at),
             failing_since=_since(outcome, before),
@@ -221,6 +225,21 @@ def _echo(requested_at: str | None) -> str | None:
     return requested_at[:REQUEST_LENGTH] if requested_at else requested_at
 
 
+def is_news(status: Mapping[str, Any], previous: Mapping[str, Any]) -> bool:
+    """Return whether a status has to be written: something changed, or the last observation was reported an hour ago."""
+    if status.keys() != previous.keys() or any(status[name] != previous[name] for name in status if name != _OBSERVED):
+        return True
+    before, after = (_seconds(item.get(_OBSERVED)) for item in (previous, status))
+    return before != after and (before is None or after is None or not 0 <= after - before < RENEWAL_SECONDS)
+
+
+def _seconds(text: object) -> float | None:
+    """Return a timestamp in seconds since the epoch; None if it is none."""
+    with suppress(ValueError):
+        return moment(text) if isinstance(text, str) else None
+    return None
+
+
 def _last_observed(outcome: Outcome, before: _Before) -> str:
     """Return when everything was last observed: a partial observation does not count."""
     last = before.previous.last_observed if outcome.declaration.is_partial else None
@@ -303,4 +322,5 @@ def _resource(resource: Resource) -> ResourceStatus:
         arn=str(getattr(resource, "arn", "")),
         url=getattr(resource, "url", None) or None,
         layer=getattr(resource, "used_layer", None) or None,
+        attached=incomplete.attached_status(getattr(resource, "attached", None)),
     )

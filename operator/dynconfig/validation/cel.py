@@ -3,14 +3,17 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from cel_expr_python import cel
 from google.protobuf.duration_pb2 import Duration
 
 from dynconfig.validation import patterns
+from dynconfig.validation.bounded_cache import cached_by_length
 from dynconfig.validation.expression import VARIABLE, Expression, ExpressionFault, scanned
 from dynconfig.validation.typed import Span, Typed
+
+# A rule of a thousand characters takes up to 260 kB: all rules of one object fit.
+_KEPT = 80_000
 
 _ENVIRONMENT = cel.NewEnv(variables={VARIABLE: cel.Type.Map(cel.Type.STRING, cel.Type.DYN)})
 
@@ -62,7 +65,7 @@ class Rule:
         return bool(answer.value())
 
 
-@lru_cache(maxsize=128)
+@cached_by_length(_KEPT)
 def compiled(text: str) -> Rule:
     """Compile a rule. Raises RuleFault."""
     if not text.isprintable() and "\0" in text:

@@ -1,5 +1,6 @@
 """Builds a Declaration from an object and its Secrets and ConfigMaps, with all checks before any write."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from dynconfig.api.status import REQUEST_LENGTH, ConditionType
 from dynconfig.model import size
 from dynconfig.model.declaration import Declaration, DeclaredParameter, Place, ReadSource, Rollout, Source
 from dynconfig.model.errors import InvalidSpec, NoSource, SourceMissing
+from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.naming import Names, role_beside
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Owner
@@ -29,13 +31,17 @@ from dynconfig.model.stored import (
     region_of,
     spec_of,
 )
+from dynconfig.model.target import Target
 from dynconfig.validation import region_checks, secret_checks, tenancy
 from dynconfig.validation.checking import Finding, findings_of, source_of, validation_findings, value_of
 from dynconfig.validation.inspection import findings
+from dynconfig.validation.kept_results import Checked, KeptResults
 from dynconfig.validation.secret_checks import Admit
+from dynconfig.validation.targets import check_tags
 from dynconfig.validation.tenancy import IsOwnLayer, Tenant
 
 MAX_FAULTS = 10
+_KEPT = KeptResults()
 
 
 def parse_spec(document: Mapping[str, Any]) -> DynamicConfigSpec:
@@ -90,8 +96,11 @@ def declare(
     is_region: Callable[[str], bool] = lambda _region: True,
     allowed_regions: tuple[str, ...] = (),
     admit: Admit | None = None,
+    target: Target | None = None,
 ) -> Declaration:
     """Return the declaration of an object.
+
+    Of an object in a target, `default_region` and `tenant` are those of the target.
 
     Pass `admit` if its author may not read the Secrets: it limits how often they learn whether checks over Secrets hold.
 
@@ -106,19 +115,38 @@ def declare(
         is_region=is_region,
         allowed_regions=allowed_regions,
     )
+    return declaration_of(
+        spec, document, owner=owner, default_region=default_region, read=read, admit=admit, target=target
+    )
+
+
+def declaration_of(
+    spec: DynamicConfigSpec,
+    document: Mapping[str, Any],
+    *,
+    owner: Owner,
+    default_region: str,
+    read: ReadSource,
+    admit: Admit | None = None,
+    target: Target | None = None,
+) -> Declaration:
+    """Return the declaration of an object whose spec was checked. Raises as `declare` does, except PathNotAllowed, NotAllowed."""
     metadata, annotations = document["metadata"], document["metadata"].get("annotations") or {}
     previous = PreviousStatus.of_object(document)
     applied = previous.or_none
     function, region = spec.function, spec.region or default_region
-    parameters = _resolve(spec, read, applied.secrets if applied else frozenset(), admit)
+    if target is not None:
+        check_tags(spec, target)
+    tags = {**dict(target.tags if target else ()), **spec.tags}
+    parameters = _resolve(spec, read, applied.secrets if applied else frozenset(), admit, _digest(document), tags)
     return Declaration(
         owner=owner,
-        place=Place(region),
+        place=Place(region, target),
         names=_names(owner, region, (function.name, function.role_name) if function else (None, None), applied),
         path=spec.path,
         generation=metadata.get("generation", 1),
         parameters=parameters,
-        tags=tuple(sorted(spec.tags.items())),
+        tags=tuple(sorted(tags.items())),
         cache=spec.cache,
         function=spec.function,
         revisions=previous.revisions,
@@ -140,7 +168,9 @@ def declare(
     )
 
 
-def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_region: str) -> Declaration:
+def declare_deletion(
+    document: Mapping[str, Any], *, owner: Owner, default_region: str, target: Target | None = None
+) -> Declaration:
     """Return the declaration of a deleted object: nothing is desired, and invalid parts of spec and status are ignored."""
     spec, previous = spec_of(document), PreviousStatus.of_object(document)
     path, applied = spec.get("path"), previous.or_none
@@ -152,7 +182,7 @@ def declare_deletion(document: Mapping[str, Any], *, owner: Owner, default_regio
     region = region_of(document) or previous.region_of_resources or default_region
     return Declaration(
         owner=owner,
-        place=Place(region),
+        place=Place(region, target),
         names=_names(owner, region, function_names_of(document), applied),
         path=path if isinstance(path, str) else "",
         generation=document["metadata"].get("generation", 1),
@@ -181,12 +211,19 @@ def _names(owner: Owner, region: str, given: tuple[str | None, str | None], appl
     """Return the names; the role gets another name if the role it replaces still has its own."""
     function, role = given
     is_taken = role is not None and applied is not None and applied.replaces(role)
-    return Names.of(owner, region, function, role_beside(role) if role and is_taken else role)
+    names = Names.of(owner, region, function, role_beside(role) if role and is_taken else role)
+    return names.keeping(applied.titles) if applied else names
 
 
 def was_observed(document: Mapping[str, Any]) -> bool:
     """Whether AWS was ever observed for this object, so that resources of it may exist."""
     return bool(_member(document.get("status"), "lastObservedTime"))
+
+
+def wrote_nothing(document: Mapping[str, Any]) -> bool:
+    """Whether nothing can have been written for this object: AWS was never observed, and status names no resources."""
+    status = document.get("status")
+    return not (was_observed(document) or any(_member(status, name) for name in ("parameters", "resources", "target")))
 
 
 def was_answered(document: Mapping[str, Any]) -> bool:
@@ -225,24 +262,58 @@ def _rollout(spec: DynamicConfigSpec, metadata: Mapping[str, Any]) -> Rollout | 
     return Rollout(spec.rollout.bake_seconds, spec.rollout.rollback_on_alarm, is_forced)
 
 
-def _resolve(
-    spec: DynamicConfigSpec, read: ReadSource, were_secret: frozenset[str], admit: Admit | None
+def _resolve(  # noqa: PLR0917 - called in one place
+    spec: DynamicConfigSpec,
+    read: ReadSource,
+    were_secret: frozenset[str],
+    admit: Admit | None,
+    digest: int,
+    inherited: Mapping[str, str],
 ) -> tuple[DeclaredParameter, ...]:
-    """Resolve all parameters. All faults of parameters and rules are raised together, except those of Secrets."""
+    """Resolve all parameters. All faults of parameters and rules are raised together, except those of Secrets.
+
+    `digest` is that of the whole spec. Expensive checks of the same spec with the same texts are not repeated.
+    """
     found = {parameter.name: _read(parameter, read) for parameter in spec.parameters}
     known = {name: value for name, (value, _) in found.items()}
-    wrong = secret_checks.plain_faults(spec, known) if admit else findings_of(spec, known).faults
-    if wrong:
-        raise _invalid(wrong)
+    texts = _digest_of_sources(spec, known)
+
+    def refuse(title: str, check: Callable[[], tuple[Finding, ...]]) -> None:
+        wrong = _KEPT.faults(Checked(digest, texts, title), lambda: _shown(check()))
+        if wrong:
+            raise InvalidSpec("; ".join(wrong), wrong)
+
+    if admit:
+        refuse("plain", lambda: secret_checks.plain_faults(spec, known))
+    else:
+        refuse("all", lambda: findings_of(spec, known).faults)
     missing = [f"parameter {name}: {why}" for name, (value, why) in found.items() if value is None]
     if missing:
         raise SourceMissing(f"{_listed(missing)}; create it, or change the reference. Nothing was written")
     if admit and (asked := secret_checks.question(spec, known)):
         admit(asked)
-        wrong = secret_checks.secret_faults(spec, known)
-        if wrong:
-            raise _invalid(wrong)
-    return tuple(_declared(spec, parameter, known[parameter.name] or "", were_secret) for parameter in spec.parameters)
+        refuse("secret", lambda: secret_checks.secret_faults(spec, known))
+    # A thousand parameters may have the same forty tags: their pairs are created once.
+    tags = {key: (key, text) for key, text in inherited.items()}
+    return tuple(
+        _declared(f"{spec.path}/{parameter.name}", parameter, known[parameter.name] or "", tags, were_secret)
+        for parameter in spec.parameters
+    )
+
+
+def _digest(document: Mapping[str, Any]) -> int:
+    return fingerprint(json.dumps(document.get("spec"), default=str))
+
+
+def _digest_of_sources(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> int:
+    """Return a digest of the texts that are not in spec."""
+    of_text: dict[str | None, int] = {None: 0}
+    for parameter in spec.parameters:
+        text = known[parameter.name]
+        if parameter.value is None and text is not None and text not in of_text:
+            of_text[text] = fingerprint(text)
+    taken = (known[parameter.name] for parameter in spec.parameters if parameter.value is None)
+    return fingerprint(",".join(str(of_text[text]) for text in taken))
 
 
 def _read(parameter: ParameterSpec, read: ReadSource) -> tuple[str | None, str]:
@@ -257,9 +328,13 @@ def _read(parameter: ParameterSpec, read: ReadSource) -> tuple[str | None, str]:
 
 
 def _declared(
-    spec: DynamicConfigSpec, parameter: ParameterSpec, value: str, were_secret: frozenset[str]
+    name: str,
+    parameter: ParameterSpec,
+    value: str,
+    inherited: Mapping[str, tuple[str, str]],
+    were_secret: frozenset[str],
 ) -> DeclaredParameter:
-    name = f"{spec.path}/{parameter.name}"
+    own = {key: (key, text) for key, text in parameter.tags.items()}
     # A value that is compared with the text of a Secret is masked, too: both may be equal.
     is_secret = (
         parameter.resolved_type is ParameterType.SECURE_STRING
@@ -270,7 +345,7 @@ def _declared(
         name=name,
         value=_secret(value) if is_secret else value,
         spec=parameter,
-        tags=tuple(sorted({**spec.tags, **parameter.tags}.items())),
+        tags=tuple(sorted({**inherited, **own}.values())),
     )
 
 
@@ -284,8 +359,13 @@ def _invalid(wrong: Iterable[Finding]) -> InvalidSpec:
 
 
 def _listed(messages: Sequence[object]) -> str:
+    return "; ".join(_shown(messages))
+
+
+def _shown(messages: Sequence[object]) -> tuple[str, ...]:
+    """Return the first messages, and how many more there are."""
     more = len(messages) - MAX_FAULTS
-    return "; ".join(map(str, messages[:MAX_FAULTS])) + (f"; and {more} more" if more > 0 else "")
+    return (*map(str, messages[:MAX_FAULTS]), *((f"and {more} more",) if more > 0 else ()))
 
 
 def _number(text: str | None) -> int | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dynconfig.validation import loops, patterns
 from dynconfig.validation.loops import MAX_LOOPS, Created, Loop, Operand
+from dynconfig.validation.text_size import TextSize
 
 VARIABLE = "config"
 MACROS = frozenset(("all", "exists", "exists_one", "filter", "map"))
@@ -28,6 +29,8 @@ _PER_INSTRUCTION = 500
 # RE2 processes a part of its program for each character; all of it if it has flushed its state cache.
 _PER_STEP = 3
 _MAX_REPETITIONS = 1_000
+# An operation, a literal or a call takes up to 80 ns.
+_PER_TOKEN = 8
 # The search for a text within another one compares this many characters in one unit of work.
 _COMPARED = 1_000
 _CLASSES = re.compile(r"\\[pP]|\(\?[a-zU]*i")
@@ -76,16 +79,16 @@ class Expression:
     commas: int = 0
     length: int = 0
 
-    def work(self, values: Mapping[str, str]) -> int:
+    def work(self, values: Mapping[str, TextSize]) -> int:
         """Return an upper bound of the cost of one evaluation with these values, in characters read or created.
 
         A macro is only applied to a value, a part of one, or a list of them. So its variable is never larger than these, its
         iterations are at most their commas, and all items of one list are together no larger than the list.
         """
-        sizes: dict[str | None, int] = {name: len(value) + 1 for name, value in values.items()}
+        sizes: dict[str | None, int] = {name: value.compared + 1 for name, value in values.items()}
         sizes[None] = sum(sizes.values())
         largest = self.length + sum(sizes.get(name, 0) for _, name in self.references)
-        items = 1 + max(self.commas, len(values), *(value.count(",") for value in values.values()), 0)
+        items = 1 + max(self.commas, len(values), *(value.commas for value in values.values()), 0)
         has_references_in_loops = any(depth for depth, _ in self.references)
 
         def times(depth: int) -> int:
@@ -94,7 +97,7 @@ class Expression:
         def text(depth: int) -> int:
             return largest * times(depth if has_references_in_loops or not depth else depth - 1)
 
-        cost = sum(map(times, self.tokens)) + self.length
+        cost = _PER_TOKEN * sum(map(times, self.tokens)) + self.length
         cost += sum(times(depth) * sizes.get(name, 0) for depth, name in self.references)
         cost += sum(times(depth - 1) * largest for depth in self.variables if depth)
         cost += sum(text(depth) * (1 + largest // _COMPARED) for depth in self.searches)
@@ -103,9 +106,11 @@ class Expression:
             cost += times(depth) * _compiling(pattern, program) + _PER_STEP * program * text(depth)
         return cost * (1 + self.sums)
 
-    def memory(self, values: Mapping[str, str], config: Mapping[str, object]) -> int:
-        """Return an upper bound of the bytes that one evaluation allocates with these values, as texts and as they are."""
-        widths = {name: loops.width(value) for name, value in config.items()}
+    def memory(self, values: Mapping[str, TextSize], widths: Mapping[str, int]) -> int:
+        """Return an upper bound of the bytes that one evaluation allocates, beside the values themselves.
+
+        widths: of each value, the most items of a list or map in it.
+        """
         return loops.memory(self.loops, self.created, self.operands, values, widths)
 
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
 from dynconfig.validation import deadline, patterns
+from dynconfig.validation.bounded_cache import cached_by_length
 from dynconfig.validation.subschemas import Path, schemas, unresolved_references
 from dynconfig.validation.values import parsed_json
 
@@ -19,6 +20,9 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SECONDS = 0.5
 MAX_ERRORS = 3
 MAX_LENGTH = 120
+# A schema takes up to 130 bytes for each of its characters.
+_KEPT = 64 * 1024
+_KEPT_FAULTS = 512 * 1024
 
 
 def schema_fault(schema: Mapping[str, JsonValue]) -> str | None:
@@ -27,6 +31,7 @@ def schema_fault(schema: Mapping[str, JsonValue]) -> str | None:
         text = _text(schema)
     except ValueError:
         return "has a number that is not finite, which JSON does not allow"
+    _load()
     try:
         with deadline.limit(SECONDS):
             return _schema_fault(text)
@@ -39,6 +44,7 @@ def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
     from jsonschema.exceptions import UnknownType
 
     instance = parsed_json(value)
+    _load()
     try:
         with deadline.limit(SECONDS):
             first, more = _broken(_text(schema), instance)
@@ -53,6 +59,13 @@ def fault(schema: Mapping[str, JsonValue], value: str) -> str | None:
         return "cannot be validated against jsonSchema"
     rest = f"; and {more} more" if more else ""
     return f"does not match jsonSchema: {'; '.join(first)}{rest}" if first else None
+
+
+@cache
+def _load() -> None:
+    """Import and create what all schemas need, which does not count towards the limit of the first one."""
+    _standard_fault({"pattern": "a"})
+    patterns.fault("a")
 
 
 def _broken(text: str, instance: object) -> tuple[list[str], int]:
@@ -74,7 +87,7 @@ def _text(schema: Mapping[str, JsonValue]) -> str:
     return json.dumps(schema, sort_keys=True, allow_nan=False)
 
 
-@lru_cache(maxsize=32)
+@cached_by_length(_KEPT)
 def _compiled(text: str) -> "tuple[Compiled, frozenset[str]]":
     """Return the schema, and all texts in it, which may be shown. One of 16 KB takes up to 2 MB."""
     from dynconfig.validation.json_evaluation import compiled
@@ -83,7 +96,7 @@ def _compiled(text: str) -> "tuple[Compiled, frozenset[str]]":
     return compiled(schema), frozenset(_strings(schema))
 
 
-@lru_cache(maxsize=256)
+@cached_by_length(_KEPT_FAULTS)
 def _schema_fault(text: str) -> str | None:
     schema = json.loads(text)
     if str(schema.get("$schema", DIALECT)).rstrip("#") != DIALECT:

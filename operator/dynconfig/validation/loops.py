@@ -6,6 +6,8 @@ The figures are measured: the growth of VmHWM in a process that evaluates one ru
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dynconfig.validation.text_size import TextSize
+
 MAX_LOOPS = 10_000
 """The evaluator's limit of iterations in one evaluation, including nested ones."""
 MAX_BYTES = 8 * 2**20
@@ -60,7 +62,7 @@ def memory(
     loops: Sequence[Loop],
     created: Sequence[Created],
     operands: Sequence[Operand],
-    values: Mapping[str, str],
+    values: Mapping[str, TextSize],
     widths: Mapping[str, int],
 ) -> int:
     """Return an upper bound of the bytes that one evaluation allocates with these values.
@@ -79,13 +81,17 @@ def width(value: object) -> int:
 
 class _Bound:
     def __init__(
-        self, loops: Sequence[Loop], operands: Sequence[Operand], values: Mapping[str, str], widths: Mapping[str, int]
+        self,
+        loops: Sequence[Loop],
+        operands: Sequence[Operand],
+        values: Mapping[str, TextSize],
+        widths: Mapping[str, int],
     ) -> None:
         self._loops = loops
         self._operands = operands
-        self._items: dict[str | None, int] = {name: value.count(",") + 1 for name, value in values.items()}
+        self._items: dict[str | None, int] = {name: value.commas + 1 for name, value in values.items()}
         self._items[None] = len(values) + sum(self._items.values())
-        self._bytes = {name: len(value.encode()) + ITEM_BYTES * self._items[name] for name, value in values.items()}
+        self._bytes = {name: value.encoded + ITEM_BYTES * self._items[name] for name, value in values.items()}
         self._bytes_of_all = sum(self._bytes.values()) + ITEM_BYTES * len(values)
         self._width: dict[str | None, int] = {None: max(len(values), *widths.values(), 1)}
         self._width.update(widths.items())

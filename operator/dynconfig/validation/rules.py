@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dynconfig.api.parameter import ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec, ValueRule
+from dynconfig.model.counting import counted
 from dynconfig.validation import deadline, loops
-from dynconfig.validation.typed import NotTyped, Typed, typed
+from dynconfig.validation.text_size import TextSize
+from dynconfig.validation.typed import NotTyped, Typed, form_of, size_of, typed
 
 if TYPE_CHECKING:
     from dynconfig.validation.cel import Rule
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 MAX_WORK = 50_000_000
 """Maximum cost of all rules of one object, in characters read or created: about half a second and as many bytes."""
+MAX_CONVERTED = 16 * 2**20
+"""Maximum memory in bytes of all values that one rule reads, in Python and in the evaluator, by an upper bound."""
+
+_TOO_MUCH_WORK = "is too expensive with these values; simplify it"
 
 _NOT_REACHED = (
     "was not evaluated, and neither are the following rules: the checks of this object take too long in total; simplify "
@@ -23,11 +28,21 @@ _NOT_REACHED = (
 
 
 def _too_large(needed: int) -> str:
-    limit = loops.MAX_BYTES // 2**20
     return (
-        f"is too expensive with these values: it would take up to {-(-needed // 2**20)} MiB of memory, more than {limit}; "
+        f"is too expensive with these values: it would take {_more_than(needed, loops.MAX_BYTES)}; "
         "use all or exists instead of map and filter, no + in macros, or shorter lists"
     )
+
+
+def _too_much_read(needed: int, count: int) -> str:
+    return (
+        f"is too expensive with these values: the {counted(count, 'value')} that it reads would take "
+        f"{_more_than(needed, MAX_CONVERTED)}; name fewer parameters in it instead of the whole config, or shorten the values"
+    )
+
+
+def _more_than(needed: int, limit: int) -> str:
+    return f"up to {-(-needed // 2**20)} MiB of memory, more than {limit // 2**20}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,22 @@ def _given(shape: "Expression", declared: Iterable[str]) -> list[str]:
     return [name for name in declared if shape.is_open or name in shape.read or name in shape.asked_for]
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text and what decides how it is converted: the same for all parameters with the same value and type."""
+
+    form: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """The converted text, and the most items of a list or map in it."""
+
+    typed: Typed
+    width: int
+
+
 class _Check:
     def __init__(self, spec: DynamicConfigSpec, values: Mapping[str, str | None], wrong: frozenset[str]) -> None:
         self._rules = spec.value_rules
@@ -85,6 +116,10 @@ class _Check:
         self._values = values
         self._wrong = wrong
         self._left = MAX_WORK
+        self._sizes: dict[_Text, TextSize] = {}
+        self._converted: dict[_Text, _Value] = {}
+        self._bytes = 0
+        """Of the converted values."""
 
     def results(self, indexes: Iterable[int]) -> Iterator[RuleResult]:
         from dynconfig.validation.cel import RuleFault, compiled
@@ -115,13 +150,16 @@ class _Check:
             return f"it needs parameter {', '.join(missing[:3])}, whose value is missing"
         if self._wrong & set(names):
             return f"it needs parameter {', '.join(sorted(self._wrong & set(names))[:3])}, whose value is invalid"
-        config = {name: _typed(self._parameters[name], self._values[name] or "") for name in names}
-        texts = {name: self._values[name] or "" for name in names}
-        if (needed := rule.shape.memory(texts, config)) > loops.MAX_BYTES:
+        texts = {name: self._text(name) for name in names}
+        sizes = {name: self._size(text) for name, text in texts.items()}
+        self._convert(texts, sizes)
+        values = {name: self._converted[text] for name, text in texts.items()}
+        if (
+            needed := rule.shape.memory(sizes, {name: value.width for name, value in values.items()})
+        ) > loops.MAX_BYTES:
             raise RuleFault(_too_large(needed))
-        self._left -= rule.shape.work(texts)
-        if self._left < 0:
-            raise RuleFault("is too expensive with these values; simplify it")
+        self._spend(rule.shape.work(sizes))
+        config = {name: value.typed for name, value in values.items()}
         if not rule.holds(config):
             raise RuleFault(f"failed: {spec.message or spec.rule}")
         return ""
@@ -133,9 +171,46 @@ class _Check:
         if unknown:
             raise RuleFault(f"references parameter {', '.join(unknown[:3])}, which is not declared")
 
+    def _text(self, name: str) -> _Text:
+        return _Text(form_of(self._parameters[name]), self._values[name] or "")
 
-def _typed(parameter: ParameterSpec, value: str) -> Typed:
+    def _size(self, text: _Text) -> TextSize:
+        if text not in self._sizes:
+            self._sizes[text] = size_of(text.form, text.text)
+        return self._sizes[text]
+
+    def _spend(self, work: int) -> None:
+        from dynconfig.validation.cel import RuleFault
+
+        self._left -= work
+        if self._left < 0:
+            raise RuleFault(_TOO_MUCH_WORK)
+
+    def _convert(self, texts: Mapping[str, _Text], sizes: Mapping[str, TextSize]) -> None:
+        """Convert the values that a rule reads, each text once. Raises RuleFault, NotTyped, DeadlineExceeded.
+
+        The bounds are checked first. Values of earlier rules are dropped if there is no room for them.
+        """
+        from dynconfig.validation.cel import RuleFault
+
+        read = {text: sizes[name] for name, text in texts.items()}
+        needed = sum(size.python_bytes for size in read.values()) + sum(size.cel_bytes for size in sizes.values())
+        if needed > MAX_CONVERTED:
+            raise RuleFault(_too_much_read(needed, len(texts)))
+        new = {text: size for text, size in read.items() if text not in self._converted}
+        if self._bytes + sum(size.python_bytes for size in new.values()) > MAX_CONVERTED:
+            self._converted, self._bytes, new = {}, 0, read
+        self._spend(sum(size.python_work for size in new.values()) + sum(size.cel_work for size in sizes.values()))
+        for name, text in texts.items():
+            if text not in self._converted:
+                deadline.remaining()
+                self._converted[text] = _converted(name, text)
+                self._bytes += sizes[name].python_bytes
+
+
+def _converted(name: str, text: _Text) -> _Value:
     try:
-        return typed(parameter, value)
+        value = typed(text.form, text.text)
     except NotTyped as fault:
-        raise NotTyped(f"cannot be evaluated: the value of parameter {parameter.name} {fault}") from None
+        raise NotTyped(f"cannot be evaluated: the value of parameter {name} {fault}") from None
+    return _Value(value, loops.width(value))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
 
-from dynconfig.api.parameter import ParameterSpec
+from dynconfig.api.parameter import ParameterSpec, ValueSchema
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.model.errors import SecretCheckDelayed
 from dynconfig.model.fingerprint import fingerprint
@@ -31,6 +31,8 @@ FREE_AFTER_START = 20
 """Objects whose first result about a key of a Secret uses no limit, if an earlier process gave one for the same generation."""
 LONGEST_WAIT = 600.0
 FEW_BUCKETS = 1000
+
+_NO_CHECK = ValueSchema()
 
 DOES_NOT_HOLD = (
     "spec: a value from a Secret does not match its schema or allowedPattern, or fails a rule. Details are not reported here; "
@@ -81,38 +83,78 @@ def question(spec: DynamicConfigSpec, known: Mapping[str, str | None]) -> Questi
     """Return what all checks of values from Secrets ask; None if there are no such checks."""
     secret, parameters = _secrets(spec), {parameter.name: parameter for parameter in spec.parameters}
     asked = [parameter for parameter in spec.parameters if parameter.secret_ref and _checks(parameter)]
-    checks: list[object] = [_check(parameter) for parameter in asked]
-    texts: list[object] = []
+    digests = _Digests(spec, known, secret)
+    checks, texts = {digests.check(parameter.name) for parameter in asked}, set[str]()
     for index, names in _rules(spec):
         if not (compared := names & secret):
             continue
         # A rule may compare with a value that is not secret, and its type decides how.
-        given = {name: [_check(parameters[name]), None if name in secret else known[name]] for name in names}
-        checks.append([spec.value_rules[index].rule, given])
+        check = _digest((spec.value_rules[index].rule, digests.given(names)))
+        checks.add(check)
         read = [parameters[name] for name in compared]
         asked += read
         if _is_comparison(read):
-            texts.append([checks[-1], {name: _sealed(known[name]) for name in compared}])
+            texts.add(_digest((check, digests.texts(compared))))
     if not checks:
         return None
     refs = (parameter.secret_ref for parameter in asked)
     return Question(
-        _digest(checks), _digest(texts) if texts else "", frozenset(f"{ref.name}/{ref.key}" for ref in refs if ref)
+        _digest(sorted(checks)),
+        _digest(sorted(texts)) if texts else "",
+        frozenset(f"{ref.name}/{ref.key}" for ref in refs if ref),
     )
 
 
-def _digest(items: Iterable[object]) -> str:
-    every = sorted({json.dumps(item, sort_keys=True) for item in items})
-    return hashlib.sha256("\n".join(every).encode()).hexdigest()
+class _Digests:
+    """Digests of what rules read: of each check and each text once, since many rules may read many parameters."""
+
+    def __init__(self, spec: DynamicConfigSpec, known: Mapping[str, str | None], secret: frozenset[str]) -> None:
+        self._parameters = {parameter.name: parameter for parameter in spec.parameters}
+        self._known = known
+        self._secret = secret
+        self._checks: dict[str, str] = {}
+        self._sealed: dict[str, str] = {}
+        self._given: dict[frozenset[str], str] = {}
+
+    def check(self, name: str) -> str:
+        """Return the digest of the checks of a parameter."""
+        if name not in self._checks:
+            self._checks[name] = _digest((json.dumps(_check(self._parameters[name]), sort_keys=True),))
+        return self._checks[name]
+
+    def given(self, names: frozenset[str]) -> str:
+        """Return the digest of the parameters, their checks, and those of their values that are not secret."""
+        if names not in self._given:
+            self._given[names] = _digest(
+                part
+                for name in sorted(names)
+                for part in (name, self.check(name), "" if name in self._secret else self._text(name))
+            )
+        return self._given[names]
+
+    def texts(self, names: Iterable[str]) -> str:
+        """Return the digest of the parameters and all their values."""
+        return _digest(part for name in sorted(names) for part in (name, self._text(name)))
+
+    def _text(self, name: str) -> str:
+        if name not in self._sealed:
+            self._sealed[name] = _digest((self._known[name] or "",))
+        return self._sealed[name]
+
+
+def _digest(parts: Iterable[str]) -> str:
+    """Return a digest of texts, one by one: it differs if any of them does."""
+    found = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode(errors="surrogatepass")
+        found.update(b"%d:" % len(encoded))
+        found.update(encoded)
+    return found.hexdigest()
 
 
 def _is_comparison(parameters: Iterable[ParameterSpec]) -> bool:
     """Whether more than one text of Secrets is read."""
     return len({(ref.name, ref.key) for parameter in parameters if (ref := parameter.secret_ref)}) > 1
-
-
-def _sealed(value: str | None) -> str:
-    return hashlib.sha256((value or "").encode()).hexdigest()
 
 
 def _check(parameter: ParameterSpec) -> object:
@@ -125,7 +167,7 @@ def _shape(parameter: ParameterSpec) -> object:
 
 
 def _checks(parameter: ParameterSpec) -> bool:
-    return bool(parameter.allowed_pattern or _shape(parameter))
+    return bool(parameter.allowed_pattern) or parameter.schema_ not in (None, _NO_CHECK)
 
 
 def _secrets(spec: DynamicConfigSpec) -> frozenset[str]:

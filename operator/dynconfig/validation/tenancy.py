@@ -1,15 +1,15 @@
 """Authorization of namespaces for AWS resources, shared by the operator, plans and `dynconfig can`. Pure."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dynconfig.api.allow import NAMESPACE, AllowRule, LabelExpression, NamespaceSelector, Operator, Policy, Usable
+from dynconfig.api.allow import NAMESPACE, Grant, LabelExpression, NamespaceSelector, Operator, Policy, Usable
 from dynconfig.api.function import Authorization, FunctionSpec, Mode
 from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.api.target import USABLE_IN_TARGET, AWSTargetSpec
 from dynconfig.model.errors import NotAllowed, PathNotAllowed
-from dynconfig.model.naming import LONGEST, Names, prefix_of
+from dynconfig.model.naming import Names, is_own_name, prefix_of
 from dynconfig.model.resource import Owner
 
 # Matches no path, since each path begins with a slash.
@@ -19,6 +19,7 @@ USABLE_BY_ALL = frozenset((Usable.PARAMETERS, Usable.ALARMS, Usable.DASHBOARD, U
 """The resources that a namespace may create if no rule for it lists resources."""
 
 MAX_DENIALS_IN_MESSAGE = 5
+_DOTS = frozenset((".", ".."))
 
 IsOwnLayer = Callable[[str], bool]
 """Whether an ARN is a version of AWS's Parameters and Secrets extension."""
@@ -77,10 +78,12 @@ class Tenant:
     """Paths in DYNCONFIG_ALLOWED_PATHS; empty if it is not set, NOWHERE if it has none for this namespace."""
     regions: tuple[str, ...] = ()
     """Regions in DYNCONFIG_REGIONS."""
-    rules: tuple[AllowRule, ...] = field(default=(), repr=False)
-    """The rules of the policy that select this namespace."""
+    rules: tuple[Grant, ...] = field(default=(), repr=False)
+    """The rules of the policy or target that select this namespace."""
     is_known: bool = True
     """Whether all permissions are known. False if the policy or the labels of the namespace could not be read."""
+    target: str = ""
+    """The AWSTarget whose rules these are; empty for the policy."""
 
     def may_use_path(self, path: str) -> bool:
         """Whether a path is one of the allowed paths, or below one."""
@@ -110,10 +113,17 @@ class Tenant:
             return Decision(use, is_allowed=True, why=why)
         granted = next((pattern for pattern in self._listed(use.aspect) if _matches(pattern, use.value)), None)
         if granted is not None:
-            return Decision(use, is_allowed=True, why=f"a rule of the policy allows {granted}")
+            return Decision(use, is_allowed=True, why=f"a rule of {self._place} allows {granted}")
         return Decision(use, is_allowed=False, why=self._needed(use))
 
+    @property
+    def _place(self) -> str:
+        return f"AWSTarget {self.target}" if self.target else "the policy"
+
     def _decide_path(self, use: Use) -> Decision:
+        if self.target and not _DOTS.isdisjoint(use.value.split("/")):
+            why = "a level of . or .. is a directory for consoles and policies, although not for Parameter Store"
+            return Decision(use, is_allowed=False, why=why)
         if not self.may_use_path(use.value):
             return Decision(use, is_allowed=False, why=f"it may use {describe_paths(self.usable_paths)}")
         granted = next((path for path in self.usable_paths if is_path_allowed(use.value, (path,))), None)
@@ -121,12 +131,26 @@ class Tenant:
 
     def _decide_resource(self, use: Use) -> Decision:
         listed = [rule.resources for rule in self.rules if rule.resources is not None]
-        usable = frozenset(found for each in listed for found in each) if listed else USABLE_BY_ALL
-        source = "the rules of the policy allow" if listed else "without a rule, a namespace may create"
+        usable = frozenset(found for each in listed for found in each) if listed else self._usable_by_default
+        source = f"the rules of {self._place} allow" if listed else self._without_a_list
         return Decision(use, use.value in usable, f"{source} {', '.join(sorted(usable)) or 'nothing'}")
 
+    @property
+    def _usable_by_default(self) -> frozenset[Usable]:
+        if not self.target:
+            return USABLE_BY_ALL
+        return USABLE_IN_TARGET if self.rules else frozenset()
+
+    @property
+    def _without_a_list(self) -> str:
+        if not self.target:
+            return "without a rule, a namespace may create"
+        if not self.rules:
+            return f"no rule of {self._place} selects it, so it may create"
+        return f"a rule of {self._place} without resources allows"
+
     def _usable_without_a_rule(self, use: Use, is_own_layer: IsOwnLayer) -> str:
-        if use.aspect is Aspect.NAME and (use.is_default or _is_own_name(use.value, self.namespace)):
+        if use.aspect is Aspect.NAME and (use.is_default or is_own_name(use.value, self.namespace)):
             return "it is the default name" if use.is_default else f"it begins with {prefix_of(self.namespace)}"
         if use.aspect is Aspect.LAYER and is_own_layer(use.value):
             return "it is AWS's own extension"
@@ -136,13 +160,17 @@ class Tenant:
 
     def _needed(self, use: Use) -> str:
         if use.aspect is Aspect.NAME and use.value.startswith(prefix_of(self.namespace)):
-            return "it may be a shortened name of another namespace, or has an underscore, and no rule of the policy allows it"
+            text = "it may be a shortened name of another namespace, or has an underscore, and no rule of"
+            return f"{text} {self._place} allows it"
         if use.aspect is Aspect.NAME:
-            return f"it does not begin with {prefix_of(self.namespace)} and no rule of the policy allows it"
-        return f"no rule of the policy allows it in {use.aspect}"
+            return f"it does not begin with {prefix_of(self.namespace)} and no rule of {self._place} allows it"
+        if use.aspect is Aspect.REGION and self.target:
+            return f"AWSTarget {self.target} is in {', '.join(self.regions)}"
+        return f"no rule of {self._place} allows it in {use.aspect}"
 
     def _listed(self, aspect: Aspect) -> tuple[str, ...]:
-        found = (pattern for rule in self.rules for pattern in getattr(rule, aspect.value))
+        # The rules of a target have no regions.
+        found = (pattern for rule in self.rules for pattern in getattr(rule, aspect.value, ()))
         return tuple(pattern.replace(NAMESPACE, self.namespace) for pattern in found)
 
 
@@ -168,6 +196,26 @@ def tenant(
     is_labelled = labels is not None or not any(rule.namespace_selector for rule in policy.allow)
     is_known = is_current and is_labelled
     return Tenant(namespace, is_trusted=False, paths=allowed_paths, regions=regions, rules=rules, is_known=is_known)
+
+
+def tenant_in(
+    name: str, spec: AWSTargetSpec, namespace: str, labels: Mapping[str, str] | None, *, is_current: bool = True
+) -> Tenant:
+    """Return the permissions of a namespace in an AWSTarget: only its rules grant, whatever policy and settings allow.
+
+    Labels and `is_current` as for `tenant`.
+    """
+    rules = tuple(rule for rule in spec.allow if _is_about(rule, namespace, labels))
+    is_labelled = labels is not None or not any(rule.namespace_selector for rule in spec.allow)
+    return Tenant(
+        namespace,
+        is_trusted=False,
+        paths=NOWHERE,
+        regions=(spec.region,),
+        rules=rules,
+        is_known=is_current and is_labelled,
+        target=name,
+    )
 
 
 def uses(spec: DynamicConfigSpec, default_region: str, owner: Owner | None = None) -> Iterator[Use]:
@@ -265,19 +313,7 @@ def _uses_of_function(function: FunctionSpec, defaults: frozenset[tuple[str, str
         yield Use("spec.function.triggers.httpApi.authorization", Aspect.RESOURCE, Usable.PUBLIC_HTTP_API)
 
 
-def _is_own_name(name: str, namespace: str) -> bool:
-    """Whether no other namespace can have this name.
-
-    An underscore separates names of namespaces that contain a dash, unless it was cut off: a shortened name has the greatest
-    length and ends in a digest. Case is ignored, since names of roles are unique without it.
-    """
-    prefix = prefix_of(namespace)
-    may_be_shortened = len(name) == LONGEST and re.search(r"-[0-9a-f]{8}$", name.lower()) is not None
-    is_below_prefix = re.fullmatch(r"[a-zA-Z0-9+=,.@-]+", name.removeprefix(prefix)) is not None
-    return name.startswith(prefix) and is_below_prefix and not may_be_shortened
-
-
-def _is_about(rule: AllowRule, namespace: str, labels: Mapping[str, str] | None) -> bool:
+def _is_about(rule: Grant, namespace: str, labels: Mapping[str, str] | None) -> bool:
     if namespace in rule.namespaces or "*" in rule.namespaces:
         return True
     # NotIn and DoesNotExist match a namespace without labels, so unknown labels must not count as none.

@@ -163,7 +163,7 @@ class Shop:
         """The script of the pipeline."""
         script = self.checkout / "environments" / "delivery" / "promote.sh"
         path = os.pathsep.join((str(self.stack.kubectl_binary.parent), os.environ["PATH"]))
-        environment = {**self.stack.environment, "PATH": path, "PATIENCE": f"{PATIENCE:.0f}"}
+        environment = {**self.stack.environment, "PATH": path, "TIMEOUT_SECONDS": f"{PATIENCE:.0f}"}
         result = subprocess.run(
             [str(script), before, after],
             cwd=self.checkout,

@@ -113,6 +113,7 @@ def neighbours(harness: AwsHarness) -> None:
 ALARM = Case(
     value=Alarm,
     base=spec(),
+    feature={"alarms": {"custom": [BACKLOG]}},
     edits={
         "description": spec(description=None),
         "metric": spec(metric="ApproximateNumberOfMessagesVisible"),
@@ -168,6 +169,7 @@ ALARM = Case(
 COMPOSITE_ALARM = Case(
     value=CompositeAlarm,
     base=spec(notify=(TOPIC,)),
+    feature={"alarms": {}},
     edits={
         "rule": spec(notify=(TOPIC,), others=({**BACKLOG, "name": "Another"},)),
         "alarm_actions": spec(notify=(TOPIC, OTHER_TOPIC)),
@@ -186,7 +188,7 @@ COMPOSITE_ALARM = Case(
         "tags": retag("unhealthy"),
     },
     list_names=lambda harness: set(described(harness, "CompositeAlarm")),
-    create_similar=lambda harness: compose(harness, name_of(harness, "theirs")),
+    create_similar=lambda harness: compose(harness, name_of(harness, "unhealthy-theirs")),
     create_foreign=lambda harness: compose(harness, name_of(harness, "unhealthy")),
     writes=(
         "cloudwatch.PutCompositeAlarm",

@@ -95,6 +95,8 @@ ATTACHMENT = Case(
     value=Attachment,
     needs=(Parameter,),
     base=spec(),
+    # An attached function has none of the other kinds.
+    feature={},
     edits={
         "layer": spec(extension={"layerArn": functions.OLD_ARM_LAYER}),
         "environment": spec(cache={"size": 10}),

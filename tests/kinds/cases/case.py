@@ -25,6 +25,8 @@ class Case:
 
     value: type[Resource]
     base: Spec
+    feature: Spec
+    """The part of a spec that declares it in an object with all kinds, which has the parts of the others, too."""
     edits: Mapping[str, Spec]
     """For each field a spec with another value."""
     tampers: Mapping[str, ExternalAction]

@@ -54,6 +54,7 @@ def listed(harness: AwsHarness) -> set[str]:
 DASHBOARD = Case(
     value=Dashboard,
     base={"function": {}, "dashboard": True},
+    feature={"dashboard": True},
     edits={"body": {"function": {}, "alarms": {}, "dashboard": True}},
     tampers={"body": edited(retitle)},
     list_names=listed,

@@ -59,6 +59,7 @@ FAILURE_DESTINATION = Case(
     value=FailureDestination,
     needs=(Function,),
     base=spec(),
+    feature={"function": {"onFailure": QUEUE}},
     edits={"destination": spec(TOPIC)},
     tampers={"destination": redirect},
     list_names=listed,

@@ -50,6 +50,7 @@ FUNCTION = Case(
     value=Function,
     needs=(Parameter,),
     base=spec(),
+    feature={"function": {}, "cache": {"onChange": "Refresh"}},
     edits={
         "runtime": spec(runtime="python3.12"),
         "architecture": spec(architecture="x86_64"),

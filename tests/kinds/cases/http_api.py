@@ -48,6 +48,7 @@ def retag(harness: AwsHarness) -> None:
 HTTP_API = Case(
     value=HttpApi,
     base={"function": {"triggers": TRIGGERS}, "tags": {"team": "shop"}},
+    feature={"function": {"triggers": TRIGGERS}},
     edits={
         "called": {"function": {"name": "renamed", "triggers": TRIGGERS}, "tags": {"team": "shop"}},
         "integration": {"function": {"name": "renamed", "triggers": TRIGGERS}, "tags": {"team": "shop"}},

@@ -23,6 +23,7 @@ def retag(harness: AwsHarness) -> None:
 LOG_GROUP = Case(
     value=LogGroup,
     base={"function": {}, "tags": {"team": "shop"}},
+    feature={"function": {}},
     edits={
         "retention": {"function": {"logRetentionDays": 30}, "tags": {"team": "shop"}},
         "tags": {"function": {}, "tags": {"stage": "dev"}},

@@ -65,6 +65,7 @@ def a_key(harness: AwsHarness) -> None:
 PARAMETER = Case(
     value=Parameter,
     base=full(),
+    feature={"parameters": [{"name": f"p/{number}", "value": "1"} for number in range(5)]},
     edits={
         "type": full(type="StringList"),
         "value": full(value="second"),

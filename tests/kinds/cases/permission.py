@@ -58,6 +58,7 @@ PERMISSION = Case(
     value=Permission,
     needs=(Function, HttpApi),
     base=spec(),
+    feature={"function": {"triggers": {"parameterChange": True, "httpApi": {}}}},
     edits={"function": spec(name="kinds-permission-one"), "source": spec(name="kinds-permission-two")},
     tampers={
         "principal": lambda harness: replace(harness, Principal="s3.amazonaws.com"),

@@ -44,6 +44,7 @@ FUNCTION: dict[str, Any] = {"triggers": {"schedule": "rate(5 minutes)"}}
 ROLE = Case(
     value=Role,
     base={"function": FUNCTION, "tags": {"team": "shop"}},
+    feature={"function": {}},
     edits={
         "policy": with_secret(FUNCTION, tags={"team": "shop"}),
         "tags": {"function": FUNCTION, "tags": {"stage": "dev"}},

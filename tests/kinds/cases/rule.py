@@ -43,6 +43,7 @@ def listed(harness: AwsHarness) -> set[str]:
 RULE = Case(
     value=Rule,
     base={"function": {"triggers": TRIGGERS}, "tags": {"team": "shop"}},
+    feature={"function": {"triggers": {"parameterChange": True}}},
     edits={"tags": {"function": {"triggers": TRIGGERS}, "tags": {"stage": "dev"}}},
     tampers={
         "pattern": repattern,

@@ -66,6 +66,7 @@ SCHEDULE = Case(
     needs=(Role,),
     prepare=prepare,
     base={"function": {"triggers": TRIGGERS}},
+    feature={"function": {"triggers": TRIGGERS}},
     edits={"expression": {"function": {"triggers": {"schedule": "cron(0 8 * * ? *)"}}}},
     tampers={
         "expression": lambda harness: change(harness, ScheduleExpression="rate(1 hour)"),

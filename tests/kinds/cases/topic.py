@@ -44,6 +44,7 @@ def retag(harness: AwsHarness) -> None:
 TOPIC = Case(
     value=Topic,
     base=spec({"team": "shop"}),
+    feature={"alarms": {"topic": True}},
     edits={"tags": spec({"stage": "dev"})},
     tampers={"policy": open_to_all, "tags": retag},
     list_names=listed,

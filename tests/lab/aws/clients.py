@@ -7,9 +7,9 @@ import boto3
 from botocore.config import Config
 
 
-def connect(endpoint: str, service: str, **more: Any) -> Any:
+def connect(endpoint: str, service: str, credentials: dict[str, str] | None = None, **more: Any) -> Any:
     config = Config(retries={"total_max_attempts": 1}, proxies={}, **more)
-    return _session().client(service, endpoint_url=endpoint, config=config)
+    return _session().client(service, endpoint_url=endpoint, config=config, **(credentials or {}))
 
 
 @cache

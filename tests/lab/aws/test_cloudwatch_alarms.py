@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -242,6 +243,39 @@ def test_history_lists_newest_first(watched: Watched) -> None:
         "oldState": {"stateValue": "INSUFFICIENT_DATA", "stateReason": "Unchecked: Initial alarm creation"},
         "newState": {"stateValue": "ALARM", "stateReason": "for a test"},
     }
+
+
+def test_history_is_filtered_by_time_and_type_and_survives_the_alarm(watched: Watched) -> None:
+    name = watched.alarm()
+    both = watched.composite(f'ALARM("{name}")')
+    for state in ("OK", "ALARM", "OK"):
+        watched.set(name, state)
+
+    def changes(of: str, **about: Any) -> list[dict[str, Any]]:
+        found = watched.cloudwatch.describe_alarm_history(
+            AlarmName=of, HistoryItemType="StateUpdate", ScanBy="TimestampAscending", **about
+        )
+        items: list[dict[str, Any]] = found["AlarmHistoryItems"]
+        return items
+
+    found = changes(name)
+    assert [item["HistorySummary"].removeprefix("Alarm updated from ") for item in found] == [
+        "INSUFFICIENT_DATA to OK",
+        "OK to ALARM",
+        "ALARM to OK",
+    ]
+    fired = found[1]["Timestamp"]
+    # A response is rounded to milliseconds.
+    around = timedelta(milliseconds=1)
+    assert fired in [item["Timestamp"] for item in changes(name, StartDate=fired - around, EndDate=fired + around)]
+    assert changes(name, EndDate=found[0]["Timestamp"] - around) == []
+    assert changes(name, StartDate=found[2]["Timestamp"] + around) == []
+    assert watched.see(name)["StateTransitionedTimestamp"] == found[2]["Timestamp"]
+    assert changes(both) == []
+    composite = changes(both, AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    assert [item["HistorySummary"].rpartition(" ")[2] for item in composite] == ["OK", "ALARM", "OK"]
+    watched.take_down()
+    assert changes(name) == found
 
 
 # --- tags

@@ -11,7 +11,7 @@ from tests.lab.aws.clients import connect
 from tests.lab.aws.wires import Wires
 
 from dynconfig_lab.aws import AwsLab, Faults
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.accounts import ACCOUNT
 
 pytestmark = pytest.mark.lab
 

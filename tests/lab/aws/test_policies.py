@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dynconfig_lab.aws import policies
+from dynconfig_lab.aws import conditions, policies
 
 ACCOUNT = "123456789012"
 RULE = f"arn:aws:events:eu-west-1:{ACCOUNT}:rule/mine"
@@ -33,7 +33,7 @@ def trust(**more: Any) -> dict[str, Any]:
     ],
 )
 def test_only_stars_and_question_marks_are_wildcards(pattern: str, text: str, expected: bool) -> None:
-    assert policies.matches(pattern, text) is expected
+    assert conditions.matches(pattern, text) is expected
 
 
 @pytest.mark.parametrize(

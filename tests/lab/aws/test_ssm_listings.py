@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import pytest
 from botocore.exceptions import ClientError
+
+from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.aws.server import RemoteLab
 
 pytestmark = pytest.mark.lab
 
@@ -204,3 +208,33 @@ def test_index_of_other_resources_ignores_a_name_that_was_read(aws: Any, ssm: An
         ask(ssm)
     found = aws("resourcegroupstaggingapi").get_resources(ResourceTypeFilters=["cloudwatch:alarm"])
     assert found["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+# --- parameters that are created at once
+
+
+def test_parameter_of_a_filled_account_equals_one_that_was_put(lab: AwsLab, ssm: Any, path: str) -> None:
+    tags = [{"Key": "team", "Value": "shop"}]
+    put(ssm, f"{path}/put", Tags=tags)
+    item = {"Name": f"{path}/filled", "Value": "red", "Type": "String", "Tags": tags}
+    calls = lab.calls()
+    RemoteLab(lab.control_url).fill(ssm.meta.region_name, [item], 1_700_000_000.0)
+    assert lab.calls() == calls
+    assert everything(ssm, f"{path}/filled") == everything(ssm, f"{path}/put")
+    read = ssm.get_parameter(Name=f"{path}/filled")["Parameter"]
+    assert read["LastModifiedDate"].timestamp() == 1_700_000_000
+
+
+def everything(ssm: Any, name: str) -> list[Any]:
+    """All that reads return of a parameter, without its name and date."""
+    read = ssm.get_parameter(Name=name)["Parameter"]
+    (described,) = ssm.describe_parameters(ParameterFilters=[{"Key": "Name", "Values": [name]}])["Parameters"]
+    tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]
+    (version,) = ssm.get_parameter_history(Name=name)["Parameters"]
+    own = ("Name", "ARN", "LastModifiedDate")
+    return [tags, *({key: item[key] for key in item if key not in own} for item in (read, described, version))]
+
+
+def test_invalid_parameters_to_fill_in_are_rejected(lab: AwsLab, http: httpx2.Client) -> None:
+    for document in ({}, {"region": "eu-west-1", "modified": 1, "parameters": [{"Name": "/a"}]}):
+        assert http.post(f"{lab.control_url}/parameters", json=document).status_code == 400

@@ -26,7 +26,7 @@ def aws(lab: AwsLab) -> Iterator[Callable[[str], Any]]:
 
         def client(service: str) -> Any:
             if service not in clients:
-                more = {"max_pool_connections": 20} if service == "lambda" else {}
+                more: dict[str, Any] = {"max_pool_connections": 20} if service == "lambda" else {}
                 clients[service] = opened.enter_context(closing(connect(lab.endpoint, service, **more)))
             return clients[service]
 

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from moto.scheduler.models import scheduler_backends
 from tests.lab.functions.bench import Bench
 
-from dynconfig_lab.aws.calls import ACCOUNT
+from dynconfig_lab.aws.accounts import ACCOUNT
 from dynconfig_lab.aws.roles import Roles
 from dynconfig_lab.functions.schedules import Schedules
 from dynconfig_lab.processes import wait_until

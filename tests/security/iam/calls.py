@@ -252,7 +252,7 @@ def _cloudwatch(operation: str, call: Call, aws: Present) -> Iterator[Request]:
     action, tags = f"cloudwatch:{operation}", listed(call.get("Tags", []))
     if operation == "PutMetricData":
         yield Request(action, "*", {"cloudwatch:namespace": call["Namespace"]})
-    elif operation in ("DescribeAlarms", "PutCompositeAlarm"):
+    elif operation in ("DescribeAlarms", "DescribeAlarmHistory", "PutCompositeAlarm"):
         # Writers of composite alarms need it on all alarms.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
         yield Request(action, "*")

@@ -12,10 +12,9 @@ import pytest
 import yaml
 from botocore.client import BaseClient
 from tests.emulated import AWS_TIME
-from tests.kinds import functions
 from tests.kinds.aws_harness import SETTLED_WITHIN, AwsHarness
-from tests.kinds.cases.failure_destination import QUEUE
-from tests.kinds.cases.role import DENY, TRUST
+from tests.kinds.cases.all import CASES, everything, merged
+from tests.kinds.cases.role import DENY, role_name
 from tests.security.iam.calls import ACCOUNT, REGION, Present, arn, requests
 from tests.security.iam.evaluator import Request
 
@@ -33,9 +32,6 @@ EXAMPLE = Path(__file__).parents[3] / "manifests" / "examples" / "myapp.yaml"
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 BOUNDARY, OTHER_BOUNDARY = (f"arn:aws:iam::123456789012:policy/{name}" for name in ("boundary", "other"))
 OPERATOR = "arn:aws:iam::123456789012:role/dynconfig-operator"
-NAME = "myapp-config"
-ROLE = "myapp-config-eu-west-1-function"
-TOPIC = arn("sns", f"dynconfig-{NAME}-alarms")
 ALLOWED: dict[str, Any] = {
     "paths": ["/myapp"],
     "account": ACCOUNT,
@@ -74,6 +70,17 @@ class Recorder:
             yield
 
 
+@dataclass(kw_only=True)
+class Outsider(AwsHarness):
+    """The resources of a test for another principal."""
+
+    present: Present
+
+    def aws(self, service: str = "ssm") -> Any:
+        """boto3 itself."""
+        return self.present.client(service)
+
+
 @dataclass
 class Life:
     """One object, and its operator."""
@@ -95,6 +102,16 @@ class Life:
         """boto3 for another principal."""
         return self.present.client(service)
 
+    @property
+    def role(self) -> str:
+        """The name of the function's role."""
+        return role_name(self.harness)
+
+    @property
+    def outsider(self) -> AwsHarness:
+        """The harness for external changes, whose calls are not those of the operator."""
+        return Outsider(self.harness.lab, self.harness.session, number=self.harness.number, present=self.present)
+
     def example(self) -> dict[str, Any]:
         """The example with all optional features: a key, an image, alarms, a dashboard, a rollout and a destination."""
         documents = yaml.safe_load_all(EXAMPLE.read_text())
@@ -108,9 +125,10 @@ class Life:
             {"name": "image", "value": "ami-12345678", "dataType": "aws:ec2:image"},
             {"name": "tuned", "value": "1", "description": "first", "valuePolicy": "CreateOnly"},
         ]
-        spec["function"]["onFailure"] = QUEUE
-        more = {"alarms": {"drift": True, "topic": True}, "dashboard": True, "rollout": {"bakeTime": "60s"}}
-        return {**spec, **more}
+        # The cases of the kinds use default names.
+        del spec["function"]["name"]
+        features = {key: value for key, value in everything().items() if key != "parameters"}
+        return merged(merged(spec, features), {"alarms": {"drift": True}, "rollout": {"bakeTime": "60s"}})
 
     def edited(self, spec: dict[str, Any], *, after: float = 0.0) -> Outcome:
         """Apply a new generation until AWS is in sync."""
@@ -160,7 +178,7 @@ def whole_life(life: Life) -> None:
     spec = life.example()
     life.edited(spec)
     life.settled(spec, after=120)
-    tampered(life)
+    tampered(life, spec)
     life.settled(spec, after=130)
     spec["parameters"][0]["value"] = "other.example.com"
     spec["parameters"][-1]["description"] = "second"
@@ -181,100 +199,16 @@ def whole_life(life: Life) -> None:
     life.deleted(kept)
 
 
-def cleared(life: Life) -> None:
-    """Delete retained resources by hand."""
-    ssm, iam, cloudwatch = (life.aws(name) for name in ("ssm", "iam", "cloudwatch"))
-    found = ssm.get_parameters_by_path(Path="/myapp", Recursive=True)["Parameters"]
-    ssm.delete_parameters(Names=[item["Name"] for item in found])
-    life.aws("lambda").delete_function(FunctionName=NAME)
-    life.aws("logs").delete_log_group(logGroupName=f"/aws/lambda/{NAME}")
-    life.aws("events").remove_targets(Rule=f"{NAME}-parameters", Ids=["function"])
-    life.aws("events").delete_rule(Name=f"{NAME}-parameters")
-    life.aws("scheduler").delete_schedule(Name=NAME)
-    life.aws("apigatewayv2").delete_api(ApiId=api_id(life))
-    alarms = cloudwatch.describe_alarms(
-        AlarmTypes=["MetricAlarm", "CompositeAlarm"], AlarmNamePrefix=f"dynconfig-{NAME}/"
-    )
-    for kind in ("CompositeAlarms", "MetricAlarms"):
-        cloudwatch.delete_alarms(AlarmNames=[alarm["AlarmName"] for alarm in alarms[kind]])
-    life.aws("sns").delete_topic(TopicArn=TOPIC)
-    cloudwatch.delete_dashboards(DashboardNames=[f"dynconfig-{NAME}-{REGION}"])
-    for role in (ROLE, ROLE.replace("-function", "-schedule")):
-        iam.delete_role_policy(RoleName=role, PolicyName="dynconfig")
-        iam.delete_role(RoleName=role)
-
-
-def tampered(life: Life) -> None:
-    """External changes."""
-    iam, logs, events, apis = (life.aws(name) for name in ("iam", "logs", "events", "apigatewayv2"))
-    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=TRUST.replace("lambda", "ec2"))
-    iam.tag_role(RoleName=ROLE, Tags=[{"Key": "team", "Value": "other"}, {"Key": "more", "Value": "x"}])
+def tampered(life: Life, spec: dict[str, Any]) -> None:
+    """External changes: of each kind as in its contract case, of the boundary, and of a parameter."""
+    for name in sorted(CASES.keys() - {"attachment", "parameter"}):
+        for tamper in CASES[name].tampers.values():
+            tamper(life.outsider)
     if life.boundary:
-        iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=OTHER_BOUNDARY)
-    group = f"/aws/lambda/{NAME}"
-    logs.put_retention_policy(logGroupName=group, retentionInDays=1)
-    logs.tag_resource(resourceArn=arn("logs", f"log-group:{group}"), tags={"team": "other", "more": "x"})
-    rule = f"{NAME}-parameters"
-    events.put_targets(Rule=rule, Targets=[{"Id": "theirs", "Arn": QUEUE}])
-    labels = [{"Key": "team", "Value": "other"}, {"Key": "more", "Value": "x"}]
-    events.tag_resource(ResourceARN=arn("events", f"rule/{rule}"), Tags=labels)
-    function = functions.arn(NAME)
-    life.aws("lambda").tag_resource(Resource=function, Tags={"team": "other", "more": "x"})
-    life.aws("lambda").update_function_configuration(FunctionName=NAME, Timeout=31)
-    at_rest(life)
-    life.aws("lambda").update_function_code(FunctionName=NAME, ZipFile=functions.code())
-    at_rest(life)
-    life.aws("lambda").remove_permission(FunctionName=NAME, StatementId="dynconfig-parameters")
-    life.aws("lambda").add_permission(
-        FunctionName=NAME,
-        StatementId="dynconfig-parameters",
-        Action="lambda:InvokeFunction",
-        Principal="events.amazonaws.com",
-        SourceArn=arn("events", "rule/other"),
-    )
-    schedule = life.aws("scheduler").get_schedule(Name=NAME)
-    target = {key: schedule["Target"][key] for key in ("Arn", "RoleArn", "Input")}
-    life.aws("scheduler").update_schedule(
-        Name=NAME,
-        ScheduleExpression="rate(9 minutes)",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Description=schedule["Description"],
-        Target=target,
-    )
-    api = api_id(life)
-    apis.update_api(ApiId=api, Name="theirs")
-    (route,) = apis.get_routes(ApiId=api)["Items"]
-    apis.update_route(ApiId=api, RouteId=route["RouteId"], AuthorizationType="NONE")
-    apis.create_route(ApiId=api, RouteKey="GET /theirs", Target=route["Target"])
-    apis.create_stage(ApiId=api, StageName="theirs", AutoDeploy=True)
-    integration = route["Target"].rpartition("/")[2]
-    apis.update_integration(ApiId=api, IntegrationId=integration, IntegrationUri=functions.arn("other"))
-    apis.tag_resource(ResourceArn=f"arn:aws:apigateway:{REGION}::/apis/{api}", Tags={"team": "other", "more": "x"})
-    found = life.aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"dynconfig-{NAME}/")["MetricAlarms"]
-    alarm = found[0]["AlarmName"]
-    life.aws("cloudwatch").tag_resource(ResourceARN=arn("cloudwatch", f"alarm:{alarm}"), Tags=labels)
-    keys = ("AlarmName", "MetricName", "Namespace", "Statistic", "Period", "EvaluationPeriods", "ComparisonOperator")
-    life.aws("cloudwatch").put_metric_alarm(**{key: found[0][key] for key in keys if key in found[0]}, Threshold=77.0)
-    everyone = {"Effect": "Allow", "Principal": "*", "Action": "sns:Publish", "Resource": TOPIC}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [everyone]})
-    life.aws("sns").set_topic_attributes(TopicArn=TOPIC, AttributeName="Policy", AttributeValue=policy)
-    dashboard = f"dynconfig-{NAME}-{REGION}"
-    body = json.loads(life.aws("cloudwatch").get_dashboard(DashboardName=dashboard)["DashboardBody"])
-    body["widgets"].pop()
-    life.aws("cloudwatch").put_dashboard(DashboardName=dashboard, DashboardBody=json.dumps(body))
+        life.aws("iam").put_role_permissions_boundary(RoleName=life.role, PermissionsBoundary=OTHER_BOUNDARY)
     ssm, name = life.aws("ssm"), "/myapp/config/database/host"
     ssm.put_parameter(Name=name, Value="by hand", Type="String", Overwrite=True)
-    ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=labels)
-
-
-def at_rest(life: Life) -> None:
-    """Wait until Lambda has carried out the last update."""
-    functions.until(
-        lambda: (
-            life.aws("lambda").get_function(FunctionName=NAME)["Configuration"].get("LastUpdateStatus", "Successful")
-            == "Successful"
-        )
-    )
+    ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=[{"Key": "team", "Value": "other"}])
 
 
 def rolled_back(life: Life, spec: dict[str, Any]) -> None:
@@ -283,7 +217,7 @@ def rolled_back(life: Life, spec: dict[str, Any]) -> None:
     bad = json.loads(json.dumps(spec))
     bad["parameters"][0]["value"] = "bad.example.com"
     life.edited(bad, after=270)
-    alarms = life.aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"dynconfig-{NAME}/")["MetricAlarms"]
+    alarms = life.aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"{life.harness.name}/")["MetricAlarms"]
     name = next(item["AlarmName"] for item in alarms if "rift" not in item["AlarmName"])
     life.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="it fires")
     life.settled(bad, after=0)
@@ -291,7 +225,7 @@ def rolled_back(life: Life, spec: dict[str, Any]) -> None:
 
 def removed_by_hand(life: Life) -> None:
     """External deletions."""
-    events, rule = life.aws("events"), f"{NAME}-parameters"
+    events, rule = life.aws("events"), f"{life.harness.name}-parameters"
     events.remove_targets(Rule=rule, Ids=["function"])
 
 
@@ -299,16 +233,10 @@ def strangers_policies(life: Life) -> None:
     """Policies that others add to our role."""
     iam = life.aws("iam")
     policy = iam.create_policy(PolicyName=f"theirs-{life.harness.number}", PolicyDocument=DENY)["Policy"]["Arn"]
-    iam.attach_role_policy(RoleName=ROLE, PolicyArn=policy)
-    iam.put_role_policy(RoleName=ROLE, PolicyName="theirs", PolicyDocument=DENY)
+    iam.attach_role_policy(RoleName=life.role, PolicyArn=policy)
+    iam.put_role_policy(RoleName=life.role, PolicyName="theirs", PolicyDocument=DENY)
     if life.boundary:
-        iam.delete_role_permissions_boundary(RoleName=ROLE)
-
-
-def api_id(life: Life) -> str:
-    """The id of the example's API."""
-    found = life.aws("apigatewayv2").get_apis()["Items"]
-    return next(str(api["ApiId"]) for api in found if api["Name"] in (NAME, "theirs"))
+        iam.delete_role_permissions_boundary(RoleName=life.role)
 
 
 def event_queue_life(life: Life) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from tests.kinds.aws_harness import AwsHarness
 from tests.kinds.cases import attachment
-from tests.kinds.cases.failure_destination import destinations
+from tests.kinds.cases.all import CASES
 from tests.security.iam.calls import Present
 from tests.security.iam.evaluator import Decision, Request, decide
-from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, cleared, event_queue_life, whole_life
+from tests.security.iam.lifetime import BOUNDARY, Life, Recorder, allowed, event_queue_life, whole_life
 
 from dynconfig.aws.permissions import operator_policy
 from dynconfig.kinds.attachment.value import Attachment
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.lab
 
 def recorded(harness: AwsHarness, boundary: str) -> tuple[list[Request], str]:
     """The authorization request, and the key that was used."""
-    destinations(harness)
+    for case in CASES.values():
+        case.prepare(harness)
     present = Present(harness.lab.endpoint)
     recorder, life = Recorder(present), Life(harness, present, boundary)
     with recorder.recording():
         event_queue_life(life)
         whole_life(life)
-    cleared(life)
     return list({str(request): request for request in recorder.asked}.values()), life.key
 
 

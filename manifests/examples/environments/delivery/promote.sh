@@ -1,6 +1,6 @@
 #!/bin/sh
 # Moves an environment on to the commit that is checked out, once that has proved itself in another: promote.sh FROM TO
-# It waits, for PATIENCE seconds at most, until Argo CD has brought this commit to FROM, or one whose environments are the
+# It waits, for at most TIMEOUT_SECONDS, until Argo CD has brought this commit to FROM, or one whose environments are the
 # same, and finds it healthy; and then until the bake times there are over, for BAKE at most (40m), and nothing was rolled
 # back. It never force-pushes: to go back, revert in main.
 set -eu
@@ -9,10 +9,10 @@ from=$1
 to=$2
 commit=$(git rev-parse HEAD)
 environments=$(cd "$(dirname "$0")/.." && pwd)
-deadline=$(($(date +%s) + ${PATIENCE:-900}))
+deadline=$(($(date +%s) + ${TIMEOUT_SECONDS:-900}))
 
 # Read in one request: otherwise the revision could be this commit's and the health already the next one's.
-look() {
+current_revision() {
   kubectl -n argocd get "application.argoproj.io/shop-$from" \
     --output='jsonpath={.status.sync.status}/{.status.health.status}/{.status.sync.revision}'
 }
@@ -36,18 +36,18 @@ prove() {
 }
 
 while :; do
-  seen=$(look)
+  seen=$(current_revision)
   revision=${seen##*/}
   if is_same "$revision"; then
     case "$seen" in Synced/Healthy/*) break ;; esac
   elif git merge-base --is-ancestor "$commit" "${revision:-none}" 2> /dev/null; then
-    fail "shop-$from has gone on to $revision, which changes environments: that commit is promoted in its own turn"
+    fail "shop-$from is already at $revision, which changes environments: that commit is promoted in its own turn"
   fi
   [ "$(date +%s)" -lt "$deadline" ] || fail "shop-$from is not Synced and Healthy at $commit, but $seen"
   sleep "${PAUSE:-5}"
 done
 prove
 # Whatever came meanwhile is promoted in its own turn.
-seen=$(look)
-is_same "${seen##*/}" || fail "shop-$from has gone on to ${seen##*/}: that commit is promoted in its own turn"
+seen=$(current_revision)
+is_same "${seen##*/}" || fail "shop-$from is already at ${seen##*/}: that commit is promoted in its own turn"
 git push origin "$commit:refs/heads/env/$to"

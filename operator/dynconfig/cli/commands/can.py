@@ -1,7 +1,7 @@
 """`dynconfig can`."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ import typer
 
 from dynconfig import wiring
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.cli import files, options
+from dynconfig.cli import files, options, target_file
 from dynconfig.cli.failures import FAILED, Failed
 from dynconfig.cli.files import Document
 from dynconfig.cli.options import Output
@@ -22,7 +22,7 @@ from dynconfig.model.resource import Owner
 from dynconfig.settings import Settings, Tenancy
 from dynconfig.tenants import Tenants
 from dynconfig.validation.declare import parse_spec
-from dynconfig.validation.tenancy import Decision, decisions, own_names
+from dynconfig.validation.tenancy import Decision, Tenant, TenantOf, decisions, own_names, tenant_in
 
 ANY_REGION = "region"
 """Placeholder in names that contain a region, if no region is set."""
@@ -31,6 +31,10 @@ HEADINGS = ("OBJECT", "FIELD", "VALUE", "ALLOWED", "WHY")
 Policy = Annotated[
     Path | None,
     typer.Option(help="Policy file of the operator. Default: DYNCONFIG_POLICY."),
+]
+TargetFile = Annotated[
+    Path | None,
+    typer.Option(help="File with an AWSTarget, whose rules are used instead of a policy."),
 ]
 Labels = Annotated[
     list[str] | None,
@@ -52,12 +56,13 @@ def command(
         typer.Option("--namespace", "-n", help="Namespace of the objects. Default: that of each manifest, or default."),
     ] = None,
     policy: Policy = None,
+    target: TargetFile = None,
     label: Labels = None,
     output: options.Format = Output.TEXT,
 ) -> None:
     """Explain which AWS resources a namespace of a shared cluster may use; contacts neither the cluster nor AWS.
 
-    Paths and regions come from DYNCONFIG_ALLOWED_PATHS and DYNCONFIG_REGIONS, as for the operator.
+    Paths and regions come from DYNCONFIG_ALLOWED_PATHS and DYNCONFIG_REGIONS, as for the operator; with --target, from its rules.
 
     Exit code 0: everything is allowed; 1: something is denied, or error.
 
@@ -66,10 +71,8 @@ def command(
     settings = Settings.from_environment(os.environ)
     if policy is not None:
         settings = settings.model_copy(update={"policy_file": str(policy), "tenancy": Tenancy.SHARED})
-    tenants, labels = Tenants(settings, Tenancy.SHARED), _labels(label or ())
-    found: list[tuple[Document, Decision]] = []
-    if not settings.policy_file and settings.tenancy is not Tenancy.SINGLE:
-        Terminal.err().line("No policy file given; set --policy FILE or DYNCONFIG_POLICY to that of the operator.")
+    labels, found = _labels(label or ()), list[tuple[Document, Decision]]()
+    tenant_of, region = _in_target(target, labels) if target else _by_policy(settings, labels)
     manifests = files.read(file, namespace or "default")
     for document, origin in zip(manifests.configs, manifests.origins, strict=True):
         own = document["metadata"]["namespace"]
@@ -78,14 +81,13 @@ def command(
                 f'{origin.place(("metadata", "namespace"))}: the namespace from the provided object "{own}" does not match '
                 f'the namespace "{namespace}": omit --namespace, or pass --namespace={own}'
             )
-        tenants.set_labels({own: labels})
         try:
             spec = parse_spec(document)
         except InvalidSpec as error:
             raise Failed(f"{title(document)}: {error}") from None
         owner = Owner("", own, document["metadata"]["name"], "")
-        decided = decisions(spec, tenants(own), settings.region or "", wiring.is_own_layer, owner)
-        names = _names(spec, owner, spec.region or settings.region or ANY_REGION)
+        decided = decisions(spec, tenant_of(own), region, wiring.is_own_layer, owner)
+        names = _names(spec, owner, spec.region or region or ANY_REGION)
         generated = (pair for facts in ALL for pair in facts.default_names(spec, names))
         found += [(document, each) for each in (*decided, *own_names(generated, own))]
     if output is Output.JSON:
@@ -93,6 +95,25 @@ def command(
     else:
         _show(found)
     raise typer.Exit(0 if all(decision.is_allowed for _, decision in found) else FAILED)
+
+
+def _by_policy(settings: Settings, labels: Mapping[str, str]) -> tuple[TenantOf, str]:
+    """Return what the policy and the settings grant to a namespace, and the default region."""
+    tenants = Tenants(settings, Tenancy.SHARED)
+    if not settings.policy_file and settings.tenancy is not Tenancy.SINGLE:
+        Terminal.err().line("No policy file given; set --policy FILE or DYNCONFIG_POLICY to that of the operator.")
+
+    def tenant_of(namespace: str) -> Tenant:
+        tenants.set_labels({namespace: labels})
+        return tenants(namespace)
+
+    return tenant_of, settings.region or ""
+
+
+def _in_target(file: Path, labels: Mapping[str, str]) -> tuple[TenantOf, str]:
+    """Return what an AWSTarget grants to a namespace, and its region."""
+    name, spec = target_file.read(file)
+    return lambda namespace: tenant_in(name, spec, namespace, labels), spec.region
 
 
 def _names(spec: DynamicConfigSpec, owner: Owner, region: str) -> Names:

@@ -10,7 +10,7 @@ from dynconfig.cli import options
 from dynconfig.cli.failures import CHANGES, Failed
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
-from dynconfig.model.counting import counted
+from dynconfig.model.counting import agreeing, counted
 
 if TYPE_CHECKING:
     from dynconfig.engine.orphans import Orphan
@@ -58,7 +58,9 @@ def command(
     for name, error in failures.items():
         Terminal.err().failure(f"{name}: {error}")
     if failures:
-        raise Failed(f"{counted(len(failures), 'search')} failed; see above, then run the command again")
+        raise Failed(
+            f"{len(failures)} {agreeing(len(failures), 'search', 'searches')} failed; see above, then run the command again"
+        )
     raise typer.Exit(CHANGES if found else 0)
 
 

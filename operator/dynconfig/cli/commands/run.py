@@ -6,6 +6,9 @@ import os
 
 # https://man7.org/linux/man-pages/man3/mallopt.3.html
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+# Larger blocks, such as texts of parameters, Secrets and events, are returned as soon as they are freed. Each takes a mapping, of
+# which Linux allows 65,530.
+_RETURNED_BYTES = 16 * 1024
 
 
 def command() -> None:
@@ -36,9 +39,10 @@ def command() -> None:
 def _return_freed_memory() -> None:
     """Let glibc return freed buffers to the system, and share arenas between threads; another C library has no mallopt.
 
-    By default glibc keeps blocks of up to 32 MiB once one has been freed, and an arena for each thread.
+    By default glibc keeps blocks of up to 32 MiB once one has been freed, and an arena for each thread. A block below the
+    threshold is only returned if everything behind it in the heap is free, too.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
+        mallopt(_M_MMAP_THRESHOLD, _RETURNED_BYTES)
         mallopt(_M_ARENA_MAX, 2)

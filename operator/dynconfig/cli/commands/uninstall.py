@@ -66,7 +66,8 @@ def command(
         out.line("All objects are released. To remove the operator and the CRD:")
     else:
         out.line("All objects are released. An operator may still be running elsewhere.", "yellow")
-        out.line("Stop it, then remove the CRD and the rest of the installation:")
+        out.line("Stop it and run this command again, since it recreates its event queue.")
+        out.line("Then remove the CRD and the rest of the installation:")
     for text in uninstalling.next_commands():
         out.line(f"  {text}")
 

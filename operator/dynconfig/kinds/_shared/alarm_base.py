@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.kinds._shared import tags
-from dynconfig.kinds._shared.tags import Pairs
+from dynconfig.kinds._shared.tags import Pairs, TagIndex
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
-from dynconfig.model.naming import Names, fitting
-from dynconfig.model.resource import Owner, Scope
+from dynconfig.model.resource import Scope
 from dynconfig.rollout.state import Alarming
 
 if TYPE_CHECKING:
@@ -28,18 +27,11 @@ SEEN_SECONDS = 3600
 # A write returns only the Date header, in whole seconds; it is taken as the configuration time of what was written.
 WRITE_SLACK = timedelta(seconds=2)
 
+NOTIFIES = ("Topic",)
+"""The kinds that alarms notify. They are created first, so that no alarm notifies a topic of someone else."""
+
 Answer = Mapping[str, Any]
 A = TypeVar("A", bound="AlarmBase")
-
-
-class AlarmTags(Protocol):
-    """Index of alarms with the owner tag, for many objects in few calls; lags like AWS's index."""
-
-    def refresh(self, owner: Owner, *, bypass_cache: bool) -> float:
-        """Refresh the index if it is too old; return when this owner's part of it was read."""
-
-    def tags(self, name: str) -> Pairs | None:
-        """Return all tags of an owned alarm, or None if it is not in the index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +45,6 @@ class AlarmBase(Alarming):
     ok_actions: tuple[str, ...] = ()
     insufficient_data_actions: tuple[str, ...] = ()
     tags: Pairs = ()
-
-
-def topic_name(names: Names) -> str:
-    """Return the name of the topic of an object."""
-    return fitting(f"{names.alarms.removesuffix('/')}-alarms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +71,17 @@ class AlarmApi:
     def __init__(
         self,
         cloudwatch: "CloudWatchClient",
-        tag_index: AlarmTags,
+        tag_index: TagIndex,
         clock: Callable[[], float],
         arns: Arns,
         *,
-        ignored_tags: tuple[str, ...] = (),
+        ignored_tags: tuple[str, ...],
     ) -> None:
         self._cloudwatch = cloudwatch
         self._tag_index = tag_index
         self._clock = clock
         self._arns = arns
-        self._ignored = ("aws:", *ignored_tags)
+        self._ignored = ignored_tags
         self._seen: dict[str, _Seen] = {}
         self._kept: dict[str, tuple[tuple[str, ...], list[Answer]]] = {}
 
@@ -151,7 +138,7 @@ class AlarmApi:
         alarms = declaration.alarms
         if alarms is None:
             return ()
-        own = (self._arns.of("sns", topic_name(declaration.names)),) if alarms.topic else ()
+        own = (self._arns.of("sns", declaration.names.topic),) if alarms.topic else ()
         return (*own, *alarms.notify)
 
     def put(self, desired: A, observed: A | None, write: Callable[[bool], Answer]) -> A:

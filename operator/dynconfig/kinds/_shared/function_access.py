@@ -14,20 +14,14 @@ from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 
 POLICY_NAME = "dynconfig"
+PREFIX = "DYNCONFIG_"
+"""Only the operator may set variables with this prefix, except to the values that it sets itself."""
 PARAMETERS = "DYNCONFIG_PARAMETERS"
 REVISION = "DYNCONFIG_REVISION"
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ENVIRONMENT_BYTES = 4096
 EXTENSION_TTL = 300
 EXTENSION_TTL_NAME = "SSM_PARAMETER_STORE_TTL"
-# All variables that the operator may set.
-NAMES = frozenset(
-    (
-        *("DYNCONFIG_PREFIX", "DYNCONFIG_TTL", "DYNCONFIG_NAME", PARAMETERS, REVISION),
-        *(EXTENSION_TTL_NAME, "SSM_PARAMETER_STORE_TIMEOUT_MILLIS"),
-        *("PARAMETERS_SECRETS_EXTENSION_CACHE_SIZE", "PARAMETERS_SECRETS_EXTENSION_MAX_CONNECTIONS"),
-    )
-)
 # By default the extension waits for Parameter Store without a timeout, and blocks the invocation.
 EXTENSION_TIMEOUT_MS = 1500
 

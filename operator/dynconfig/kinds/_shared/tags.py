@@ -1,12 +1,26 @@
 """Tags as the kinds compare them: sorted pairs without the owner tag. Pure."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.model.errors import AccessDenied, Conflict
+from dynconfig.model.resource import Owner
 
 Pairs = tuple[tuple[str, str], ...]
+
+
+class TagIndex(Protocol):
+    """Index of the resources of one type with the owner tag, for many objects in few calls; lags like AWS's index."""
+
+    def refresh(self, owner: Owner, *, bypass_cache: bool) -> float:
+        """Refresh the index if it is too old; return when this owner's part of it was read."""
+
+    def tags(self, name: str) -> Pairs | None:
+        """Return all tags of an owned resource, or None if it is not in the index."""
+
+    def owned(self, owner: str) -> Sequence[str]:
+        """Return the names of the resources with this owner tag."""
 
 
 def pairs(tags: Mapping[str, str]) -> Pairs:

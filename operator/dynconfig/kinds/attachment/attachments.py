@@ -5,24 +5,23 @@ rejects tag changes while an update is in progress.
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.function import FunctionSpec, Mode
 from dynconfig.engine.apply import SETTLING_SECONDS
 from dynconfig.kinds._shared import environment, function_access, tags
-from dynconfig.kinds._shared.detail_cache import DetailCache
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.documents import canonical, policy
-from dynconfig.kinds._shared.extension_layer import Layers
 from dynconfig.kinds._shared.function_errors import naming_field
 from dynconfig.kinds.attachment.tags import KEYS, AttachmentTags
 from dynconfig.kinds.attachment.value import (
     Attachment,
     TargetFunction,
     addition,
+    attachment_of,
     check_limits,
     check_no_conflict,
     check_unmanaged,
@@ -31,12 +30,11 @@ from dynconfig.kinds.attachment.value import (
     is_left_by,
     needs_layer,
     only_added,
+    restored,
     target_of,
     was_attached,
     with_addition,
-    without_marks,
 )
-from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotFound, Refused, Settling, SourceMissing
 from dynconfig.model.naming import fitting
@@ -56,19 +54,11 @@ class Attachments:
     needs = ("Parameter",)
     is_independent = True
 
-    def __init__(
-        self,
-        client: "LambdaClient",
-        iam: "IAMClient",
-        arns: Arns,
-        layers: Layers,
-        clock: Callable[[], float],
-    ) -> None:
-        self._lambda = client
-        self._iam = iam
-        self._arns = arns
-        self._layers = layers
-        self._cache = DetailCache[str](clock)
+    def __init__(self, context: Context) -> None:
+        self._lambda: LambdaClient = context.client("lambda")
+        self._iam: IAMClient = context.client("iam")
+        self._arns = context.arns
+        self._layers = context.layers
 
     def desired(self, declaration: Declaration) -> Iterable[Attachment]:
         """Return the attachment, if mode is Attach."""
@@ -81,7 +71,7 @@ class Attachments:
         """Return the attachments as AWS has them; check that functions without one can be attached."""
         wanted = {attachment.name: attachment for attachment in desired}
         for name in scope.where(Attachment.kind, desired, scope.names.function):
-            found = self._get(name, scope.owner.tag, partial(self._cached_policy, name, scope, desired))
+            found = self._get(name, scope.owner.tag)
             if found is None and name in wanted:
                 raise SourceMissing(
                     f"spec.function.name: function {name} does not exist in {self._arns.region}; mode Attach "
@@ -89,12 +79,13 @@ class Attachments:
                 )
             if found is None or found.target is None:
                 continue
-            seen = tuple(_owned(found, scope, wanted.get(name)))
+            found = _restored(found, scope)
+            seen = tuple(_observed(found, scope, wanted.get(name)))
             yield from seen
-            if name not in wanted or found.target.managed_by:
+            if name not in wanted or _target_of(found).managed_by:
                 continue
-            if not (found.owner or was_attached(found.target)):
-                yield Added(only_added(self._with_layer(wanted[name], found.target), found.target))
+            if not (found.owner or was_attached(_target_of(found))):
+                yield Added(only_added(self._with_layer(wanted[name], _target_of(found)), _target_of(found)))
             for attachment in seen:
                 if attachment.owner == scope.owner.tag and needs_layer(wanted[name], _target_of(attachment)):
                     yield Added(self._with_layer(wanted[name], _target_of(attachment)))
@@ -132,13 +123,12 @@ class Attachments:
         target = _target(current)
         wanted = in_transit(desired, target)
         before = target.recorded.role
-        if wanted != target.recorded:
+        if wanted != target.tagged:
             # First: tags must record what is added, even if the process dies right after adding it.
             current = self._record(current, wanted)
             target = _target(current)
         if desired.policy != current.policy:
             name = self._policy_name(desired.name)
-            self._cache.forget(desired.name)
             self._iam.put_role_policy(RoleName=target.role, PolicyName=name, PolicyDocument=desired.policy)
         if before not in ("", target.role):
             self._remove_policy(desired.name, before)
@@ -162,36 +152,19 @@ class Attachments:
             is_layer_declared=bool(function.extension.layer_arn),
         )
 
-    def _cached_policy(self, name: str, scope: Scope, desired: Sequence[Attachment], role: str) -> str:
-        """Return the cached policy in a poll; read it in a full observation."""
-        if not scope.changed:
-            self._cache.forget(name)
-        return self._cache.get(name, scope, desired, partial(self._policy, name, role), version=role)
-
-    def _get(self, name: str, owner: str, policy_of: Callable[[str], str] | None = None) -> Attachment | None:
+    def _get(self, name: str, owner: str) -> Attachment | None:
         """Return the function as AWS has it, and its policy if it is unattached or attached by this owner."""
         try:
             answer = self._lambda.get_function(FunctionName=name)
         except NotFound:
             return None
         configuration = answer["Configuration"]
-        read = policy_of or partial(self._policy, name)
         labels = tags.of_function(answer)
-        recorded = AttachmentTags.of(labels)
-        target = target_of(configuration, recorded, tags.owner_of(labels))
-        variables = target.managed_variables
+        tagged = AttachmentTags.of(labels)
+        target = target_of(configuration, tagged, tags.owner_of(labels))
+        policy_document = self._policy(name, target.role) if tagged.owner in ("", owner) else ""
         is_busy = configuration.get("LastUpdateStatus") == "InProgress" or configuration.get("State") == "Pending"
-        return Attachment(
-            name=name,
-            owner=recorded.owner,
-            arn=configuration["FunctionArn"],
-            layer=next(iter(target.additions), ""),
-            revision=variables.pop(function_access.REVISION, ""),
-            environment=tags.pairs(variables),
-            policy=read(target.role) if recorded.owner in ("", owner) else "",
-            target=target,
-            pending=_BUSY if is_busy else "",
-        )
+        return attachment_of(name, configuration["FunctionArn"], target, policy_document, _BUSY if is_busy else "")
 
     def _unattached(self, desired: Attachment) -> Attachment:
         """Read the function again. Raises Conflict if it was deleted, attached or managed since it was observed."""
@@ -217,18 +190,17 @@ class Attachments:
             self._remove_policy(function, role)
 
     def _remove_policy(self, function: str, role: str) -> None:
-        self._cache.forget(function)
         with suppress(NotFound):
             self._iam.delete_role_policy(RoleName=role, PolicyName=self._policy_name(function))
 
     def _record(self, current: Attachment, recorded: AttachmentTags) -> Attachment:
         """Write the tags; return the function with its new revision id."""
         self._lambda.tag_resource(Resource=current.arn, Tags=recorded.tags)
-        unused = [key for key in recorded.unused_keys if key in _target(current).recorded.tags]
+        unused = [key for key in recorded.unused_keys if key in _target(current).tagged.tags]
         if unused:
             self._lambda.untag_resource(Resource=current.arn, TagKeys=unused)
         after = self._get(current.name, recorded.owner)
-        if after is None or _theirs(after) != _theirs(current) or _target(after).recorded != recorded:
+        if after is None or _theirs(after) != _theirs(current) or _target(after).tagged != recorded:
             raise Conflict(f"function {current.name} was changed concurrently; retrying", delay=0.5)
         _check_at_rest(after)
         return after
@@ -266,7 +238,18 @@ class Attachments:
         self._lambda.untag_resource(Resource=attachment.arn, TagKeys=list(KEYS))
 
 
-def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterator[Attachment]:
+def _restored(found: Attachment, scope: Scope) -> Attachment:
+    """Return the attachment with what its tags have lost and status records, if it is this owner's."""
+    target, reported = _target_of(found), scope.attached.get(found.name)
+    if target.managed_by:
+        return found
+    # Without tags and variables, a read policy may still be left of an attachment.
+    is_left = is_left_by(target, scope.owner) or (bool(found.policy) and not was_attached(target))
+    is_ours = not found.owner and (Attachment.kind, found.name) in scope.reported and is_left
+    return restored(found, scope.owner, reported) if is_ours or found.owner == scope.owner.tag else found
+
+
+def _observed(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterator[Attachment]:
     """Yield the attachment, regardless of its owner. If there is none, check that the function can be attached."""
     target = _target_of(found)
     if target.managed_by:
@@ -274,14 +257,7 @@ def _owned(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterat
             yield replace(found, owner=target.managed_by)
         elif found.owner == scope.owner.tag:
             yield found
-    elif not found.owner and was_attached(target):
-        # A deployment of the function may have removed the tags.
-        is_ours = ("Attachment", found.name) in scope.reported and is_left_by(target, scope.owner)
-        found = replace(found, owner=scope.owner.tag if is_ours else "")
-        # A function that the operator created has the same environment, but no attachment.
-        if is_ours or wanted is not None:
-            yield comparable(without_marks(found, target), wanted)
-    elif found.owner:
+    elif found.owner or (was_attached(target) and wanted is not None):
         yield comparable(found, wanted)
     elif wanted is not None:
         check_no_conflict(wanted, target)
@@ -315,11 +291,11 @@ def _written(desired: Attachment, current: Attachment, answer: Mapping[str, Any]
     before = _target(current)
     if answer is None:
         return replace(
-            desired, arn=current.arn, target=before, is_remembered=before.recorded == addition(desired, before)
+            desired, arn=current.arn, target=before, is_remembered=before.tagged == addition(desired, before)
         )
     pending = _BUSY if answer.get("LastUpdateStatus") == "InProgress" else ""
     # The response may lack the environment; it is what was sent.
     _layers, sent = with_addition(desired, before)
-    target = replace(target_of(answer, before.recorded), variables=sent, environment_error="")
-    remembered = target.recorded == addition(desired, target)
+    target = replace(target_of(answer, before.tagged), recorded=before.recorded, variables=sent, environment_error="")
+    remembered = target.tagged == addition(desired, target)
     return replace(desired, arn=current.arn, target=target, pending=pending, is_remembered=remembered)

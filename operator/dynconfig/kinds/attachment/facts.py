@@ -1,5 +1,6 @@
 """The facts of the attachment kind."""
 
+from dynconfig.kinds.attachment.attachments import Attachments
 from dynconfig.kinds.attachment.value import Attachment
 from dynconfig.model.allowed import Allowed, Conditions, Grant, Statement
 from dynconfig.model.arns import Arns
@@ -40,3 +41,5 @@ FACTS = Facts(
         ),
     ),
 )
+
+build = Attachments

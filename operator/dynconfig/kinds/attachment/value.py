@@ -8,7 +8,8 @@ from dynconfig.api.function import Architecture
 from dynconfig.kinds._shared import environment, function_access, tags
 from dynconfig.kinds._shared.extension_layer import serves
 from dynconfig.kinds._shared.tags import Pairs
-from dynconfig.kinds.attachment.tags import AttachmentTags
+from dynconfig.kinds.attachment.tags import AttachmentTags, completed
+from dynconfig.model.attached import Attached, digest
 from dynconfig.model.errors import NotPossible
 from dynconfig.model.resource import Owner, Resource
 
@@ -27,6 +28,9 @@ class TargetFunction:
     variables: Mapping[str, str]
     revision_id: str
     recorded: AttachmentTags = field(default_factory=AttachmentTags)
+    """What was added, as the tags record it, or status where tags were lost."""
+    tagged: AttachmentTags = field(default_factory=AttachmentTags)
+    """What the tags record."""
     managed_by: str = ""
     """The owner tag, if a DynamicConfig manages the whole function."""
     is_image: bool = False
@@ -59,7 +63,7 @@ class TargetFunction:
     @property
     def managed_variables(self) -> dict[str, str]:
         """The operator's variables."""
-        known = function_access.NAMES if self.recorded.variables is None else self.recorded.variables
+        known = self.recorded.variables or frozenset()
         return {name: value for name, value in self.variables.items() if name in known}
 
 
@@ -69,6 +73,10 @@ class Attachment(Resource):
 
     kind: ClassVar[str] = "Attachment"
     declared_in: ClassVar[str] = "spec.function.name"
+    way_out: ClassVar[str] = (
+        "only parameters can be adopted: neither the function's tags nor status say what this attachment added. If no object "
+        "uses it, remove the DYNCONFIG_* variables from the function"
+    )
     arn: str = field(default="", metadata={"compare": False})
     layer: str
     environment: Pairs
@@ -80,6 +88,8 @@ class Attachment(Resource):
     architecture: str = field(default="", metadata={"compare": False})
     is_layer_declared: bool = field(default=False, metadata={"compare": False})
     """Whether spec sets the layer, so that no other version satisfies it."""
+    reported: Attached | None = field(default=None, repr=False, metadata={"compare": False})
+    """What the last status records as added."""
 
     @property
     def used_layer(self) -> str:
@@ -89,23 +99,34 @@ class Attachment(Resource):
         return next(iter(self.target.additions), self.target.own_extension(self.layer))
 
     @property
+    def attached(self) -> Attached | None:
+        """What was added, for status: lost tags are restored from it. Kept as it is while the environment is unreadable."""
+        target = self.target
+        if target is None or target.environment_error:
+            return self.reported
+        variables = {name: digest(value) for name, value in target.managed_variables.items()}
+        return Attached(next(iter(target.additions), ""), target.recorded.role or target.role, variables)
+
+    @property
     def variables(self) -> dict[str, str]:
         """The variables to add, with the revision."""
         return {**dict(self.environment), **({function_access.REVISION: self.revision} if self.revision else {})}
 
 
-def target_of(answer: Mapping[str, Any], recorded: AttachmentTags, managed_by: str = "") -> TargetFunction:
+def target_of(answer: Mapping[str, Any], tagged: AttachmentTags, managed_by: str = "") -> TargetFunction:
     """Build the function from a configuration that AWS returns and the parsed tags."""
+    variables = environment.variables(answer)
     return TargetFunction(
         managed_by=managed_by,
         architecture=next(iter(answer.get("Architectures", [Architecture.X86_64.value]))),
         role=answer["Role"].rpartition("/")[2],
         layers=tuple(layer["Arn"] for layer in answer.get("Layers", [])),
-        variables=environment.variables(answer),
+        variables=variables,
         is_image=answer.get("PackageType") == "Image",
         environment_error=environment.read_error(answer),
         revision_id=answer.get("RevisionId", ""),
-        recorded=recorded,
+        recorded=completed(tagged, None, variables) if tagged.owner else tagged,
+        tagged=tagged,
     )
 
 
@@ -132,7 +153,7 @@ def only_added(desired: Attachment, target: TargetFunction) -> Attachment:
     names = added.variables or frozenset()
     environment = tags.pairs({name: value for name, value in desired.environment if name in names})
     revision = desired.revision if function_access.REVISION in names else ""
-    return replace(desired, layer=added.layer, environment=environment, revision=revision)
+    return replace(desired, layer=added.layer or "", environment=environment, revision=revision)
 
 
 def in_transit(desired: Attachment, target: TargetFunction) -> AttachmentTags:
@@ -150,6 +171,29 @@ def with_addition(desired: Attachment, target: TargetFunction) -> tuple[tuple[st
     return layers, {**desired.variables, **target.own_variables}
 
 
+def attachment_of(name: str, arn: str, target: TargetFunction, policy: str, pending: str) -> Attachment:
+    """Return the attachment as AWS has it."""
+    found = Attachment(
+        name=name,
+        owner=target.tagged.owner,
+        arn=arn,
+        layer="",
+        environment=(),
+        policy=policy,
+        target=target,
+        pending=pending,
+    )
+    return _parted(found, target)
+
+
+def _parted(found: Attachment, target: TargetFunction) -> Attachment:
+    """Return the attachment with the parts of the function that were added."""
+    variables = target.managed_variables
+    revision = variables.pop(function_access.REVISION, "")
+    layer = next(iter(target.additions), "")
+    return replace(found, layer=layer, revision=revision, environment=tags.pairs(variables), target=target)
+
+
 def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
     """Normalise an observed attachment for the comparison: equivalents of the function itself count as declared."""
     if wanted is None or found.target is None:
@@ -162,15 +206,16 @@ def comparable(found: Attachment, wanted: Attachment | None) -> Attachment:
         layer=wanted.layer if target.own_extension(wanted.layer) or _kept_layer(wanted, target) else found.layer,
         revision=variables.pop(function_access.REVISION, ""),
         environment=tags.pairs(variables),
-        is_remembered=target.recorded == _to_remember(wanted, target),
+        is_remembered=target.tagged == _to_remember(wanted, target),
     )
 
 
 def _to_remember(wanted: Attachment, target: TargetFunction) -> AttachmentTags:
     """Return what the tags should record, including the version of a layer that was removed externally."""
     found = addition(wanted, target)
-    is_removed = needs_layer(wanted, target) and serves(target.recorded.layer, wanted.layer)
-    return replace(found, layer=target.recorded.layer) if is_removed else found
+    recorded = target.recorded.layer or ""
+    is_removed = needs_layer(wanted, target) and serves(recorded, wanted.layer)
+    return replace(found, layer=recorded) if is_removed else found
 
 
 def was_attached(target: TargetFunction) -> bool:
@@ -179,24 +224,23 @@ def was_attached(target: TargetFunction) -> bool:
 
 
 def is_left_by(target: TargetFunction, owner: Owner) -> bool:
-    """Return whether the attachment is this owner's, also if a deployment removed its tags."""
+    """Return whether the variables of this owner's attachment are still on the function."""
     return target.variables.get("DYNCONFIG_NAME") == owner.title
 
 
-def inferred(target: TargetFunction, owner: str) -> TargetFunction:
-    """Infer from the function what was added, if its tags were removed."""
-    layer = next((arn for arn in target.layers if f":layer:{EXTENSION}" in arn), "")
-    variables = frozenset(target.variables.keys() & function_access.NAMES)
-    return replace(target, recorded=AttachmentTags(owner=owner, layer=layer, role=target.role, variables=variables))
+def restored(found: Attachment, owner: Owner, reported: Attached | None) -> Attachment:
+    """Return an attachment of this owner, with the record that its tags have lost from status.
 
-
-def without_marks(found: Attachment, target: TargetFunction) -> Attachment:
-    """Return the attachment as AWS has it, if its tags were removed."""
-    target = inferred(target, "")
-    variables = target.managed_variables
-    revision = variables.pop(function_access.REVISION, "")
-    seen = replace(found, layer=next(iter(target.additions), ""), environment=tags.pairs(variables), target=target)
-    return replace(seen, revision=revision, is_remembered=False)
+    If the owner's tag and the owner's variables were lost, layer and variables are those of a deployment: it may be another
+    function of the same name.
+    """
+    assert found.target is not None, "what was observed has its function"  # noqa: S101 - for the type checker
+    target, known = found.target, reported
+    if not (found.owner or is_left_by(target, owner)):
+        known = Attached(role=reported.role if reported else "")
+    recorded = completed(replace(target.tagged, owner=owner.tag), known, target.variables)
+    target = replace(target, recorded=recorded)
+    return replace(_parted(found, target), owner=owner.tag, reported=reported)
 
 
 def check_unmanaged(desired: Attachment, target: TargetFunction) -> None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.documents import canonical
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.kinds.dashboard.body import Board, Document, apart, body, disowned, owner_in
@@ -41,9 +42,9 @@ class Dashboards:
     named_after = ("Function", "Attachment")
     is_independent = True
 
-    def __init__(self, cloudwatch: "CloudWatchClient", arns: Arns) -> None:
-        self._cloudwatch = cloudwatch
-        self._arns = arns
+    def __init__(self, context: Context) -> None:
+        self._cloudwatch: CloudWatchClient = context.client("cloudwatch")
+        self._arns = context.arns
 
     def desired(self, declaration: Declaration) -> Iterable[Dashboard]:
         """Return the dashboard, if one is declared."""
@@ -53,7 +54,7 @@ class Dashboards:
     def observe(self, scope: Scope, desired: Sequence[Dashboard]) -> Iterator[Dashboard]:
         """Return each dashboard that is desired, reported or named after the owner."""
         is_marked = any(dashboard.revisions for dashboard in desired)
-        for name in scope.where(Dashboard.kind, desired, scope.names.dashboard):
+        for name in scope.where(Dashboard.kind, desired, *(names.dashboard for names in scope.names.versions)):
             try:
                 answer = self._cloudwatch.get_dashboard(DashboardName=name)
             except NotFound:

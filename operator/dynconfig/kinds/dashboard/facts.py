@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.kinds.dashboard.dashboards import Dashboard
+from dynconfig.kinds.dashboard.dashboards import Dashboard, Dashboards
 from dynconfig.model import errors
 from dynconfig.model.allowed import NAMED_LIKE_OURS, Grant, if_watching
 from dynconfig.model.facts import EventSource, Facts, Group
@@ -44,3 +44,5 @@ FACTS = Facts(
     ),
     default_names=_names,
 )
+
+build = Dashboards

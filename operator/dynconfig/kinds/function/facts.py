@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.kinds.function.functions import Functions
 from dynconfig.kinds.function.value import Function
 from dynconfig.model import errors
 from dynconfig.model.allowed import NAMED, NEW, OWN, Allowed, Grant
@@ -75,3 +76,5 @@ FACTS = Facts(
     indexed_as="lambda:function",
     default_names=_names,
 )
+
+build = Functions

@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 from dynconfig.api.function import Mode
 from dynconfig.api.names import ATTACHED_TAG, OWNER_TAG
 from dynconfig.kinds._shared import environment, function_access, tags
-from dynconfig.kinds._shared.extension_layer import ANY, Layers
+from dynconfig.kinds._shared.context import Context
+from dynconfig.kinds._shared.extension_layer import ANY
 from dynconfig.kinds._shared.function_errors import naming_field
 from dynconfig.kinds.function.value import (
     Function,
-    Package,
     comparable,
     configuration,
     observed_function,
     state,
 )
-from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotFound, NotPossible, Refused
 from dynconfig.model.resource import Added, Owner, Scope
@@ -41,22 +40,13 @@ class Functions:
     needs_current = ("Role",)
     is_independent = True
 
-    def __init__(
-        self,
-        client: "LambdaClient",
-        arns: Arns,
-        layers: Layers,
-        package: Callable[[str], Package],
-        clock: Callable[[], float],
-        *,
-        ignored_tags: tuple[str, ...] = (),
-    ) -> None:
-        self._lambda = client
-        self._arns = arns
-        self._layers = layers
-        self._package = package
-        self._ignored = ("aws:", *ignored_tags)
-        self._failed = TtlCache[str, bool](REPEAT_SECONDS, clock)
+    def __init__(self, context: Context) -> None:
+        self._lambda: LambdaClient = context.client("lambda")
+        self._arns = context.arns
+        self._layers = context.layers
+        self._package = context.package
+        self._ignored = context.ignored_tags
+        self._failed = TtlCache[str, bool](REPEAT_SECONDS, context.clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Function]:
         """Return the managed function, with the current package."""

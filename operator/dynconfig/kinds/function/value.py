@@ -5,28 +5,17 @@ https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from dynconfig.api.function import Architecture
 from dynconfig.kinds._shared import environment, function_access, tags
+from dynconfig.kinds._shared.context import Package
 from dynconfig.kinds._shared.extension_layer import serves
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model.resource import Resource
 
 HANDLER = "dynconfig_function.handler.lambda_handler"
 _WORKING = ("Pending", "Deactivating", "Deleting")
-
-
-class Package(Protocol):
-    """The function's deployment package."""
-
-    @property
-    def content(self) -> bytes:
-        """The zip file."""
-
-    @property
-    def sha256(self) -> str:
-        """Its SHA-256 in base64, as Lambda returns it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

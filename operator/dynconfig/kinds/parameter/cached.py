@@ -11,6 +11,9 @@ from dynconfig.api.parameter import ParameterType
 from dynconfig.kinds.parameter.value import UNREADABLE, Parameter
 from dynconfig.model.secret import SealedSecret, Secret, UnknownSecret
 
+# PutParameter returns the time in its Date header only, in whole seconds.
+DATE_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class CachedParameter:
@@ -37,6 +40,21 @@ class CachedParameter:
             return self.sealed.type == ParameterType.SECURE_STRING
         return wanted.value is None or self._is(wanted.value)
 
+    def is_version(self, answer: Mapping[str, Any]) -> bool:
+        """Return whether a response is of this version: not only its number, which one that was created again may have, too."""
+        sealed, modified = self.sealed, answer["LastModifiedDate"].timestamp()
+        return (sealed.version, sealed.type, sealed.data_type) == (
+            answer["Version"],
+            answer["Type"],
+            answer.get("DataType", sealed.data_type),
+        ) and abs(modified - (sealed.last_modified or modified)) <= DATE_SECONDS
+
+    def is_same(self, answer: Mapping[str, Any]) -> bool:
+        """Return whether a response without decryption is of this version, with its text if that is no secret."""
+        return self.is_version(answer) and (
+            self.sealed.type == ParameterType.SECURE_STRING or self._is(str(answer["Value"]))
+        )
+
     def opened(self, sealed: Parameter, wanted: Parameter | None, answer: Mapping[str, Any] | None) -> Parameter:
         """Return the parameter with its value, from the response for the same version or from the desired one."""
         if answer is not None and sealed.type != ParameterType.SECURE_STRING:
@@ -51,11 +69,13 @@ class CachedParameter:
         """Return the value if it equals the desired one, else UNREADABLE."""
         if wanted is None or wanted.value is None or not self._is(wanted.value):
             return UNREADABLE
-        text = wanted.value.reveal() if isinstance(wanted.value, Secret) else wanted.value
-        return Secret(text) if self.is_secret or self.sealed.from_secret else text
+        is_secret = self.is_secret or self.sealed.from_secret.is_set
+        if isinstance(wanted.value, Secret):
+            return wanted.value if is_secret else str(wanted.value.reveal())
+        return Secret(wanted.value) if is_secret else wanted.value
 
     def _with_text(self, sealed: Parameter, text: str) -> Parameter:
-        return replace(sealed, value=Secret(text) if self.is_secret or sealed.from_secret else text)
+        return replace(sealed, value=Secret(text) if self.is_secret or sealed.from_secret.is_set else text)
 
     def _is(self, value: str | Secret) -> bool:
         return not isinstance(value, UnknownSecret) and self.sealed.value == SealedSecret.of(value)

@@ -14,7 +14,7 @@ _SECURE = ParameterType.SECURE_STRING.value
 # Changes after which no one can read or learn more than before. All others are rejected.
 _NARROWS: Mapping[str, Callable[[Parameter, Parameter], bool]] = {
     "type": lambda desired, _observed: desired.type == _SECURE,
-    "from_secret": lambda desired, _observed: desired.from_secret or desired.type == _SECURE,
+    "from_secret": lambda desired, _observed: desired.from_secret.is_set or desired.type == _SECURE,
     "allowed_pattern": lambda desired, _observed: not desired.allowed_pattern,
     # Anyone in the account who may read the parameter may use the AWS managed key.
     # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
@@ -24,7 +24,7 @@ _NARROWS: Mapping[str, Callable[[Parameter, Parameter], bool]] = {
 
 def refuse_wider_access(desired: Parameter, observed: Parameter) -> None:
     """Raise NotPossible if `desired` keeps a secret value and changes its form so that more can be read or learned."""
-    is_secret = observed.type == _SECURE or observed.from_secret
+    is_secret = observed.type == _SECURE or observed.from_secret.is_set
     if desired.value is not None or not is_secret:
         return
     for field, declared_name in form_of(Parameter).items():

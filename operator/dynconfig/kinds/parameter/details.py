@@ -1,25 +1,22 @@
 """Tags and metadata of parameters. Reads of a single parameter may fail or return stale data."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from dynconfig.kinds.parameter.descriptions import Descriptions, batches
 from dynconfig.kinds.parameter.ownership import ParameterOwnership
 from dynconfig.kinds.parameter.partial_reads import PartialReads, stale_description
 from dynconfig.kinds.parameter.value import Pairs, Parameter, all_tags
+from dynconfig.kinds.parameter.waiting_names import DESCRIBE_BATCH
 from dynconfig.model.errors import STOPPING, Conflict, DynConfigError, NotFound
 from dynconfig.model.resource import Owner
-
-if TYPE_CHECKING:
-    from mypy_boto3_ssm.client import SSMClient
-
-DESCRIBE_BATCH = 50
 
 
 class ParameterDetails:
     """Read tags and metadata of the parameters of one place."""
 
-    def __init__(self, ssm: "SSMClient", ownership: ParameterOwnership) -> None:
-        self._ssm = ssm
+    def __init__(self, descriptions: Descriptions, ownership: ParameterOwnership) -> None:
+        self._descriptions = descriptions
         self._ownership = ownership
 
     def describe(self, versions: Mapping[str, int], reads: PartialReads) -> dict[str, Mapping[str, Any]]:
@@ -33,7 +30,7 @@ class ParameterDetails:
             try:
                 # The permission has no resource scope: if one batch is denied, all are.
                 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
-                described = self._described(batch) if refused is None else {}
+                described = self._descriptions.of({name: versions[name] for name in batch}) if refused is None else {}
             except STOPPING:
                 raise
             except DynConfigError as error:
@@ -54,13 +51,6 @@ class ParameterDetails:
         """Return the tags of a parameter that is not desired. Its owner is confirmed by name before it is deleted."""
         return self._ownership.indexed_if_owned(name, owner) or self.tags_of(name, None, reads)
 
-    def _described(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        pages = self._ssm.get_paginator("describe_parameters").paginate(
-            ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": list(names)}],
-            PaginationConfig={"PageSize": DESCRIBE_BATCH},
-        )
-        return {item["Name"]: item for page in pages for item in page["Parameters"]}
-
     def _tags(self, name: str) -> Pairs:
         try:
             return self._ownership.tags(name)
@@ -76,9 +66,3 @@ def _note(
         reads.failed_partially(name, refused)
     elif error := stale_description(name, described, version):
         reads.failed(name, error)
-
-
-def batches(items: Sequence[str], size: int) -> Iterator[list[str]]:
-    """Split the items into lists of at most `size`."""
-    for start in range(0, len(items), size):
-        yield list(items[start : start + size])

@@ -1,5 +1,6 @@
 """The facts of the parameter kind."""
 
+from dynconfig.kinds.parameter.parameters import Parameters
 from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.model import errors
 from dynconfig.model.allowed import METADATA, Allowed, Conditions, Grant, Part, Statement, anything
@@ -104,3 +105,5 @@ FACTS = Facts(
     ),
     indexed_as="ssm:parameter",
 )
+
+build = Parameters

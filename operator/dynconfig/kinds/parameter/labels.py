@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.parameter import ParameterType
+from dynconfig.kinds._shared.context import Writing
+from dynconfig.kinds._shared.tags import TagIndex
 from dynconfig.kinds.parameter import own_labels
-from dynconfig.kinds.parameter.details import batches
-from dynconfig.kinds.parameter.ownership import ParameterTags
+from dynconfig.kinds.parameter.descriptions import batches
 from dynconfig.kinds.parameter.parameters import BATCH
 from dynconfig.kinds.parameter.partial_reads import PartialReads
 from dynconfig.kinds.parameter.read import read
 from dynconfig.kinds.parameter.value import Parameter
-from dynconfig.kinds.parameter.write import Writing
 from dynconfig.model.errors import STOPPING, AccessDenied, Conflict, DynConfigError, LabelLimit, NotFound
 from dynconfig.model.resource import Owner, Unread, Versioned
 from dynconfig.model.secret import Secret
@@ -44,7 +44,7 @@ _MOVED = "the owner of parameter {} changed concurrently; retrying"
 class ParameterLabels:
     """Read and move the labels of one place; the stable version is cached until the parameter is written."""
 
-    def __init__(self, ssm: "SSMClient", tag_index: ParameterTags) -> None:
+    def __init__(self, ssm: "SSMClient", tag_index: TagIndex) -> None:
         self._ssm = ssm
         self._tag_index = tag_index
         self._known = TtlCache[str, _Known]()

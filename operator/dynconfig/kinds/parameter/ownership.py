@@ -1,8 +1,9 @@
 """The owner of a parameter: from AWS's tag index, which lags, and by name from SSM before a write or deletion."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from dynconfig.kinds._shared.tags import TagIndex
 from dynconfig.kinds.parameter.value import Pairs, Parameter, owner_of
 from dynconfig.model.errors import Conflict, NotFound
 from dynconfig.model.resource import Owner
@@ -17,23 +18,10 @@ DISTRUST_SECONDS = 600.0
 CONFIRMED_SECONDS = 10.0
 
 
-class ParameterTags(Protocol):
-    """Index of parameters with the owner tag, for many objects in few calls; lags like AWS's index."""
-
-    def refresh(self, owner: Owner, *, bypass_cache: bool) -> float:
-        """Refresh the index if it is too old; return when this owner's part of it was read."""
-
-    def tags(self, name: str) -> Pairs | None:
-        """Return all tags of an owned parameter, or None if it is not in the index."""
-
-    def owned(self, owner: str) -> Sequence[str]:
-        """Return the names of the parameters with this owner tag."""
-
-
 class ParameterOwnership:
     """Confirm the ownership of the parameters of one place."""
 
-    def __init__(self, ssm: "SSMClient", tag_index: ParameterTags, clock: Callable[[], float]) -> None:
+    def __init__(self, ssm: "SSMClient", tag_index: TagIndex, clock: Callable[[], float]) -> None:
         self._ssm = ssm
         self._tag_index = tag_index
         self._distrusted = TtlCache[str, bool](DISTRUST_SECONDS, clock)

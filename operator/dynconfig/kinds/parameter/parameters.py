@@ -1,19 +1,20 @@
 """Parameters in SSM Parameter Store: read in batches, written one by one, deleted ten at a time."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import OWNER_TAG
 from dynconfig.api.parameter import ParameterType, Tier
+from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds.parameter import own_labels
 from dynconfig.kinds.parameter.cached import CachedParameter
 from dynconfig.kinds.parameter.create_only import refuse_wider_access
-from dynconfig.kinds.parameter.details import ParameterDetails, batches
+from dynconfig.kinds.parameter.descriptions import Descriptions, batches
+from dynconfig.kinds.parameter.details import ParameterDetails
 from dynconfig.kinds.parameter.image import IMAGE, Images
-from dynconfig.kinds.parameter.ownership import ParameterOwnership, ParameterTags
+from dynconfig.kinds.parameter.ownership import ParameterOwnership
 from dynconfig.kinds.parameter.partial_reads import PartialReads, from_both_ends
 from dynconfig.kinds.parameter.read import read
 from dynconfig.kinds.parameter.stale_read_guard import StaleReadGuard
@@ -23,17 +24,18 @@ from dynconfig.kinds.parameter.value import (
     Pairs,
     Parameter,
     all_tags,
-    as_marked,
     cleared,
     comparable,
     desired_parameter,
     observed_parameter,
+    one_copy,
     refuse_incomplete,
     with_tags,
 )
-from dynconfig.kinds.parameter.write import ParameterWrites, Writing
+from dynconfig.kinds.parameter.write import ParameterWrites
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotPossible
+from dynconfig.model.fingerprint import Fingerprints, fingerprints
 from dynconfig.model.plan import differences
 from dynconfig.model.resource import Owner, Scope, Unread
 from dynconfig.model.secret import Secret
@@ -61,29 +63,20 @@ class Parameters:
     value = Parameter
     is_independent = True
 
-    def __init__(
-        self,
-        ssm: "SSMClient",
-        tag_index: ParameterTags,
-        clock: Callable[[], float],
-        *,
-        ignored_tags: tuple[str, ...] = (),
-        writing: Writing = lambda _operation, _names: nullcontext(),
-        owner_changed: Callable[[Sequence[str]], None] = lambda _names: None,
-    ) -> None:
-        """Use the clients and clocks of one place. `owner_changed` is called with the names whose owner changes or is removed."""
-        self._ssm = ssm
-        self._owner_changed = owner_changed
-        self._tag_index = tag_index
-        self._clock = clock
-        self._writes = ParameterWrites(ssm, writing)
-        self._ignored_tags = ("aws:", *ignored_tags)
+    def __init__(self, context: Context) -> None:
+        self._ssm: SSMClient = context.client("ssm")
+        self._owner_changed = context.owner_changed
+        self._tag_index = context.parameter_tags
+        self._clock = context.clock
+        self._writes = ParameterWrites(self._ssm, context.writing)
+        self._ignored_tags = context.ignored_tags
         self._cache: dict[str, CachedParameter] = {}
-        self._deleted = TtlCache[str, float](RECREATE_SECONDS, clock)
-        self._ownership = ParameterOwnership(ssm, tag_index, clock)
-        self._details = ParameterDetails(ssm, self._ownership)
-        self._stale_reads = StaleReadGuard(clock)
-        self._images = Images(clock)
+        self._deleted = TtlCache[str, float](RECREATE_SECONDS, self._clock)
+        self._ownership = ParameterOwnership(self._ssm, self._tag_index, self._clock)
+        self._descriptions = Descriptions(self._ssm, self._clock, context.call_back)
+        self._details = ParameterDetails(self._descriptions, self._ownership)
+        self._stale_reads = StaleReadGuard(self._clock)
+        self._images = Images(self._clock)
 
     def desired(self, declaration: Declaration) -> Iterable[Parameter]:
         """Return the declared parameters, starting with those that AWS is most likely to reject, to avoid partial rollouts."""
@@ -106,10 +99,14 @@ class Parameters:
         owned = () if scope.never_written else self._tag_index.owned(scope.owner.tag)
         names = tuple(dict.fromkeys((*wanted, *scope.known, *owned)))
         reads = PartialReads()
-        before = self._cached(scope, names)
+        for name in scope.changed:
+            # It may be a recreated parameter at the same version.
+            self._cache.pop(name, None)
+        before = self._cached(names)
         asked = [
             name for name in names if not scope.changed or not self._needs_no_read(before.get(name), wanted.get(name))
         ]
+        self._read_ahead(scope, [name for name in asked if name in wanted and not self._is_recent(before.get(name))])
         answers = self._read(asked, wanted, before, reads)
         waiting = self._waiting(scope, [name for name in names if name not in reads], answers, wanted)
         yield from (comparable(parameter, wanted.get(name)) for name, parameter in waiting.items())
@@ -133,6 +130,23 @@ class Parameters:
                 parameter = cached.opened(parameter, wanted.get(name), answers.get(name))
             yield comparable(parameter, wanted.get(name))
         yield from self._unread(reads)
+
+    def is_unchanged(self, owner: Owner, names: Fingerprints) -> bool:
+        """Return whether the tag index has these parameters, and SSM has them as this owner's were read last, within an hour."""
+        indexed = self._tag_index.refresh(owner, bypass_cache=False)
+        owned = self._tag_index.owned(owner.tag)
+        cached = self._cached(owned)
+        return (
+            len(cached) == len(owned)
+            and fingerprints(owned) == names
+            and all(item.sealed.owner == owner.tag for item in cached.values())
+            and all(self._is_recent(item) and self._has_same_tags(item, indexed) for item in cached.values())
+            and all(self._is_batch_same(batch, cached) for batch in batches(owned, BATCH))
+        )
+
+    def _is_batch_same(self, names: Sequence[str], cached: Mapping[str, CachedParameter]) -> bool:
+        answers = read(self._ssm, names, decrypt=False)
+        return len(answers) == len(names) and all(cached[item["Name"]].is_same(item) for item in answers)
 
     def refuse(self, desired: Parameter, observed: Parameter | None) -> None:
         """Raise NotPossible for a tier downgrade or a data type change, Conflict for a name that was deleted seconds ago."""
@@ -181,7 +195,9 @@ class Parameters:
         is_known = not desired.ignored and not (observed and observed.unknown)
         # Ignored values and fields are not known from the request, nor whether AWS has cleared a field.
         if result.value is not None and is_known and not cleared(desired, observed):
-            self._cache[desired.name] = CachedParameter.of(self._clock(), as_marked(result))
+            self._cache[desired.name] = CachedParameter.of(
+                self._clock(), replace(result, from_secret=result.from_secret.in_aws)
+            )
         return result
 
     def delete(self, observed: Sequence[Parameter]) -> None:
@@ -229,13 +245,15 @@ class Parameters:
                 delay=deleted + RECREATE_SECONDS - self._clock(),
             )
 
-    def _cached(self, scope: Scope, names: Sequence[str]) -> dict[str, CachedParameter]:
-        """Return the cached parameters of these names; reconciles of other objects may evict them meanwhile.
+    def _read_ahead(self, scope: Scope, names: Sequence[str]) -> None:
+        """Read the metadata of parameters that are not cached, before any other call is spent on them."""
+        if scope.changed or scope.bypass_cache:
+            self._descriptions.forget(names)
+        elif not scope.never_written:
+            self._descriptions.read_ahead(scope.owner, names)
 
-        Entries named by an event are evicted: it may be a recreated parameter at the same version.
-        """
-        for name in scope.changed:
-            self._cache.pop(name, None)
+    def _cached(self, names: Sequence[str]) -> dict[str, CachedParameter]:
+        """Return the cached parameters of these names; reconciles of other objects may evict them meanwhile."""
         found = ((name, self._cache.get(name)) for name in names)
         return {name: cached for name, cached in found if cached is not None}
 
@@ -282,7 +300,7 @@ class Parameters:
 
         def get(batch: Sequence[str]) -> dict[str, dict[str, Any]]:
             decrypt = any(_is_secret(wanted.get(name)) and not suffices(name) for name in batch)
-            return self._get(batch, reads, decrypt=decrypt)
+            return self._get(batch, wanted, reads, decrypt=decrypt)
 
         surplus = [name for name in names if name not in wanted]
         declared = [name for name in names if name in wanted]
@@ -296,20 +314,24 @@ class Parameters:
             and not (suffices(name) and self._is_same(before.get(name), answer))
         ]
         answers.update(
-            reads.in_batches(list(batches(stale, BATCH)), lambda batch: self._get(batch, reads, decrypt=True))
+            reads.in_batches(list(batches(stale, BATCH)), lambda batch: self._get(batch, wanted, reads, decrypt=True))
         )
         for name in set(names) - set(answers):
             self._cache.pop(name, None)
         return answers
 
-    def _get(self, names: Sequence[str], reads: PartialReads, *, decrypt: bool) -> dict[str, dict[str, Any]]:
+    def _get(
+        self, names: Sequence[str], wanted: Mapping[str, Parameter], reads: PartialReads, *, decrypt: bool
+    ) -> dict[str, dict[str, Any]]:
         answers = {item["Name"]: item for item in read(self._ssm, names, decrypt=decrypt)}
+        for name, item in answers.items():
+            item["Value"] = one_copy(item["Value"], wanted.get(name))
         for item in answers.values():
             reads.attempt("version", item["Name"], partial(self._stale_reads.check, item))
         return {name: item for name, item in answers.items() if name not in reads}
 
     def _is_same(self, cached: CachedParameter | None, answer: Mapping[str, Any]) -> bool:
-        return cached is not None and cached.sealed.version == answer["Version"] and self._is_recent(cached)
+        return cached is not None and cached.is_version(answer) and self._is_recent(cached)
 
     def _read_details(
         self,
@@ -331,24 +353,29 @@ class Parameters:
                 else self._details.tags_of_surplus(name, scope.owner, reads)
             )
         versions = {name: answer["Version"] for name, answer in found.items() if name in wanted and name not in reads}
+        # What is going to be written is described after it was read: it may have been deleted meanwhile.
+        self._descriptions.forget(name for name in versions if not _has_value(found[name], wanted[name].value))
         metadata = self._details.describe(versions, reads)
         for name, answer in found.items():
             own = tags[name]
             if own is not None and name not in reads:
                 observed = observed_parameter(answer, metadata.get(name, {}), own, self._own_tags(own))
-                yield replace(observed, value=_value_at(observed, before.get(name), wanted.get(name)))
+                yield replace(observed, value=_value_at(answer, observed, before.get(name), wanted.get(name)))
 
     def _with_tags(
         self, owner: Owner, cached: CachedParameter, wanted: Parameter | None, indexed: float, reads: PartialReads
     ) -> Parameter | None:
         """Return the cached parameter; re-read its tags if a newer index disagrees. None if they cannot be read."""
         parameter, name = cached.sealed, cached.sealed.name
-        agrees = self._tag_index.tags(parameter.name) == all_tags(parameter)
-        if wanted is not None and (agrees or indexed <= cached.at):
+        if wanted is not None and self._has_same_tags(cached, indexed):
             return parameter
         details = self._details
         tags = details.tags_of(name, None, reads) if wanted else details.tags_of_surplus(name, owner, reads)
         return None if tags is None else with_tags(parameter, tags, self._own_tags(tags))
+
+    def _has_same_tags(self, cached: CachedParameter, indexed: float) -> bool:
+        """Whether no newer index disagrees with the tags of a cached parameter."""
+        return indexed <= cached.at or self._tag_index.tags(cached.sealed.name) == all_tags(cached.sealed)
 
     def _remember(self, scope: Scope, parameter: Parameter, cached: CachedParameter | None) -> None:
         """Cache a parameter that was read, or `cached` with new tags."""
@@ -364,9 +391,17 @@ class Parameters:
         return tuple(pair for pair in tags if pair[0] not in OUR_TAGS and not pair[0].startswith(self._ignored_tags))
 
 
-def _value_at(found: Parameter, before: CachedParameter | None, wanted: Parameter | None) -> str | Secret | None:
+def _has_value(answer: Mapping[str, Any], value: str | Secret | None) -> bool:
+    """Whether a parameter that was read has this value, or its value is not enforced."""
+    read = Secret(answer["Value"]) if isinstance(value, Secret) else answer["Value"]
+    return value is None or value == read
+
+
+def _value_at(
+    answer: Mapping[str, Any], found: Parameter, before: CachedParameter | None, wanted: Parameter | None
+) -> str | Secret | None:
     """Return the value; if its KMS key is unusable, the cached value of this version, regardless of its age."""
-    is_known = found.value is UNREADABLE and before is not None and before.sealed.version == found.version
+    is_known = found.value is UNREADABLE and before is not None and before.is_version(answer)
     return before.value(wanted) if is_known and before else found.value
 
 

@@ -13,6 +13,7 @@ from dynconfig.model.declaration import Declaration, DeclaredParameter
 from dynconfig.model.errors import NotPossible
 from dynconfig.model.resource import Versioned
 from dynconfig.model.secret import Secret, UnreadableSecret
+from dynconfig.model.secret_mark import KEPT, MARKED, UNMARKED, SecretMark
 
 DEFAULT_KEY = "alias/aws/ssm"
 # To remove all policies, SSM expects a list with an empty policy, not an empty list.
@@ -58,8 +59,6 @@ class Parameter(Versioned):
     """Fields that are not managed after creation."""
     unknown: tuple[str, ...] = field(default=(), repr=False, metadata={"compare": False})
     """Fields that could not be read."""
-    keeps_mark: bool = field(default=False, repr=False, metadata={"compare": False})
-    """Desired: if AWS marks it as holding a Secret's text, the mark is kept."""
 
     @property
     def as_deleted(self) -> "Parameter":
@@ -115,14 +114,15 @@ def with_tags(parameter: Parameter, tags: Pairs, own_tags: Pairs) -> Parameter:
     value = parameter.value
     if is_marked and isinstance(value, str):
         value = Secret(value)
-    return replace(parameter, owner=owner_of(tags), tags=own_tags, from_secret=is_marked, value=value)
+    return replace(
+        parameter, owner=owner_of(tags), tags=own_tags, from_secret=MARKED if is_marked else UNMARKED, value=value
+    )
 
 
 def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) -> Parameter:
     spec, restored = parameter.spec, parameter.restored
     is_secret = spec.resolved_type is ParameterType.SECURE_STRING
-    is_from_secret = restored.is_secret if restored else spec.secret_ref is not None
-    kms_key = restored.kms_key if restored else spec.kms_key_id or DEFAULT_KEY
+    kms_key = restored.kms_key if restored else spec.kms_key_id or declaration.place.default_key or DEFAULT_KEY
     return Parameter(
         name=parameter.name,
         owner=declaration.owner.tag,
@@ -136,11 +136,18 @@ def desired_parameter(declaration: Declaration, parameter: DeclaredParameter) ->
         data_type=spec.data_type,
         policies=spec.policies_json,
         tags=parameter.tags,
-        from_secret=not is_secret and is_from_secret,
-        # A value that is kept may come from a Secret whatever the rollout: its mark is not removed by waiting.
-        keeps_mark=declaration.keeps_marks and spec.value_policy is ValuePolicy.ENFORCE,
+        from_secret=_mark(declaration, parameter),
         ignored=_ignored(parameter),
     )
+
+
+def _mark(declaration: Declaration, parameter: DeclaredParameter) -> SecretMark:
+    spec, restored = parameter.spec, parameter.restored
+    is_from_secret = restored.is_secret if restored else spec.secret_ref is not None
+    if is_from_secret and spec.resolved_type is not ParameterType.SECURE_STRING:
+        return MARKED
+    # A value that is not enforced may come from a Secret whatever the rollout: its mark is not removed by waiting.
+    return KEPT if declaration.keeps_marks and spec.value_policy is ValuePolicy.ENFORCE else UNMARKED
 
 
 def _ignored(parameter: DeclaredParameter) -> tuple[str, ...]:
@@ -149,6 +156,14 @@ def _ignored(parameter: DeclaredParameter) -> tuple[str, ...]:
     # A value is restored with the key of its version.
     key = "kms_key" if parameter.restored else ""
     return (*(name for name in _FIELDS.values() if name != key), "data_type")
+
+
+def one_copy(text: str, wanted: Parameter | None) -> str:
+    """Return the desired text if a text that was read equals it: a thousand texts may take 32 MB."""
+    declared = wanted.value if wanted and wanted.value is not None else wanted and wanted.initial
+    if isinstance(declared, Secret):
+        return declared.held(text)
+    return declared if declared == text else text
 
 
 def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
@@ -165,13 +180,12 @@ def comparable(observed: Parameter, wanted: Parameter | None) -> Parameter:
     elif isinstance(value, Secret) and observed.type != ParameterType.SECURE_STRING:
         # Secret only means masked here: equal text is not a difference.
         text = str(value.reveal())
-        value = text if text == wanted.value or not observed.from_secret else value
-    if wanted.keeps_mark and observed.from_secret and not wanted.from_secret:
-        observed = replace(observed, from_secret=False, stays_marked=True)
+        value = wanted.value if text == wanted.value else value if observed.from_secret.is_set else text
+    mark = observed.from_secret.compared_with(wanted.from_secret)
     others = (*wanted.ignored, *observed.unknown)
-    if (tier, value) == (observed.tier, observed.value) and not others:
+    if (tier, value, mark) == (observed.tier, observed.value, observed.from_secret) and not others:
         return observed
-    return keeping_ignored(replace(observed, tier=tier, value=value), wanted, others)
+    return keeping_ignored(replace(observed, tier=tier, value=value, from_secret=mark), wanted, others)
 
 
 def keeping_ignored(parameter: Parameter, other: Parameter, ignored: tuple[str, ...] | None = None) -> Parameter:
@@ -180,15 +194,10 @@ def keeping_ignored(parameter: Parameter, other: Parameter, ignored: tuple[str, 
     return replace(parameter, **{name: getattr(other, name) for name in names})
 
 
-def as_marked(observed: Parameter) -> Parameter:
-    """Return the parameter as AWS has it: a mark that is kept is a mark."""
-    return replace(observed, from_secret=True, stays_marked=False) if observed.stays_marked else observed
-
-
 def refuse_incomplete(desired: Parameter, observed: Parameter | None) -> None:
     """Raise NotPossible if the text of a Secret would have no mark, or a SecureString that is restored no key."""
-    is_marked = desired.from_secret or (observed is not None and observed.stays_marked)
-    if is_marked and len(desired.tags) > MAX_TAGS_FROM_SECRET:
+    mark = desired.from_secret.written_over(observed.from_secret if observed else UNMARKED)
+    if mark.is_masked and len(desired.tags) > MAX_TAGS_FROM_SECRET:
         raise NotPossible(
             f"parameter {desired.name} has {len(desired.tags)} tags, and its value comes from a Secret or may be restored "
             f"to one, which needs one more. Keep at most {MAX_TAGS_FROM_SECRET} tags"
@@ -245,7 +254,7 @@ def _answered_at(answer: Mapping[str, Any]) -> float | None:
 
 
 def all_tags(parameter: Parameter) -> Pairs:
-    marks = {OWNER_TAG: parameter.owner, **({FROM_SECRET_TAG: "true"} if parameter.from_secret else {})}
+    marks = {OWNER_TAG: parameter.owner, **parameter.from_secret.tags}
     return tuple(sorted((*parameter.tags, *marks.items())))
 
 

@@ -3,12 +3,12 @@
 Each write is announced while it is in progress, so that the event listener can recognise its own events.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dynconfig.api.names import FROM_SECRET_TAG, OWNER_TAG
+from dynconfig.kinds._shared.context import Writing
 from dynconfig.kinds.parameter.create_only import refuse_wider_access
 from dynconfig.kinds.parameter.own_labels import is_own
 from dynconfig.kinds.parameter.value import (
@@ -23,6 +23,7 @@ from dynconfig.kinds.parameter.value import (
 )
 from dynconfig.model.errors import AlreadyExists, Conflict, NotPossible, Refused, VersionLimit
 from dynconfig.model.plan import differences
+from dynconfig.model.secret_mark import UNMARKED
 from dynconfig.model.writes import DELETE, PUT
 
 # Fields that AWS changes without a new version.
@@ -31,9 +32,6 @@ _TAGS = ("tags", "from_secret")
 if TYPE_CHECKING:
     from mypy_boto3_ssm.client import SSMClient
     from mypy_boto3_ssm.type_defs import TagTypeDef
-
-Writing = Callable[[str, Sequence[str]], AbstractContextManager[None]]
-"""Context manager entered around each write, with PUT or DELETE and the names."""
 
 
 class ParameterWrites:
@@ -51,18 +49,19 @@ class ParameterWrites:
                 answer = self._ssm.put_parameter(**request(desired, desired.initial), Tags=tags, Overwrite=False)
         except AlreadyExists:
             raise Conflict(f"parameter {desired.name} was created concurrently; retrying", delay=0.5) from None
-        return written(desired, answer)
+        return written(replace(desired, from_secret=desired.from_secret.written_over(UNMARKED)), answer)
 
     def update(self, desired: Parameter, observed: Parameter, seen: Parameter | None) -> Parameter:
         """Write the tags, then a new version if anything else differs. `seen` has the fields that are not managed, too."""
         self._update_tags(desired, observed)
+        mark = desired.from_secret.written_over(observed.from_secret)
         if all(difference.field in _TAGS for difference in differences(desired, observed)):
             self._unmark(desired, observed)
-            return replace(observed, owner=desired.owner, tags=desired.tags, from_secret=desired.from_secret)
+            return replace(observed, owner=desired.owner, tags=desired.tags, from_secret=mark)
         if seen is None and (desired.ignored or desired.value is None):
             seen = self._described(observed)
         kept = keeping_ignored(desired, seen) if seen else desired
-        kept = replace(kept, stays_marked=observed.stays_marked)
+        kept = replace(kept, from_secret=mark)
         if not kept.kms_key:
             # A parameter that was not a SecureString has no key to keep.
             kept = replace(kept, kms_key=desired.kms_key)
@@ -104,14 +103,14 @@ class ParameterWrites:
 
     def _unmark(self, desired: Parameter, observed: Parameter) -> None:
         """Remove the mark, after the Secret's value was overwritten: readers in between must still see it."""
-        if observed.from_secret and not desired.from_secret:
+        if observed.from_secret.is_set and not desired.from_secret.is_set:
             self._ssm.remove_tags_from_resource(
                 ResourceType="Parameter", ResourceId=desired.name, TagKeys=[FROM_SECRET_TAG]
             )
 
     def _update_tags(self, desired: Parameter, observed: Parameter) -> None:
-        marks = {OWNER_TAG: observed.owner, FROM_SECRET_TAG: "true" if observed.from_secret else ""}
-        before = {**dict(observed.tags), **{key: text for key, text in marks.items() if text}}
+        owner = {OWNER_TAG: observed.owner} if observed.owner else {}
+        before = {**dict(observed.tags), **owner, **observed.from_secret.tags}
         after = dict(all_tags(desired))
         resource: Any = {"ResourceType": "Parameter", "ResourceId": desired.name}
         added: list[TagTypeDef] = [

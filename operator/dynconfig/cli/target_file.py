@@ -1,0 +1,45 @@
+"""Reads an AWSTarget from a file, and refuses objects in targets where commands call AWS."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dynconfig.api import names
+from dynconfig.api.target import AWSTargetSpec
+from dynconfig.cli.failures import Failed
+from dynconfig.model.errors import InvalidSpec, NotPossible
+from dynconfig.model.stored import target_of
+from dynconfig.validation.targets import parse_target
+
+
+def refuse(document: Mapping[str, Any], default: str) -> None:
+    """Raise NotPossible for an object in a target: what is in the account of the own credentials says nothing about it.
+
+    `default` is the target of objects without spec.target; empty for none.
+    """
+    name = target_of(document, default)
+    if name:
+        raise NotPossible(
+            f"spec.target: commands do not assume the role of AWSTarget {name}; `kubectl get dcfg -o yaml` shows the status"
+        )
+
+
+def read(path: Path) -> tuple[str, AWSTargetSpec]:
+    """Return name and spec of the only AWSTarget in a file. Raises Failed."""
+    try:
+        documents = [item for item in yaml.safe_load_all(path.read_text()) if item is not None]
+    except OSError as error:
+        raise Failed(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Failed(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    found = [item for item in documents if isinstance(item, dict) and item.get("kind") == names.TARGET_KIND]
+    if len(found) != 1:
+        raise Failed(f"{path} has {len(found)} objects of kind {names.TARGET_KIND}, expected one")
+    (document,) = found
+    name = str((document.get("metadata") or {}).get("name", ""))
+    try:
+        return name, parse_target(document)
+    except InvalidSpec as error:
+        raise Failed(f"{path}: AWSTarget {name}: {error}") from None

@@ -1,0 +1,203 @@
+"""The shards that this replica serves, and the objects of all shards as the API server delivers them."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dynconfig.engine.orphans import region_in_use
+from dynconfig.events.resource_index import ResourceIndex
+from dynconfig.events.routing import EventRegions, EventRouter
+from dynconfig.kube.moves import Moves
+from dynconfig.kube.object_tracker import ObjectTracker
+from dynconfig.kube.readiness import Readiness, ReadyConditions
+from dynconfig.kube.requeue_policy import RequeuePolicy
+from dynconfig.kube.resync import Listed
+from dynconfig.kube.traces import trace
+from dynconfig.model import size
+from dynconfig.model.fence import Fence, shard_of
+from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
+from dynconfig.validation.declare import is_written, was_observed
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class ServedShards:
+    """The fences of the shards that this replica serves, and its running reconciles."""
+
+    count: int
+    """Number of shards of all replicas."""
+    fences: dict[int, Fence] = field(default_factory=dict)
+    running: dict[asyncio.Task[None], int] = field(default_factory=dict)
+    """Running reconciles, each with the shard of its object."""
+
+    def shard_of(self, key: Key) -> int:
+        """Return the shard of an object."""
+        return shard_of(key, self.count)
+
+    def fence(self, key: Key) -> Fence | None:
+        """Return the fence of an object; None if this replica does not serve it."""
+        return self.fences.get(self.shard_of(key))
+
+    def serves(self, key: Key) -> bool:
+        """Whether this replica serves an object."""
+        return self.shard_of(key) in self.fences
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """What is remembered of an object that another replica serves."""
+
+    listed: Listed
+    region: str | None
+    """The region from which its events are needed."""
+
+
+class ObjectReceiver:
+    """Records every object, since resources move between objects of all shards, and schedules those that are served here."""
+
+    def __init__(
+        self,
+        *,
+        shards: ServedShards,
+        tracker: ObjectTracker,
+        index: ResourceIndex,
+        requeues: RequeuePolicy,
+        moves: Moves,
+        router: EventRouter,
+        regions: EventRegions,
+        existing: ObjectState[Key],
+        forget: tuple[Callable[[Key], None], Callable[[str], None]],
+        default_region: str,
+    ) -> None:
+        """Create a receiver; `forget` removes what is remembered of a reconciled object, by its key and by its UID."""
+        self._shards = shards
+        self._tracker = tracker
+        self._index = index
+        self._requeues = requeues
+        self._moves = moves
+        self._router = router
+        self._regions = regions
+        self._existing = existing
+        self._forget_key, self._forget_uid = forget
+        self._default_region = default_region
+        self._standby: dict[Key, Standby] = existing.new_map()
+        self._ready = ReadyConditions(existing, shards.serves)
+
+    def readiness(self) -> Sequence[tuple[Key, Readiness]]:
+        """Return the Ready conditions of the objects that this replica serves. Thread-safe."""
+        return self._ready.served()
+
+    def requeue_target(self, name: str) -> None:
+        """Reconcile the objects that use a target, because it changed."""
+        for key in self._index.using(name):
+            if self._shards.serves(key):
+                self._requeues.requeue(key)
+
+    def using(self, target: str) -> tuple[Key, ...]:
+        """Return the objects that use a target."""
+        return self._index.using(target)
+
+    def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
+        """Handle an object that was listed (None), ADDED, MODIFIED or DELETED."""
+        key = Key(document["metadata"]["namespace"], document["metadata"]["name"])
+        try:
+            if event == "DELETED":
+                self.missing(key)
+            else:
+                self._handle_change(key, document, event)
+        except Exception as failure:  # noqa: BLE001 - one object must not stop the watch
+            log.error("Handling a change of %s failed (operator bug):\n%s", key, trace(failure))
+            self._requeues.requeue(key)
+
+    def missing(self, key: Key) -> None:
+        """Handle an object that was deleted, or is no longer listed."""
+        if self._shards.serves(key):
+            self._index.forget(key)
+            self._requeues.requeue(key)
+            return
+        self._requeue_receiving(key, None)
+        self._forget_key(key)
+        self._existing.forget(key)
+
+    def acquired(self, fence: Fence, *, is_whole: bool) -> None:
+        """Serve the objects of a shard. With `is_whole`, all are observed now, since events may have been lost."""
+        self._shards.fences[fence.shard] = fence
+        for key, standby in tuple(self._standby.items()):
+            if self._shards.shard_of(key) == fence.shard:
+                del self._standby[key]
+                if standby.region is not None:
+                    self._regions.track(key, standby.region, fence)
+                self._begin(key, replace(standby.listed, interval=None) if is_whole else standby.listed)
+
+    def ending(self, shard: int) -> None:
+        """Start no more reconciles of a shard; running ones end after their current write."""
+        self._shards.fences.pop(shard, None)
+
+    async def ended(self, shard: int) -> None:
+        """Return when no reconcile of a shard is running."""
+        while running := [task for task, of in self._shards.running.items() if of == shard]:
+            await asyncio.wait(running)
+
+    def lost(self, shard: int) -> None:
+        """Forget what is remembered of the objects of a shard: another replica serves them from now on."""
+        self._regions.leave(shard)
+        for key, uid in self._tracker.uids_of_existing():
+            if self._shards.shard_of(key) == shard:
+                weight = self._requeues.weight(key)
+                self._forget_key(key)
+                self._forget_uid(uid)
+                self._requeues.weigh(key, weight)
+                self._standby[key] = Standby(Listed(), self._tracker.region_in_use(key))
+
+    def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
+        fence = self._shards.fence(key)
+        if fence is None:
+            self._requeue_receiving(key, document)
+        self._moves.record_generation(key, document["metadata"])
+        # What is in other accounts needs no events of a region here, nor is it searched for orphans.
+        in_use = None if self._index.target(document) else region_in_use(document, self._default_region)
+        self._tracker.record(key, document, in_use)
+        self._ready.record(key, document)
+        weight = size.weight(document)
+        self._requeues.weigh(key, weight)
+        region = self._index.update(key, document)
+        # Events of other accounts are not received.
+        listened = region if was_observed(document) and is_written(document) else None
+        if fence is None:
+            self._standby[key] = Standby(Listed.of(document), listened)
+            # It may receive what objects of this replica gave up.
+            self._moves.object_edited(key)
+            return
+        if listened is not None:
+            self._regions.track(key, listened, fence)
+        if not self._tracker.needs_reconcile(key, document):
+            return
+        if event is None:
+            self._begin(key, Listed.of(document))
+        else:
+            self._handle_edit(key, document, event, is_small=weight <= size.SMALL)
+
+    def _handle_edit(self, key: Key, document: Mapping[str, Any], event: str, *, is_small: bool) -> None:
+        log.debug("Received %s (%s)", key, event)
+        self._requeues.track(key)
+        self._moves.object_edited(key)
+        if event == "ADDED" and is_small:
+            self._tracker.cache_created(key, document)
+        self._requeues.requeue(key)
+
+    def _requeue_receiving(self, key: Key, document: Mapping[str, Any] | None) -> None:
+        """Requeue the objects of this replica that declare what an object of another one gave up."""
+        for other in self._index.receiving(key, document) if self._shards.fences else ():
+            self._requeues.requeue(other)
+
+    def _begin(self, key: Key, listed: Listed) -> None:
+        """Schedule an object that was listed, or whose shard was acquired."""
+        self._requeues.schedule_listed(key, listed)
+        self._router.replay_unmatched(key)
+        if not self._index.may_use(key):
+            # The operator or the policy may have changed since the status was written.
+            self._requeues.requeue(key)

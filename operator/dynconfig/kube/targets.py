@@ -1,0 +1,300 @@
+"""Watches the AWSTargets, checks the account of each, and reports the result in its status."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from dynconfig.api import names
+from dynconfig.kube.client import (
+    FORBIDDEN,
+    NOT_FOUND,
+    ApiConflict,
+    ApiRefused,
+    ApiUnavailable,
+    Document,
+    Kube,
+    WatchExpired,
+)
+from dynconfig.kube.object_watch import BOOKMARK, Unreadable
+from dynconfig.kube.responses import UNREADABLE
+from dynconfig.kube.sources import Sleep, WatchBackoff
+from dynconfig.kube.traces import trace
+from dynconfig.model.errors import DynConfigError
+from dynconfig.model.fence import Fence, LeaseLost
+from dynconfig.model.key import Key
+from dynconfig.model.target import Target
+from dynconfig.status import target as target_status
+from dynconfig.validation.targets import parse_target
+
+log = logging.getLogger(__name__)
+
+KINDS = "AWSTargets"
+# A role, its trust policy or the operator's permissions may change without an event.
+CHECK_SECONDS = 600.0
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 10.0, 300.0
+# How soon a target is kept after the first object names it, and released after the last one is gone.
+USERS_SECONDS = 2.0
+
+# A check may wait for an STS that does not answer; the default threads also serve others.
+MAX_CONCURRENT = 2
+
+
+class Accounts(Protocol):
+    """The sessions in the accounts of targets."""
+
+    def verify(self, target: Target) -> None:
+        """Check that the credentials of a target belong to its account. Called in a thread; raises DynConfigError."""
+
+    def forget(self, name: str) -> None:
+        """Forget a target that no longer exists."""
+
+
+class Targets:
+    """All AWSTargets of the cluster, by name."""
+
+    def __init__(self, changed: Callable[[str], None] = lambda _name: None) -> None:
+        """`changed` is called with the name of a target whose spec or readiness changed."""
+        self._documents: dict[str, Document] = {}
+        self._changed = changed
+        self.is_listed = False
+        """Whether all targets are known, or the operator cannot list them."""
+        self.changes = asyncio.Event()
+        """Set when a target was created, changed or deleted."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._documents))
+
+    def get(self, name: str) -> Document | None:
+        """Return a target, or None if it does not exist."""
+        return self._documents.get(name)
+
+    def put(self, document: Document) -> None:
+        """Add or replace a target."""
+        name = document["metadata"]["name"]
+        before, self._documents[name] = self._documents.get(name), document
+        self.changes.set()
+        if before is None or _essence(before) != _essence(document):
+            self._changed(name)
+
+    def remove(self, name: str) -> None:
+        """Remove a deleted target."""
+        if self._documents.pop(name, None) is not None:
+            self.changes.set()
+            self._changed(name)
+
+    def keep(self, present: set[str]) -> None:
+        """After a full list, remove all targets that are not in it."""
+        for name in self._documents.keys() - present:
+            self.remove(name)
+
+
+def _essence(document: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return what objects that use a target depend on."""
+    metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
+    return metadata["uid"], metadata.get("generation"), *((item["type"], item["status"]) for item in conditions)
+
+
+def is_kept(document: Mapping[str, Any]) -> bool:
+    """Return whether a target has the operator's finalizer."""
+    return names.TARGET_FINALIZER in (document["metadata"].get("finalizers") or ())
+
+
+async def list_all(kube: Kube, targets: Targets) -> None:
+    """List all targets once; `watch` reports a failure, and tries again."""
+    with suppress(ApiUnavailable, ApiRefused):
+        await _list(kube, targets)
+
+
+async def watch(kube: Kube, targets: Targets, unreadable: Unreadable, sleep: Sleep = asyncio.sleep) -> None:
+    """Watch the targets until cancelled. If their definition is not installed, or denied, try again every minute."""
+    backoff, loop, version, was_skipped = WatchBackoff(), asyncio.get_running_loop(), "", False
+    while True:
+        began, is_failed = float("inf"), False
+        try:
+            version = version or await _list(kube, targets)
+            began, was_skipped = loop.time(), False
+            version = await _follow(kube, targets, version, unreadable)
+        except WatchExpired:
+            version = ""
+        except (ApiUnavailable, ApiRefused) as error:
+            version, is_failed = "", True
+            is_skipped = isinstance(error, ApiRefused) and error.status in (FORBIDDEN, NOT_FOUND)
+            targets.is_listed = targets.is_listed or is_skipped
+            if not is_skipped:
+                log.warning("Watch of %s failed, retrying: %s", KINDS, error)
+            elif not was_skipped:
+                log.warning("%s are not used: the operator cannot list them. Apply its CRDs and RBAC: %s", KINDS, error)
+            was_skipped = is_skipped
+        await sleep(backoff.delay(loop.time() - began, is_failed=is_failed))
+
+
+async def _list(kube: Kube, targets: Targets) -> str:
+    version, present = "", set[str]()
+    async with kube.target_pages() as pages:
+        async for page in pages:
+            version = page["metadata"]["resourceVersion"]
+            async for document in page["items"]:
+                present.add(document["metadata"]["name"])
+                targets.put(document)
+    targets.keep(present)
+    targets.is_listed = True
+    return version
+
+
+async def _follow(kube: Kube, targets: Targets, version: str, unreadable: Unreadable) -> str:
+    """Record all changes until the server closes the watch; return the resourceVersion to continue from."""
+    async for event, document in kube.watch_targets(version):
+        if event == UNREADABLE:
+            log.error("Skipped a change of one of the %s that cannot be parsed", KINDS)
+            unreadable(KINDS)
+            continue
+        version = document["metadata"]["resourceVersion"]
+        if event == "DELETED":
+            targets.remove(document["metadata"]["name"])
+        elif event != BOOKMARK:
+            targets.put(document)
+    return version
+
+
+class TargetChecks:
+    """Checks the account of each target after a change and every ten minutes; more often while a check fails."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        targets: Targets,
+        accounts: Accounts,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        *,
+        using: Callable[[str], Sequence[Key] | None],
+    ) -> None:
+        """`using` returns the objects that use a target, None while that is not known."""
+        self._using = using
+        self._kube = kube
+        self._targets = targets
+        self._accounts = accounts
+        self._now = now
+        self._clock = clock
+        self._permits = asyncio.Semaphore(MAX_CONCURRENT)
+        self._due: dict[str, tuple[tuple[str, int], float, int]] = {}
+        """By name: the uid and generation that was checked, when it is checked again, and how often it failed in succession."""
+        self._unwritten: set[str] = set()
+        """Names of targets whose finalizer could not be written."""
+
+    async def run(self, fence: Fence) -> None:
+        """Check all targets until cancelled, and write their status while the lease of this replica lasts."""
+        self._due.clear()
+        with fence.within():
+            while True:
+                self._targets.changes.clear()
+                await self.check()
+                await self._wait()
+
+    async def check(self) -> None:
+        """Check all targets that are due."""
+        await asyncio.gather(*map(self._check_when_due, self._targets))
+        for name in self._due.keys() - set(self._targets):
+            del self._due[name]
+            self._unwritten.discard(name)
+            self._accounts.forget(name)
+
+    async def _wait(self) -> None:
+        """Wait for a change, or until a target is due, or some seconds, since its first object may have been created."""
+        delay = min((at for _of, at, _failures in self._due.values()), default=float("inf")) - self._clock()
+        try:
+            await asyncio.wait_for(
+                self._targets.changes.wait(), None if delay == float("inf") else min(max(delay, 0.0), USERS_SECONDS)
+            )
+        except TimeoutError:
+            return
+
+    async def _check_when_due(self, name: str) -> None:
+        document = self._targets.get(name)
+        if document is None:
+            return
+        of = (str(document["metadata"]["uid"]), int(document["metadata"].get("generation", 1)))
+        known, at, failures = self._due.get(name, (of, 0.0, 0))
+        if known == of and self._clock() < at and not self._is_to_be_kept_or_released(document):
+            return
+        failures = 0 if await self._check_safely(document) else (failures if known == of else 0) + 1
+        retry = (
+            min(FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 10), LONGEST_RETRY_SECONDS) if failures else CHECK_SECONDS
+        )
+        self._due[name] = (of, self._clock() + retry, failures)
+
+    def _is_to_be_kept_or_released(self, document: Document) -> bool:
+        """Whether the finalizer does not fit the objects that use the target; if it cannot be written, the retry does."""
+        name = document["metadata"]["name"]
+        users = None if name in self._unwritten else self._using(name)
+        return users is not None and is_kept(document) != bool(users)
+
+    async def _check_safely(self, document: Document) -> bool:
+        """As `_check`, but an unexpected exception only fails the check of this target."""
+        try:
+            return await self._check(document)
+        except Exception as failure:  # noqa: BLE001 - one target must not stop the checks of the others
+            log.error("Checking AWSTarget %s failed (operator bug):\n%s", document["metadata"]["name"], trace(failure))
+            return False
+
+    async def _check(self, document: Document) -> bool:
+        """Check a target and write its status; return whether both succeeded. Keep a deleted one while objects use it."""
+        name, checked = document["metadata"]["name"], Target("", "", "")
+        users = self._using(name)
+        if users is None:
+            return False
+        is_deleted = "deletionTimestamp" in document["metadata"]
+        self._unwritten.add(name)
+        try:
+            document = await self._with_finalizer(document, is_wanted=bool(users))
+        except (ApiUnavailable, ApiConflict, ApiRefused, LeaseLost) as error:
+            log.warning("Cannot write the finalizer of AWSTarget %s, retrying: %s", name, error)
+            return False
+        self._unwritten.discard(name)
+        if is_deleted:
+            # Checked again soon, as after a failure.
+            return not users or (await self._report(document, checked, users) and False)
+        return await self._check_account(document, users)
+
+    async def _with_finalizer(self, document: Document, *, is_wanted: bool) -> Document:
+        """Add or remove the finalizer; return the target."""
+        if is_kept(document) == is_wanted:
+            return document
+        metadata = document["metadata"]
+        known = metadata.get("finalizers") or []
+        wanted = [name for name in known if name != names.TARGET_FINALIZER] + [names.TARGET_FINALIZER] * is_wanted
+        patch = {"metadata": {"finalizers": wanted, "resourceVersion": metadata["resourceVersion"]}}
+        written = await self._kube.patch_target(metadata["name"], patch)
+        # The watch may have delivered a later change, or the end of a deleted target.
+        if self._targets.get(metadata["name"]) is document:
+            self._targets.put(written)
+        return written
+
+    async def _check_account(self, document: Document, users: Sequence[Key]) -> bool:
+        checked: Target | DynConfigError
+        try:
+            checked = Target.of(str(document["metadata"]["name"]), parse_target(document))
+            async with self._permits:
+                await asyncio.to_thread(self._accounts.verify, checked)
+        except DynConfigError as error:
+            checked = error
+        except LeaseLost:
+            return False
+        return await self._report(document, checked, users) and isinstance(checked, Target)
+
+    async def _report(self, document: Document, checked: Target | DynConfigError, users: Sequence[Key]) -> bool:
+        name = document["metadata"]["name"]
+        found = target_status.status(document, checked, users, self._now())
+        if found is None:
+            return True
+        try:
+            self._targets.put(await self._kube.patch_target_status(name, {"status": found}))
+        except (ApiUnavailable, ApiConflict, ApiRefused, LeaseLost) as error:
+            log.warning("Cannot write the status of AWSTarget %s, retrying: %s", name, error)
+            return False
+        ready = found["conditions"][0]
+        level = logging.INFO if isinstance(checked, Target) else logging.WARNING
+        log.log(level, "AWSTarget %s: %s: %s", name, ready["reason"], ready["message"])
+        return True

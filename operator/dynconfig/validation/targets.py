@@ -1,0 +1,38 @@
+"""Parses the spec of an AWSTarget, and checks objects in it. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from dynconfig.api.parameter import ParameterType
+from dynconfig.api.spec import DynamicConfigSpec
+from dynconfig.api.tags import MAX_TAGS_FROM_SECRET, MAX_TAGS_TOGETHER
+from dynconfig.api.target import AWSTargetSpec
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.target import Target
+
+
+def check_tags(spec: DynamicConfigSpec, target: Target) -> None:
+    """Raise InvalidSpec if a parameter has more tags than AWS takes, with those of the target."""
+    common = {**dict(target.tags), **spec.tags}
+    for parameter in spec.parameters:
+        is_marked = parameter.secret_ref is not None and parameter.resolved_type is not ParameterType.SECURE_STRING
+        count, most = len({**common, **parameter.tags}), MAX_TAGS_FROM_SECRET if is_marked else MAX_TAGS_TOGETHER
+        if count > most:
+            raise InvalidSpec(
+                f"parameter {parameter.name}: {count} tags with those of the object and of AWSTarget {target.name}; the limit is "
+                f"{most}. Remove tags"
+            )
+
+
+def parse_target(document: Mapping[str, Any]) -> AWSTargetSpec:
+    """Parse the spec of an AWSTarget. Raises InvalidSpec that names every invalid field."""
+    try:
+        return AWSTargetSpec.model_validate(document.get("spec") or {})
+    except ValidationError as error:
+        faults = tuple(
+            f"{'.'.join(('spec', *map(str, fault['loc'])))}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_url=False)
+        )
+        raise InvalidSpec("; ".join(faults), faults) from None

@@ -1,0 +1,177 @@
+"""Sessions in the accounts of targets: the role is assumed once, its account is verified, and no client is created twice."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.lab.aws.clients import connect
+
+from dynconfig.aws.quota import Quota
+from dynconfig.aws.session import Session
+from dynconfig.aws.targets import TargetSessions
+from dynconfig.model.errors import AccessDenied, WrongAccount
+from dynconfig.model.target import Target
+from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.aws.accounts import ACCOUNT
+
+OTHER = "210987654321"
+REGION = "eu-west-1"
+BOTH = ["sts:AssumeRole", "sts:TagSession"]
+_numbers = itertools.count(1)
+
+
+class Clock:
+    """AWS's clock and that of the operator, which the test advances."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC).timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def own_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "lab")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "lab")
+
+
+@pytest.fixture(scope="module")
+def aws(clock: Clock) -> Iterator[AwsLab]:
+    with AwsLab.start(now=clock, clock=clock, evaluates=False) as lab:
+        yield lab
+
+
+@pytest.fixture
+def session(aws: AwsLab) -> Session:
+    quota = Quota(lambda: 0.0, lambda _seconds: None, is_limited=False)
+    return Session(quota, lambda *_: None, endpoint=aws.endpoint, pool=4)
+
+
+@pytest.fixture
+def sessions(session: Session, clock: Clock) -> TargetSessions:
+    return TargetSessions(session, "blue cluster", clock)
+
+
+def role(aws: AwsLab, clock: Clock, account: str = OTHER, **statement: Any) -> str:
+    """A role that AWS already knows; return its ARN."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole", **statement}
+    keys = {"aws_access_key_id": account, "aws_secret_access_key": "lab"}
+    created = connect(aws.endpoint, "iam", keys).create_role(
+        RoleName=f"target-{next(_numbers)}",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )
+    clock.now += 1
+    return str(created["Role"]["Arn"])
+
+
+def target(role_arn: str = "", account: str = OTHER, **more: Any) -> Target:
+    return Target("prod", REGION, account, role_arn, **more)
+
+
+def test_clients_write_in_the_account_of_their_target(
+    aws: AwsLab, clock: Clock, session: Session, sessions: TargetSessions
+) -> None:
+    ssm = sessions.session(target(role(aws, clock))).client("ssm", REGION)
+    for client in (ssm, session.client("ssm", REGION)):
+        client.put_parameter(Name="/targets", Value="1", Type="String")
+    assert ssm.get_parameter(Name="/targets")["Parameter"]["ARN"].split(":")[4] == OTHER
+    own = session.client("ssm", REGION).get_parameter(Name="/targets")["Parameter"]["ARN"]
+    assert own.split(":")[4] == ACCOUNT
+
+
+def test_session_is_named_after_the_cluster(aws: AwsLab, clock: Clock, sessions: TargetSessions) -> None:
+    sts = sessions.session(target(role(aws, clock))).client("sts", REGION)
+    assert sts.get_caller_identity()["Arn"].endswith("/dynconfig-blue-cluster")
+
+
+def test_external_id_and_session_tags_are_sent(aws: AwsLab, clock: Clock, sessions: TargetSessions) -> None:
+    conditions = {
+        "sts:ExternalId": "4711",
+        "aws:RequestTag/dynconfig.dev/cluster": "blue cluster",
+        "aws:RequestTag/dynconfig.dev/target": "prod",
+    }
+    arn = role(aws, clock, Action=BOTH, Condition={"StringEquals": conditions})
+    sessions.verify(target(arn, external_id="4711", has_session_tags=True))
+    for wrong in (target(arn, has_session_tags=True), target(arn, external_id="4711"), target(arn, external_id="471")):
+        with pytest.raises(AccessDenied, match=f"trust policy of role {arn}: principal, sts:ExternalId"):
+            sessions.verify(wrong)
+
+
+def test_role_of_another_account_is_not_used(aws: AwsLab, clock: Clock, sessions: TargetSessions) -> None:
+    arn = role(aws, clock)
+    with pytest.raises(WrongAccount, match=f"role {arn} belong to account {OTHER}, not to spec.account 333333333333"):
+        sessions.verify(target(arn, account="333333333333"))
+
+
+def test_target_without_a_role_uses_the_identity_of_the_operator(sessions: TargetSessions) -> None:
+    sessions.verify(target(account=ACCOUNT))
+    with pytest.raises(WrongAccount, match=f"the operator's own identity belong to account {ACCOUNT}"):
+        sessions.verify(target())
+
+
+def test_role_is_assumed_once_for_all_clients_and_again_before_it_expires(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions
+) -> None:
+    found = target(role(aws, clock))
+    aws.reset_calls()
+    for _ in range(2):
+        sessions.verify(found)
+        sessions.session(found).client("ssm", REGION).describe_parameters()
+    assert aws.calls()["sts.AssumeRole"] == 1
+    began = clock.now
+    while clock.now < began + 6 * 3600:
+        clock.now += 60
+        sessions.session(found).client("ssm", REGION).describe_parameters()
+    assert aws.calls()["sts.AssumeRole"] <= 2 * 6
+    # No call was made with expired credentials.
+    assert {call.outcome for call in aws.call_log()} == {"OK"}
+
+
+def test_targets_share_the_connections(aws: AwsLab, clock: Clock, session: Session, sessions: TargetSessions) -> None:
+    first, second = (
+        sessions.session(Target(name, REGION, OTHER, role(aws, clock))).client("ssm", REGION) for name in ("a", "b")
+    )
+    assert first._client is second._client is session.client("ssm", REGION)._client
+
+
+def test_changed_target_gets_new_credentials(aws: AwsLab, clock: Clock, sessions: TargetSessions) -> None:
+    first, second = role(aws, clock), role(aws, clock, account=ACCOUNT)
+    sessions.verify(target(first))
+    assert sessions.session(target(first)) is sessions.session(target(first))
+    sessions.verify(target(second, account=ACCOUNT))
+    sessions.forget("prod")
+    aws.reset_calls()
+    sessions.verify(target(second, account=ACCOUNT))
+    assert aws.calls()["sts.AssumeRole"] == 1
+
+
+def test_credentials_are_not_in_messages(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = sessions.session(target(role(aws, clock)))
+    made.verify()
+    frozen = made._principal.credentials.get_frozen_credentials()  # type: ignore[union-attr]
+    shown = f"{made!r} {made.__dict__!r} {caplog.text}"
+    assert not any(secret in shown for secret in (frozen.secret_key, frozen.token))
+
+
+def test_each_account_and_region_has_its_own_quota(
+    aws: AwsLab, clock: Clock, session: Session, sessions: TargetSessions
+) -> None:
+    other, own = target(role(aws, clock), quota=(("ssm.Put", 10.0),)), Target("own", REGION, ACCOUNT)
+    for found in (other, own):
+        sessions.session(found).client("ssm", REGION).describe_parameters()
+    # A target in the operator's own account shares the quota of objects without a target.
+    assert {place for place, _group in session.quota._queues} == {REGION, f"{OTHER}/{REGION}"}
+    assert session.quota.rate(f"{OTHER}/{REGION}", "ssm.PutParameter") == 10.0
+    sessions.forget("prod")
+    assert session.quota.rate(f"{OTHER}/{REGION}", "ssm.PutParameter") is None

@@ -1,0 +1,178 @@
+"""Replicas with simulated time, and the leases that they share, in an API server that may fail."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.sequences.loop import VirtualLoop
+
+from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
+from dynconfig.kube.leases import Leases, LeaseTimes
+from dynconfig.model.fence import Fence, LeaseLost
+
+TIMES = LeaseTimes(15.0, 10.0, 2.0)
+
+
+@dataclass
+class LeaseServer:
+    """The leases of a namespace, with optimistic locking as in the API server."""
+
+    leases: dict[str, Document] = field(default_factory=dict)
+    version: int = 0
+    unreachable: set[str] = field(default_factory=set)
+    """Replicas that cannot reach it."""
+    unanswered: set[str] = field(default_factory=set)
+    """Replicas whose renewals are stored, but answered too late."""
+
+    def store(self, lease: Document) -> Document:
+        """Store a lease with a new version."""
+        self.version += 1
+        stored = copy.deepcopy(lease)
+        stored["metadata"]["resourceVersion"] = str(self.version)
+        self.leases[lease["metadata"]["name"]] = stored
+        return copy.deepcopy(stored)
+
+    def holder(self, shard: int = 0) -> str:
+        """Return the holder of a shard."""
+        return str(self.leases[f"dynconfig-shard-{shard}"]["spec"]["holderIdentity"])
+
+
+class LeaseClient:
+    """The client of one replica."""
+
+    def __init__(self, server: LeaseServer, name: str) -> None:
+        self.server = server
+        self.name = name
+
+    def _reach(self) -> None:
+        if self.name in self.server.unreachable:
+            raise ApiUnavailable("the API server is unreachable")
+
+    async def leases(self, _namespace: str, _timeout: float) -> list[Document]:
+        """Return all leases."""
+        await asyncio.sleep(0.01)
+        self._reach()
+        return copy.deepcopy(list(self.server.leases.values()))
+
+    async def create_lease(self, _namespace: str, lease: Document, _timeout: float) -> Document:
+        """Create a lease."""
+        await asyncio.sleep(0.01)
+        self._reach()
+        if lease["metadata"]["name"] in self.server.leases:
+            raise ApiConflict("it exists")
+        return self.server.store(lease)
+
+    async def replace_lease(self, _namespace: str, lease: Document, _timeout: float) -> Document:
+        """Replace a lease."""
+        await asyncio.sleep(0.01)
+        self._reach()
+        current = self.server.leases.get(lease["metadata"]["name"])
+        if current is None:
+            raise ApiRefused(404, "not found")
+        if current["metadata"]["resourceVersion"] != lease["metadata"]["resourceVersion"]:
+            raise ApiConflict("it was modified")
+        stored = self.server.store(lease)
+        if self.name in self.server.unanswered:
+            raise ApiUnavailable("the request timed out")
+        return stored
+
+    async def delete_lease(self, _namespace: str, name: str, _timeout: float) -> None:
+        """Delete a lease."""
+        self._reach()
+        self.server.leases.pop(name, None)
+
+
+class Replica:
+    """One process: which shards it serves, and since when."""
+
+    def __init__(self, server: LeaseServer, name: str, *, shards: int = 1, times: LeaseTimes = TIMES) -> None:
+        self.name = name
+        self.shards = shards
+        self.fences: dict[int, Fence] = {}
+        self.whole: list[bool] = []
+        self.reconciling: asyncio.Event | None = None
+        loop = asyncio.get_running_loop()
+        self.skew = 0.0
+        self.silent_since: float | None = None
+        client: Any = LeaseClient(server, name)
+        self.leases = Leases(
+            client,
+            self,
+            times,
+            shards=shards,
+            identity=name,
+            namespace="ops",
+            silence=self.silence,
+            clock=loop.time,
+            now=lambda: 1.8e9 + self.skew + loop.time(),
+        )
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        await self.leases.step()
+        await self.leases.run()
+
+    def silence(self) -> float:
+        """For how long it has not answered."""
+        return 0.0 if self.silent_since is None else asyncio.get_running_loop().time() - self.silent_since
+
+    def acquired(self, fence: Fence, *, is_whole: bool) -> None:
+        """Serve a shard."""
+        assert fence.shard not in self.fences
+        self.fences[fence.shard] = fence
+        self.whole.append(is_whole)
+
+    def ending(self, shard: int) -> None:
+        """Start nothing more."""
+
+    async def ended(self, _shard: int) -> None:
+        """Wait for a running reconcile."""
+        if self.reconciling is not None:
+            await self.reconciling.wait()
+
+    async def lost(self, shard: int) -> None:
+        """Serve a shard no more."""
+        del self.fences[shard]
+
+    def may_write(self, shard: int = 0) -> bool:
+        """Whether a write may start."""
+        try:
+            self.fences[shard].check(writes=True)
+        except (KeyError, LeaseLost):
+            return False
+        return True
+
+    async def kill(self) -> None:
+        """End without releasing anything."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End gracefully."""
+        await self.kill()
+        await self.leases.close()
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> float:
+    """Wait until a condition holds; return how long that took, in seconds."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.05)
+    return loop.time() - began
+
+
+def simulate(act: Callable[[], Any]) -> None:
+    """Run with simulated time."""
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(act())
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()

@@ -1,0 +1,190 @@
+"""The target of an object: verified once before its first use, and named in the error if it cannot be used."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from dynconfig.api import names
+from dynconfig.kube.chosen_targets import VerifiedTargets
+from dynconfig.kube.client import ApiUnavailable
+from dynconfig.kube.targets import Targets
+from dynconfig.model.errors import (
+    AccessDenied,
+    DynConfigError,
+    TargetNotFound,
+    TargetNotReady,
+    Unavailable,
+    WrongAccount,
+)
+from dynconfig.model.target import Target
+
+SPEC = {"region": "eu-west-1", "account": "210987654321"}
+RULE = {"namespaces": ["shop"], "paths": ["/shop"]}
+OBJECT = {"metadata": {"namespace": "shop", "name": "app"}, "spec": {"path": "/shop", "target": "prod"}}
+
+
+class Accounts:
+    """Records what is verified."""
+
+    def __init__(self) -> None:
+        self.verified: list[Target] = []
+        self.error: DynConfigError | None = None
+
+    def verify(self, target: Target) -> None:
+        self.verified.append(target)
+        if self.error:
+            raise self.error
+
+    def forget(self, name: str) -> None:
+        """Nothing is remembered."""
+
+
+class Known:
+    """The targets of a cluster."""
+
+    def __init__(self, default: str = "") -> None:
+        self.clock, self.labels = 0.0, dict[str, dict[str, str]]()
+        self.changed: list[str] = []
+        self.targets, self.accounts = Targets(self.changed.append), Accounts()
+        self.targets.is_listed = True
+        self.chosen = VerifiedTargets(self.targets, self.accounts, self.labels.get, lambda: self.clock, default)
+
+    def put(self, generation: int = 1, conditions: tuple[dict[str, str], ...] = (), **spec: Any) -> None:
+        metadata = {"name": "prod", "uid": "u", "generation": generation}
+        status = {"conditions": list(conditions), "lastCheckedTime": str(generation)}
+        self.targets.put({"metadata": metadata, "spec": {**SPEC, **spec}, "status": status})
+
+    def of(self, document: dict[str, Any] = OBJECT) -> Target | None:
+        return asyncio.run(self.chosen.of(document))
+
+
+def test_object_without_a_target_needs_none() -> None:
+    assert Known().of({"metadata": {}, "spec": {"path": "/shop"}}) is None
+
+
+def test_default_target_is_that_of_objects_without_one() -> None:
+    known = Known(default="prod")
+    known.put()
+    found = known.of({"metadata": {}, "spec": {"path": "/shop"}})
+    assert (found and found.account) == "210987654321"
+
+
+def test_target_is_verified_once_and_again_after_a_change_of_its_role() -> None:
+    known = Known()
+    known.put()
+    assert known.of() == known.of()
+    assert len(known.accounts.verified) == 1
+    known.put(2, allow=[RULE], tags={"a": "b"})
+    assert known.of()
+    assert len(known.accounts.verified) == 1
+    known.put(3, assumeRole={"roleArn": "arn:aws:iam::210987654321:role/x"})
+    assert known.of()
+    assert len(known.accounts.verified) == 2
+
+
+def test_missing_target_is_named() -> None:
+    with pytest.raises(TargetNotFound, match="AWSTarget prod does not exist, and nothing was written"):
+        Known().of()
+
+
+def test_target_is_not_missing_before_all_are_listed() -> None:
+    known = Known()
+    known.targets.is_listed = False
+    with pytest.raises(ApiUnavailable, match="not listed yet"):
+        known.of()
+    known.put()
+    assert known.of()
+
+
+def test_invalid_target_is_not_ready() -> None:
+    known = Known()
+    known.put(account="1")
+    with pytest.raises(TargetNotReady, match=r"AWSTarget prod is not ready, and nothing was written: spec\.account: "):
+        known.of()
+    assert known.accounts.verified == []
+
+
+@pytest.mark.parametrize("error", [AccessDenied("no"), WrongAccount("other")])
+def test_role_or_account_that_is_not_as_declared_is_not_ready(error: DynConfigError) -> None:
+    known = Known()
+    known.put()
+    known.accounts.error = error
+    for _ in range(3):
+        with pytest.raises(TargetNotReady, match=f"and nothing was written: {error}"):
+            known.of()
+    # Fifty objects of a target that is not ready cause one call in ten seconds.
+    assert len(known.accounts.verified) == 1
+    known.clock += 10.0
+    known.accounts.error = None
+    assert known.of()
+
+
+def test_change_of_a_target_is_tried_at_once() -> None:
+    known = Known()
+    known.put()
+    known.accounts.error = AccessDenied("no")
+    with pytest.raises(TargetNotReady):
+        known.of()
+    known.accounts.error = None
+    known.put(2)
+    assert known.of()
+
+
+def test_outage_of_aws_is_no_fault_of_the_target() -> None:
+    known = Known()
+    known.put()
+    known.accounts.error = Unavailable("down")
+    with pytest.raises(Unavailable, match="down"):
+        known.of()
+
+
+def test_changes_that_concern_objects_are_reported() -> None:
+    known = Known()
+    known.put()
+    known.put()
+    assert known.changed == ["prod"]
+    known.put(2)
+    known.put(2, ({"type": "Ready", "status": "False"},))
+    known.put(2, ({"type": "Ready", "status": "True"},))
+    known.put(2, ({"type": "Ready", "status": "True"},))
+    known.targets.remove("prod")
+    assert known.changed == ["prod"] * 5
+
+
+def test_rules_decide_by_namespace_and_its_labels() -> None:
+    known = Known()
+    known.put(allow=[RULE])
+    assert not known.chosen.needs_labels()
+    assert known.chosen.tenant_in("shop", "prod").may_use_path("/shop/a")
+    assert not known.chosen.tenant_in("cart", "prod").may_use_path("/shop/a")
+    known.put(2, allow=[{"namespaceSelector": {"matchLabels": {"team": "a"}}, "paths": ["/team"]}])
+    assert known.chosen.needs_labels()
+    assert not known.chosen.tenant_in("shop", "prod").may_use_path("/team")
+    known.labels["shop"] = {"team": "a"}
+    assert known.chosen.tenant_in("shop", "prod").may_use_path("/team")
+
+
+def test_unknown_target_writes_nothing_and_gives_nothing_up() -> None:
+    for known in (Known(), Known()):
+        found = known.chosen.tenant_in("shop", "prod")
+        assert not found.may_use_path("/shop")
+        assert found.may_have_path("/shop")
+        known.put(account="1")
+
+
+def test_target_without_finalizer_is_checked_before_its_first_object_is_written() -> None:
+    known = Known()
+    known.put()
+    known.targets.changes.clear()
+    known.accounts.error = AccessDenied("not yet")
+    with pytest.raises(TargetNotReady):
+        known.of()
+    assert known.targets.changes.is_set()
+    document = known.targets.get("prod")
+    assert document
+    known.targets.put({**document, "metadata": {**document["metadata"], "finalizers": [names.TARGET_FINALIZER]}})
+    known.targets.changes.clear()
+    known.accounts.error = None
+    assert known.of()
+    assert not known.targets.changes.is_set()

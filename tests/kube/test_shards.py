@@ -1,0 +1,224 @@
+"""A controller that serves some shards: it knows all objects, and reconciles its own only."""
+
+import asyncio
+import time
+from typing import Any
+
+import kopf
+import pytest
+from tests.kube.controller_harness import KEY, REGION, ControllerHarness, configured, running_controller
+
+from dynconfig import handlers
+from dynconfig.events.signals import Signal
+from dynconfig.model.fence import Fence, LeaseLost, shard_of
+from dynconfig.model.key import Key
+from dynconfig.model.writes import PUT
+
+SHARDS = 2
+OWN = shard_of(KEY, SHARDS)
+OTHER = next(
+    Key(KEY.namespace, f"app-{number}")
+    for number in range(9)
+    if shard_of(Key(KEY.namespace, f"app-{number}"), SHARDS) != OWN
+)
+FOREVER = float("inf")
+
+
+def named(key: Key, values: dict[str, str], **about: Any) -> dict[str, Any]:
+    """An object with another name."""
+    found = configured(values, **about)
+    found["metadata"].update(name=key.name, uid=f"uid-{key.name}")
+    return found
+
+
+def reason(found: ControllerHarness, key: Key) -> str:
+    """The reason of the condition Ready of an object."""
+    conditions = (found.server.objects[key].get("status") or {}).get("conditions")
+    return str(conditions[0]["reason"]) if conditions else ""
+
+
+def give_away(found: ControllerHarness) -> None:
+    """Serve the own shard only."""
+    found.controller.objects.ending(1 - OWN)
+    found.controller.objects.lost(1 - OWN)
+
+
+def test_objects_of_other_shards_are_not_reconciled_until_their_shard_is_acquired() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            give_away(found)
+            found.applied(named(OTHER, {"b": "1"}, finalizers=[]))
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            assert reason(found, OTHER) == ""
+            assert found.listened == [REGION]
+            fence = Fence(1 - OWN, time.monotonic, 0.0, FOREVER)
+            found.controller.objects.acquired(fence, is_whole=False)
+            await found.server.until(lambda: reason(found, OTHER) == "InSync")
+
+    asyncio.run(act())
+
+
+def test_object_of_a_lost_shard_is_forgotten_and_observed_again_when_it_returns() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            objects = found.controller.objects
+            objects.ending(OWN)
+            await objects.ended(OWN)
+            objects.lost(OWN)
+            # Another replica deletes the parameter meanwhile.
+            found.fake.store.clear()
+            found.controller.requeue(KEY)
+            found.controller.router.route([Signal(REGION, time.time(), PUT, parameters=("/app/a",))], OWN)
+            assert found.controller.waiting() == 0
+            objects.acquired(Fence(OWN, time.monotonic, 0.0, FOREVER), is_whole=False)
+            await found.server.until(lambda: "/app/a" in found.fake.store)
+
+    asyncio.run(act())
+
+
+def ready(found: ControllerHarness) -> dict[str, tuple[bool, str]]:
+    """Names and Ready conditions of the objects that are served."""
+    return {key.name: (condition.is_ready, condition.reason) for key, condition in found.controller.objects.readiness()}
+
+
+def test_readiness_is_that_of_the_served_objects_as_the_api_server_last_returned_it() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            in_sync = {"conditions": [{"type": "Ready", "status": "True", "reason": "InSync"}]}
+            found.deliver("ADDED", named(KEY, {"a": "1"}))
+            found.deliver("ADDED", {**named(OTHER, {"b": "1"}), "status": in_sync})
+            assert ready(found) == {KEY.name: (False, "Unknown"), OTHER.name: (True, "InSync")}
+            stalled = {"conditions": [{"type": "Ready", "status": "False", "reason": "InvalidSpec"}]}
+            found.deliver("MODIFIED", {**named(KEY, {"a": "1"}), "status": stalled})
+            give_away(found)
+            assert ready(found) == {KEY.name: (False, "InvalidSpec")}
+            found.controller.objects.acquired(Fence(1 - OWN, time.monotonic, 0.0, FOREVER), is_whole=False)
+            assert ready(found)[OTHER.name] == (True, "InSync")
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("status", [None, [], {"conditions": {}}, {"conditions": ["Ready", {"type": "Ready"}]}])
+def test_object_without_a_valid_condition_is_not_ready(status: object) -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.deliver("ADDED", {**named(KEY, {"a": "1"}), "status": status})
+            assert ready(found) == {KEY.name: (False, "Unknown")}
+
+    asyncio.run(act())
+
+
+def test_deleted_object_has_no_readiness() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            assert list(ready(found)) == [KEY.name]
+            found.deliver("DELETED", found.server.objects.pop(KEY))
+            while ready(found):
+                await asyncio.sleep(0)
+
+    asyncio.run(act())
+
+
+def test_event_from_the_queue_of_another_shard_is_dropped() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            await found.controller.objects.ended(OWN)
+            signal = Signal(REGION, time.time(), PUT, parameters=("/app/a",))
+            found.controller.router.route([signal], 1 - OWN)
+            assert found.controller.waiting() == 0
+            found.controller.router.route([signal], OWN)
+            assert found.controller.waiting() == 1
+
+    asyncio.run(act())
+
+
+def test_deleted_object_of_another_shard_is_forgotten() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            give_away(found)
+            other = named(OTHER, {"b": "1"})
+            found.deliver("ADDED", other)
+            assert len(found.controller.existing().uids) == 1
+            found.deliver("DELETED", other)
+            assert not found.controller.existing().uids
+
+    asyncio.run(act())
+
+
+def test_reconcile_stops_when_the_lease_ends_and_no_status_is_written() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            fence = Fence(OWN, time.monotonic, 0.0, FOREVER)
+            found.controller.objects.ending(OWN)
+            found.controller.objects.acquired(fence, is_whole=False)
+
+            async def revoke(request: Any) -> None:
+                if request.method == "PATCH":
+                    fence.revoke()
+
+            found.server.before = revoke
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await asyncio.wait_for(until_lost(found), 10.0)
+            assert found.fake.store == {}
+            assert found.reason == ""
+
+    asyncio.run(act())
+
+
+async def until_lost(found: ControllerHarness) -> None:
+    """Wait until a reconcile was stopped by its lease."""
+    registry = found.controller._deps.metrics.registry
+    while registry.get_sample_value("dynconfig_reconcile_seconds_count", {"reason": "LeaseLost"}) is None:
+        await asyncio.sleep(0.01)
+
+
+def test_write_without_a_lease_is_refused() -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            with pytest.raises(AssertionError, match="without a lease"):
+                await found.kube.patch(KEY, {})
+            ended = Fence(0, time.monotonic, 8.0, time.monotonic() + 7.0)
+            with ended.within(), pytest.raises(LeaseLost):
+                await found.kube.patch(KEY, {})
+
+    asyncio.run(act())
+
+
+def test_queue_stands_still_only_while_objects_are_due_and_nothing_moves() -> None:
+    async def act() -> None:
+        now = 1000.0
+        async with running_controller(clock=lambda: now) as found:
+            assert found.controller.standstill() == 0.0
+            blocked = asyncio.Event()
+
+            async def block(request: Any) -> None:
+                if request.method == "GET":
+                    await blocked.wait()
+
+            found.server.before = block
+            for number in range(3):
+                # Two workers wait for the API server; the third object is due.
+                found.applied(named(Key(KEY.namespace, f"busy-{number}"), {f"v{number}": "1"}, finalizers=[]))
+                found.controller.requeue(Key(KEY.namespace, f"busy-{number}"))
+            async with asyncio.timeout(10.0):
+                while len(found.controller.objects._shards.running) < 2:
+                    await asyncio.sleep(0.01)
+            now += 301.0
+            memo = kopf.Memo(controller=found.controller)
+            with pytest.raises(kopf.PermanentError, match="301 s"):
+                await handlers.standstill(memo)
+            blocked.set()
+            found.server.before = None
+            async with asyncio.timeout(10.0):
+                while found.controller.waiting():
+                    await asyncio.sleep(0.01)
+            assert await handlers.standstill(memo) == 0.0
+
+    asyncio.run(act())

@@ -1,0 +1,290 @@
+"""Watching AWSTargets and checking their accounts: after each change, again after failures, and without their definition."""
+
+import asyncio
+import json
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.kube.apiserver import Document, merge, serving, status, streamed
+
+from dynconfig.api import names
+from dynconfig.kube import targets
+from dynconfig.kube.client import Kube
+from dynconfig.kube.targets import TargetChecks, Targets
+from dynconfig.model.errors import AccessDenied
+from dynconfig.model.fence import Fence
+from dynconfig.model.key import Key
+from dynconfig.model.target import Target
+
+SPEC = {"region": "eu-west-1", "account": "210987654321"}
+
+
+class Accounts:
+    """Records what is verified; some targets fail."""
+
+    def __init__(self) -> None:
+        self.verified: list[Target] = []
+        self.forgotten: list[str] = []
+        self.failing: dict[str, Exception] = {}
+
+    def verify(self, target: Target) -> None:
+        self.verified.append(target)
+        if target.name in self.failing:
+            raise self.failing[target.name]
+
+    def forget(self, name: str) -> None:
+        self.forgotten.append(name)
+
+
+class Cluster:
+    """An API server with targets, and the operator's watch and checks beside it."""
+
+    def __init__(self) -> None:
+        self.targets: dict[str, Document] = {}
+        self.accounts = Accounts()
+        self.known = Targets()
+        self.users: dict[str, tuple[Key, ...]] = defaultdict(tuple)
+        self.clock = 1000.0
+        self.code = 200
+        self.lists = 0
+        self.patches: list[Document] = []
+        self.events: asyncio.Queue[bytes] = asyncio.Queue()
+        self.changed = asyncio.Event()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        if self.code != 200:
+            self.lists += 1
+            self.changed.set()
+            return status(self.code, "no such resource")
+        if request.method == "PATCH":
+            parts, patch = request.path.split("/"), json.loads(await request.text())
+            document = self.targets[parts[parts.index("awstargets") + 1]]
+            if "status" in patch:
+                self.patches.append(patch)
+            merge(document, patch)
+            self.changed.set()
+            return web.json_response(document)
+        if "watch" in request.query:
+            return await streamed(request, await self.events.get())
+        self.lists += 1
+        return web.json_response({"metadata": {"resourceVersion": "1"}, "items": list(self.targets.values())})
+
+    def checks(self, kube: Kube) -> TargetChecks:
+        """The checks of all targets."""
+        return TargetChecks(
+            kube, self.known, self.accounts, lambda: 1.7e9, lambda: self.clock, using=self.users.__getitem__
+        )
+
+    def put(self, name: str, generation: int = 1, **spec: Any) -> Document:
+        metadata = {"name": name, "uid": f"uid-{name}", "generation": generation, "resourceVersion": "2"}
+        self.targets[name] = {"metadata": metadata, "spec": {**SPEC, **spec}, "status": {"observedGeneration": -1}}
+        return self.targets[name]
+
+    def deliver(self, event: str, document: Document) -> None:
+        self.events.put_nowait(json.dumps({"type": event, "object": document}).encode())
+
+    def finalizers(self, name: str) -> list[str]:
+        return list(self.targets[name]["metadata"].get("finalizers", []))
+
+    def reason(self, name: str) -> str:
+        conditions = self.targets[name]["status"].get("conditions", [])
+        return str(conditions[0]["reason"]) if conditions else ""
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def sleep(self, _seconds: float) -> None:
+        """Give way instead of a pause between two watches."""
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running(cluster: Cluster) -> AsyncIterator[None]:
+    fence = Fence(0, lambda: 0.0, 1.0, until=100.0)
+    async with serving(cluster.answer) as kube:
+        checks = cluster.checks(kube)
+        tasks = [
+            asyncio.create_task(targets.watch(kube, cluster.known, lambda _kind: None, cluster.sleep)),
+            asyncio.create_task(checks.run(fence)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_targets_are_checked_once_for_each_change() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a")
+        cluster.put("b")
+        async with running(cluster):
+            await cluster.until(lambda: {cluster.reason("a"), cluster.reason("b")} == {"AccountVerified"})
+            cluster.deliver("MODIFIED", cluster.targets["a"])
+            cluster.deliver("MODIFIED", cluster.put("b", 2, account="333333333333"))
+            await cluster.until(lambda: cluster.reason("b") == "AccountVerified")
+        assert [target.name for target in cluster.accounts.verified] == ["a", "b", "b"]
+        assert cluster.targets["b"]["status"]["account"] == "333333333333"
+
+    asyncio.run(scenario())
+
+
+def test_check_is_repeated_every_ten_minutes_and_more_often_after_a_failure() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.known.put(cluster.put("a"))
+        cluster.accounts.failing["a"] = AccessDenied("not yet")
+        async with serving(cluster.answer) as kube:
+            checks = cluster.checks(kube)
+
+            async def times(seconds: float) -> int:
+                """How many checks are made at the end of this time."""
+                cluster.clock += seconds
+                before = len(cluster.accounts.verified)
+                await checks.check()
+                return len(cluster.accounts.verified) - before
+
+            assert await times(0) == 1
+            assert [await times(9.9), await times(0.1)] == [0, 1]
+            assert [await times(19.9), await times(0.1)] == [0, 1]
+            assert [await times(seconds) for seconds in (40, 80, 160, 300, 299.9, 0.1)] == [1, 1, 1, 1, 0, 1]
+            cluster.accounts.failing.clear()
+            assert await times(300) == 1
+            assert [await times(599.9), await times(0.1)] == [0, 1]
+        # The same result is not written again.
+        assert len(cluster.patches) == 2
+        assert cluster.reason("a") == "AccountVerified"
+
+    asyncio.run(scenario())
+
+
+def test_invalid_spec_is_reported_without_a_call_to_aws() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a", account="12")
+        async with running(cluster):
+            await cluster.until(lambda: cluster.reason("a") == "InvalidSpec")
+        assert cluster.accounts.verified == []
+        assert cluster.targets["a"]["status"]["conditions"][0]["message"].startswith("spec.account: ")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("code", [200, 403, 500])
+def test_targets_are_listed_before_the_first_object(code: int) -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a")
+        cluster.code = code
+        async with serving(cluster.answer) as kube:
+            await targets.list_all(kube, cluster.known)
+        assert (list(cluster.known), cluster.known.is_listed) == ((["a"], True) if code == 200 else ([], False))
+
+    asyncio.run(scenario())
+
+
+def test_deleted_target_is_forgotten() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a")
+        async with running(cluster):
+            await cluster.until(lambda: cluster.reason("a") == "AccountVerified")
+            cluster.deliver("DELETED", cluster.targets.pop("a"))
+            async with asyncio.timeout(10):
+                while cluster.accounts.forgotten != ["a"]:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_missing_definition_is_reported_once(code: int, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.code = code
+        async with running(cluster):
+            assert not cluster.known.is_listed
+            await cluster.until(lambda: cluster.lists >= 3)
+            assert cluster.known.is_listed
+            # As soon as it is installed, targets are used.
+            cluster.put("a")
+            cluster.code = 200
+            await cluster.until(lambda: cluster.reason("a") == "AccountVerified")
+
+    with caplog.at_level(logging.WARNING, "dynconfig"):
+        asyncio.run(scenario())
+    assert len([record for record in caplog.records if "AWSTargets are not used" in record.message]) == 1
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_target_is_kept_only_while_objects_use_it(*, is_ready: bool) -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.known.put(cluster.put("a"))
+        if not is_ready:
+            cluster.accounts.failing["a"] = AccessDenied("not yet")
+        async with serving(cluster.answer) as kube:
+            checks = cluster.checks(kube)
+            await checks.check()
+            assert cluster.finalizers("a") == []
+            for users in ((Key("shop", "myapp"),), ()):
+                cluster.users["a"] = users
+                # The account need not be checked yet.
+                await checks.check()
+                assert cluster.finalizers("a") == [names.TARGET_FINALIZER] * bool(users)
+
+    asyncio.run(scenario())
+
+
+def test_unused_target_that_an_earlier_version_kept_is_released() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a")["metadata"]["finalizers"] = ["others/one", names.TARGET_FINALIZER]
+        async with running(cluster):
+            await cluster.until(lambda: cluster.finalizers("a") == ["others/one"])
+
+    asyncio.run(scenario())
+
+
+def test_first_object_of_a_target_is_noticed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(targets, "USERS_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a")
+        async with running(cluster):
+            await cluster.until(lambda: cluster.reason("a") == "AccountVerified")
+            cluster.users["a"] = (Key("shop", "myapp"),)
+            await cluster.until(lambda: cluster.finalizers("a") == [names.TARGET_FINALIZER])
+
+    asyncio.run(scenario())
+
+
+def test_unexpected_exception_stops_the_checks_of_no_other_target(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a")
+        cluster.accounts.failing["a"] = KeyError("a-value")
+        cluster.put("b")
+        async with running(cluster):
+            await cluster.until(lambda: cluster.reason("b") == "AccountVerified")
+            cluster.deliver("MODIFIED", cluster.put("c"))
+            await cluster.until(lambda: cluster.reason("c") == "AccountVerified")
+            del cluster.accounts.failing["a"]
+            cluster.deliver("MODIFIED", cluster.put("a", 2))
+            await cluster.until(lambda: cluster.reason("a") == "AccountVerified")
+
+    asyncio.run(scenario())
+    (bug,) = [record.message for record in caplog.records if "operator bug" in record.message]
+    assert bug.startswith("Checking AWSTarget a failed")
+    assert "a-value" not in bug
