@@ -132,12 +132,13 @@ def _attack(attackers: Sequence[Namespace], attacks: Sequence[Attack]) -> None:
 def turns_before(log: Path, harm: Harm) -> list[int]:
     """From the operator's debug log: how many objects of one attacker it started to reconcile between receiving each new
     object of the other tenant and reconciling it; the attacker with the most counts."""
-    found, waiting = list[int](), dict[str, Counter[str]]()
+    found, waiting, seen = list[int](), dict[str, Counter[str]](), set[str]()
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        received = re.search(rf"Received ({harm.victim}/\S+) \(ADDED\)", line)
+        received = re.search(rf"Received ({harm.victim}/\S+) ", line)
         begun = re.search(r"Reconciling ((\S+)/\S+)", line)
-        if received:
-            waiting.setdefault(received[1], Counter())
+        if received and received[1] not in seen:
+            seen.add(received[1])
+            waiting[received[1]] = Counter()
         elif begun and begun[2] in harm.attackers:
             for turns in waiting.values():
                 turns[begun[2]] += 1

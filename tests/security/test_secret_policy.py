@@ -12,7 +12,7 @@ from dynconfig.api import names
 POLICY = (ROOT / "crds" / "secrets.yaml").read_text()
 COMPARED = {
     # Where texts are written, which, what is reported of them, and who reads them; policies of IAM may ask for tags.
-    *("path", "region", "parameters", "rules", "function", "tags"),
+    *("path", "region", "target", "parameters", "rules", "function", "tags"),
     # Whether a text stays in AWS, replaces one that is there, or an earlier text is restored; an alarm decides that.
     *("deletionPolicy", "adoptionPolicy", "rollout", "alarms"),
 }
@@ -64,7 +64,10 @@ FREE_ANNOTATIONS = {
 def test_every_annotation_is_compared_or_reveals_nothing_of_a_secret() -> None:
     declared = {value for name, value in vars(names).items() if str(value).startswith(f"{names.GROUP}/")}
     others = {value for name, value in vars(names).items() if name.endswith("_TAG")}
-    assert declared - others - {names.FINALIZER, names.API_VERSION} == CHECKED_ANNOTATIONS | FREE_ANNOTATIONS
+    assert (
+        declared - others - {names.FINALIZER, names.TARGET_FINALIZER, names.API_VERSION}
+        == CHECKED_ANNOTATIONS | FREE_ANNOTATIONS
+    )
     for name in CHECKED_ANNOTATIONS:
         compared = f"object.metadata.?annotations[?'{name}'] != oldObject.metadata.?annotations[?'{name}']"
         assert POLICY.count(compared) == 2, name

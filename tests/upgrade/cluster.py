@@ -15,6 +15,10 @@ ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml"
 PREVIOUS = Path(__file__).parent / "previous"
 NAME = "dynamicconfigs.dynconfig.dev"
+# `kubectl replace` reads the object, and writes it only if no one else did.
+# https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+OUTDATED = "Operation cannot be fulfilled on"
+CONCURRENT_WRITES = 5
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,14 @@ class Cluster:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """The output of kubectl; fails with kubectl's message."""
-        result = self.tried(*arguments, stdin=stdin)
+        """The output of kubectl; fails with kubectl's message.
+
+        If the API server wrote the object meanwhile, such as the conditions of a new CRD, it is tried again, as kubectl advises.
+        """
+        for _ in range(CONCURRENT_WRITES):
+            result = self.tried(*arguments, stdin=stdin)
+            if OUTDATED not in result.stderr:
+                break
         assert result.returncode == 0, f"kubectl {' '.join(arguments)}: {result.stderr}"
         return result.stdout
 

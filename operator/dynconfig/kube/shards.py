@@ -154,6 +154,7 @@ class ObjectReceiver:
                 self._standby[key] = Standby(Listed(), self._tracker.region_in_use(key))
 
     def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
+        log.debug("Received %s (%s)", key, event or "LISTED")
         fence = self._shards.fence(key)
         if fence is None:
             self._requeue_receiving(key, document)
@@ -182,7 +183,6 @@ class ObjectReceiver:
             self._handle_edit(key, document, event, is_small=weight <= size.SMALL)
 
     def _handle_edit(self, key: Key, document: Mapping[str, Any], event: str, *, is_small: bool) -> None:
-        log.debug("Received %s (%s)", key, event)
         self._requeues.track(key)
         self._moves.object_edited(key)
         if event == "ADDED" and is_small:

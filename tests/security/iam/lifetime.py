@@ -212,14 +212,15 @@ def tampered(life: Life, spec: dict[str, Any]) -> None:
 
 
 def rolled_back(life: Life, spec: dict[str, Any]) -> None:
-    """A change after which an alarm fires."""
+    """A change after which an alarm fires, and recovers before the operator reads it: its history decides."""
     life.settled(spec, after=260)
     bad = json.loads(json.dumps(spec))
     bad["parameters"][0]["value"] = "bad.example.com"
     life.edited(bad, after=270)
     alarms = life.aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"{life.harness.name}/")["MetricAlarms"]
     name = next(item["AlarmName"] for item in alarms if "rift" not in item["AlarmName"])
-    life.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="it fires")
+    for state in ("ALARM", "OK"):
+        life.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="external")
     life.settled(bad, after=0)
 
 
