@@ -32,7 +32,27 @@ class AwsTime:
         self._pause.wait(0.001)
 
 
+class AwsDate:
+    """The date of AWS's responses, which tells the operator the time."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._ahead
+
+    @contextmanager
+    def ahead(self, seconds: float) -> Iterator[None]:
+        """Let so much time have passed within the `with` block."""
+        self._ahead, before = seconds, self._ahead
+        try:
+            yield
+        finally:
+            self._ahead = before
+
+
 AWS_TIME = AwsTime()
+AWS_DATE = AwsDate()
 
 
 @contextmanager
@@ -41,7 +61,7 @@ def emulated_aws() -> Iterator[AwsLab]:
     with (
         pytest.MonkeyPatch.context() as environment,
         AwsLab.start(clock=AWS_TIME) as lab,
-        in_process(lab.application, lab.endpoint, time.time),
+        in_process(lab.application, lab.endpoint, AWS_DATE),
     ):
         environment.setenv("AWS_ACCESS_KEY_ID", "lab")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "lab")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from botocore.client import BaseClient
-from tests.emulated import AWS_TIME
+from tests.emulated import AWS_DATE, AWS_TIME
 from tests.kinds.aws_harness import SETTLED_WITHIN, AwsHarness
 from tests.kinds.cases.all import CASES, everything, merged
 from tests.kinds.cases.role import DENY, role_name
@@ -152,6 +152,10 @@ class Life:
         return self._settle(lambda: self.harness.deletion(spec, self.status), 0.0)
 
     def _settle(self, declared: Callable[[], Any], after: float) -> Outcome:
+        with AWS_DATE.ahead(after):
+            return self._settle_now(declared, after)
+
+    def _settle_now(self, declared: Callable[[], Any], after: float) -> Outcome:
         end = time.monotonic() + SETTLED_WITHIN
         while True:
             now = time.time() + after
@@ -216,12 +220,13 @@ def rolled_back(life: Life, spec: dict[str, Any]) -> None:
     life.settled(spec, after=260)
     bad = json.loads(json.dumps(spec))
     bad["parameters"][0]["value"] = "bad.example.com"
-    life.edited(bad, after=270)
+    life.edited(bad)
     alarms = life.aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"{life.harness.name}/")["MetricAlarms"]
     name = next(item["AlarmName"] for item in alarms if "rift" not in item["AlarmName"])
     for state in ("ALARM", "OK"):
         life.aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue=state, StateReason="external")
-    life.settled(bad, after=0)
+    life.settled(bad)
+    assert life.status["conditions"][0]["reason"] == "RolledBack"
 
 
 def removed_by_hand(life: Life) -> None:
