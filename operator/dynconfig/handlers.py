@@ -19,6 +19,7 @@ from prometheus_client import start_http_server
 from dynconfig import wiring
 from dynconfig.events.signals import Signal
 from dynconfig.kube import sources, targets
+from dynconfig.kube.background import BackgroundTasks
 from dynconfig.kube.chosen_targets import VerifiedTargets
 from dynconfig.kube.client import Kube
 from dynconfig.kube.controller import Controller
@@ -64,7 +65,8 @@ def registry() -> kopf.OperatorRegistry:
     kopf.on.probe(registry=handlers, id="oldest_observation_seconds")(oldest_observation)
     kopf.on.probe(registry=handlers, id="shards")(served_shards)
     kopf.on.probe(registry=handlers, id="standstill_seconds", retries=1)(standstill)
-    kopf.on.cleanup(registry=handlers)(stop)
+    # Not repeated: a failure must not keep the process from ending.
+    kopf.on.cleanup(registry=handlers, errors=kopf.ErrorsMode.PERMANENT)(stop)
     return handlers
 
 
@@ -77,7 +79,7 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
     region, kube = wiring.default_region(settings), Kube.from_environment()
     memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
     memo.tenants = Tenants(settings, Tenancy.SHARED, awaits_policy=True)
-    memo.tasks = []
+    memo.tasks = BackgroundTasks(stopped)
     try:
         others = asyncio.all_tasks()
         tasks = await kopf.spawn_tasks(
@@ -194,17 +196,17 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     kube.is_fenced = True
     # A replica that is ready serves all that is free.
     await memo.leases.start()
-    _start_tasks(
-        memo,
-        {
-            "controller": memo.controller.run(),
-            "policy watch": policy.run(),
-            **{f"watch {KINDS} {number}": watch.run() for number, watch in enumerate(watches)},
-            **_source_watches(memo.controller, metrics, kube, settings),
-            f"watch {targets.KINDS}": targets.watch(kube, known, metrics.unreadable),
-            "leases": memo.leases.watch(),
-        },
-    )
+    background: BackgroundTasks = memo.tasks
+    memo.release = asyncio.create_task(_release(memo), name="release of leases")
+    for name, work in {
+        "controller": memo.controller.run(),
+        "policy watch": policy.run(),
+        **{f"watch {KINDS} {number}": watch.run() for number, watch in enumerate(watches)},
+        **_source_watches(memo.controller, metrics, kube, settings),
+        f"watch {targets.KINDS}": targets.watch(kube, known, metrics.unreadable),
+        "leases": memo.leases.watch(),
+    }.items():
+        background.start(name, work)
     # Exclude everything imported so far from garbage collection.
     gc.collect()
     gc.freeze()
@@ -233,15 +235,22 @@ async def standstill(memo: kopf.Memo, **_: Any) -> float:
 
 
 async def stop(memo: kopf.Memo, **_: Any) -> None:
-    """Finish running reconciles and start no new ones."""
-    tasks: list[asyncio.Task[None]] = memo.tasks
-    if "leases" in memo:
-        await memo.leases.close()
-    if "event_listeners" in memo:
-        memo.event_listeners.close()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Finish running reconciles and start no new ones. Raises what the release of the leases raised."""
+    tasks: BackgroundTasks = memo.tasks
+    memo.stopped.set()
+    try:
+        if "release" in memo:
+            await memo.release
+    finally:
+        if "event_listeners" in memo:
+            memo.event_listeners.close()
+        await tasks.close()
+
+
+async def _release(memo: kopf.Memo) -> None:
+    """Release the leases as soon as the operator stops: kopf first waits for its own tasks. Awaited by `stop`."""
+    await memo.stopped.wait()
+    await memo.leases.close()
 
 
 async def _sweep(memo: kopf.Memo, cluster: str, write_seconds: float, fence: Fence) -> None:
@@ -306,36 +315,31 @@ class _Shards:
         self._served.add(fence.shard)
         self._shards_changed(len(self._served))
         self._controller.objects.acquired(fence, is_whole=is_whole)
-        work = {"sweep": self._sweep, **({} if fence.shard else self._of_the_first)}
-        self._tasks[fence.shard] = _start_tasks(self._memo, {name: begin(fence) for name, begin in work.items()})
+        background: BackgroundTasks = self._memo.tasks
+        self._tasks[fence.shard] = [background.start(f"sweep of shard {fence.shard}", self._sweep(fence), ends=True)]
+        for name, begin in {} if fence.shard else self._of_the_first.items():
+            self._tasks[fence.shard].append(background.start(name, begin(fence)))
 
     def ending(self, shard: int) -> None:
-        """Start no more reconciles in a shard."""
+        """Start no more reconciles in a shard, and take no more events from its queues: they are for the next replica."""
         self._controller.objects.ending(shard)
-        for task in self._tasks.pop(shard, []):
-            task.cancel()
-            self._memo.tasks.remove(task)
+        self._memo.event_listeners.stop(shard)
+        background: BackgroundTasks = self._memo.tasks
+        background.cancel(self._tasks.get(shard, ()))
 
     async def ended(self, shard: int) -> None:
-        """Return when no reconcile of a shard is running."""
+        """Return when no reconcile of a shard and none of its other calls is running."""
         await self._controller.objects.ended(shard)
+        if tasks := self._tasks.get(shard):
+            await asyncio.wait(tasks)
 
     async def lost(self, shard: int) -> None:
-        """Forget the objects of a shard, and receive no more of its events."""
+        """Forget the objects of a shard."""
         self._metrics.set_leader(shard, is_leader=False)
-        self._memo.event_listeners.stop(shard)
+        self._tasks.pop(shard, None)
         self._served.discard(shard)
         self._shards_changed(len(self._served))
         self._controller.objects.lost(shard)
-
-
-def _start_tasks(memo: kopf.Memo, work: Mapping[str, Coroutine[Any, Any, None]]) -> list[asyncio.Task[None]]:
-    """Start tasks that run until the operator stops; if one crashes, the operator stops."""
-    started = [asyncio.create_task(run, name=name) for name, run in work.items()]
-    for task in started:
-        task.add_done_callback(lambda task: _stop_if_crashed(task, memo.stopped))
-    memo.tasks += started
-    return started
 
 
 class _EventHandler:
@@ -363,12 +367,15 @@ class _EventHandler:
 
     def event_missing(self, region: str, name: str) -> None:
         """Record a Warning Event on the objects that declare the parameter."""
-        asyncio.run_coroutine_threadsafe(self._memo.controller.event_warnings.event_missing(region, name), self._loop)
+        self._warn(region, self._memo.controller.event_warnings.event_missing(region, name))
 
     def events_interrupted(self, region: str, repaired: str) -> None:
         """Reconcile the objects of the region and record a Warning Event."""
-        warning = self._memo.controller.event_warnings.interrupted(region, repaired)
-        asyncio.run_coroutine_threadsafe(warning, self._loop)
+        self._warn(region, self._memo.controller.event_warnings.interrupted(region, repaired))
+
+    def _warn(self, region: str, warning: Coroutine[Any, Any, None]) -> None:
+        background: BackgroundTasks = self._memo.tasks
+        background.start_from_thread(f"warning about events in {region}", warning)
 
     def listener_failed(self) -> None:
         """Stop the operator, as after a bug in any other task; the traceback is already in the log."""
@@ -388,13 +395,6 @@ def _check_ports(settings: Settings) -> None:
             except OSError as error:
                 text = f"{variable}: cannot bind port {port}: {error.strerror}; set another port, or 0 to disable"
                 raise BadSetting(text) from None
-
-
-def _stop_if_crashed(task: asyncio.Task[None], stopped: asyncio.Event) -> None:
-    """Stop the operator if a task crashed, so that Kubernetes restarts it."""
-    if not task.cancelled() and (failure := task.exception()) is not None:
-        log.critical("Task %r crashed (operator bug); stopping the operator", task.get_name(), exc_info=failure)
-        stopped.set()
 
 
 def _object_watches(controller: Controller, metrics: Metrics, kube: Kube, settings: Settings) -> list[ObjectWatch]:

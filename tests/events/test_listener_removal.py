@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +15,7 @@ from dynconfig.events.listener import REMOVAL_DELAY_SECONDS, EventListeners
 from dynconfig.events.patterns import event_rules
 from dynconfig.events.queue import delete_queue_and_rules
 from dynconfig.model.errors import AccessDenied, Retryable
-from dynconfig.model.fence import LeaseLost
+from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 
@@ -146,10 +148,59 @@ def test_sweep_searches_again_where_aws_was_unavailable() -> None:
 
 
 def test_sweep_does_not_search_disabled_regions_again() -> None:
-    def remove(_shard: int, _region: str) -> list[str]:
-        raise AccessDenied("the region is disabled")
+    def remove(_shard: int, region: str) -> list[str]:
+        if region != REGION:
+            raise AccessDenied("the region is disabled")
+        return []
 
     assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove) == [0]
+
+
+@pytest.mark.parametrize("denied", [(REGION,), (REGION, "us-east-1")])
+@pytest.mark.parametrize("is_used", [True, False])
+def test_sweep_does_not_end_while_the_searches_that_matter_are_denied(denied: Sequence[str], is_used: bool) -> None:
+    """A region that objects use, or all: otherwise the queue of a former shard would be forgotten and stay for ever."""
+    listeners, searched = EventListeners(lambda _region, _fence: None, removes=True), list[str]()
+    if is_used:
+        listeners.start(REGION, Fence(0, time.monotonic, 1.0))
+
+    def remove(_shard: int, region: str) -> list[str]:
+        searched.append(region)
+        if region in denied and searched.count(region) <= 2:
+            raise AccessDenied("no permission")
+        return []
+
+    is_needed = is_used or len(denied) == 2
+    assert swept(listeners, remove, (7,), pauses=2 if is_needed else 0) == [7]
+    assert len(searched) > 2 if is_needed else len(searched) == 2
+
+
+def test_sweep_that_is_cancelled_ends_after_the_call_that_is_running() -> None:
+    """The shard is released then: another replica may receive events from this queue."""
+    begun, free, ended = threading.Event(), threading.Event(), list[str]()
+
+    def remove(_shard: int, region: str) -> list[str]:
+        begun.set()
+        assert free.wait(PATIENCE)
+        ended.append(region)
+        return []
+
+    async def sweep() -> None:
+        listeners = EventListeners(lambda _region, _fence: None, removes=True)
+        async for _shard in listeners.sweep((0,), [REGION, "us-east-1"], remove):
+            raise AssertionError("not all regions were searched")
+
+    async def act() -> None:
+        task = asyncio.create_task(sweep())
+        assert await asyncio.to_thread(begun.wait, PATIENCE)
+        task.cancel()
+        done, _pending = await asyncio.wait([task], timeout=0.1)
+        assert not done
+        free.set()
+        await asyncio.wait([task])
+        assert ended == [REGION]
+
+    asyncio.run(act())
 
 
 def test_sweep_searches_again_where_the_lease_had_ended() -> None:

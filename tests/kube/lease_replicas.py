@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,11 @@ class LeaseServer:
     """Replicas that cannot reach it."""
     unanswered: set[str] = field(default_factory=set)
     """Replicas whose renewals are stored, but answered too late."""
+    unwatched: set[str] = field(default_factory=set)
+    """Replicas that may not watch leases."""
+    watches: list[asyncio.Queue[tuple[str, Document]]] = field(default_factory=list)
+    written: list[Document] = field(default_factory=list)
+    """All versions of all leases."""
 
     def store(self, lease: Document) -> Document:
         """Store a lease with a new version."""
@@ -32,7 +37,23 @@ class LeaseServer:
         stored = copy.deepcopy(lease)
         stored["metadata"]["resourceVersion"] = str(self.version)
         self.leases[lease["metadata"]["name"]] = stored
+        self.written.append(stored)
+        self._announce("MODIFIED", stored)
         return copy.deepcopy(stored)
+
+    def remove(self, name: str) -> None:
+        """Delete a lease."""
+        if (found := self.leases.pop(name, None)) is not None:
+            self._announce("DELETED", found)
+
+    def _announce(self, event: str, lease: Document) -> None:
+        for watch in self.watches:
+            watch.put_nowait((event, copy.deepcopy(lease)))
+
+    def releases(self, shard: int = 0) -> int:
+        """Return how often the lease of a shard was released."""
+        name = f"dynconfig-shard-{shard}"
+        return sum(item["metadata"]["name"] == name and not item["spec"]["holderIdentity"] for item in self.written)
 
     def holder(self, shard: int = 0) -> str:
         """Return the holder of a shard."""
@@ -81,7 +102,26 @@ class LeaseClient:
     async def delete_lease(self, _namespace: str, name: str, _timeout: float) -> None:
         """Delete a lease."""
         self._reach()
-        self.server.leases.pop(name, None)
+        self.server.remove(name)
+
+    async def watch_leases(self, _namespace: str) -> AsyncIterator[tuple[str, Document]]:
+        """Yield all leases and their changes, while the server is reachable."""
+        await asyncio.sleep(0.01)
+        self._reach()
+        if self.name in self.server.unwatched:
+            raise ApiRefused(403, "forbidden")
+        watch = asyncio.Queue[tuple[str, Document]]()
+        for lease in copy.deepcopy(list(self.server.leases.values())):
+            watch.put_nowait(("ADDED", lease))
+        self.server.watches.append(watch)
+        try:
+            while True:
+                event = await watch.get()
+                await asyncio.sleep(0.01)
+                self._reach()
+                yield event
+        finally:
+            self.server.watches.remove(watch)
 
 
 class Replica:
@@ -96,6 +136,9 @@ class Replica:
         loop = asyncio.get_running_loop()
         self.skew = 0.0
         self.silent_since: float | None = None
+        self.fails_to = ""
+        """The call that fails."""
+        self.calls: list[str] = []
         client: Any = LeaseClient(server, name)
         self.leases = Leases(
             client,
@@ -122,18 +165,27 @@ class Replica:
         """Serve a shard."""
         assert fence.shard not in self.fences
         self.fences[fence.shard] = fence
+        self._call("acquired", fence.shard)
         self.whole.append(is_whole)
+
+    def _call(self, call: str, shard: int) -> None:
+        self.calls.append(f"{call} {shard}")
+        if self.calls[-1] == self.fails_to:
+            raise ValueError(self.fails_to)
 
     def ending(self, shard: int) -> None:
         """Start nothing more."""
+        self._call("ending", shard)
 
-    async def ended(self, _shard: int) -> None:
+    async def ended(self, shard: int) -> None:
         """Wait for a running reconcile."""
+        self._call("ended", shard)
         if self.reconciling is not None:
             await self.reconciling.wait()
 
     async def lost(self, shard: int) -> None:
         """Serve a shard no more."""
+        self._call("lost", shard)
         del self.fences[shard]
 
     def may_write(self, shard: int = 0) -> bool:

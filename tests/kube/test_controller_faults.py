@@ -16,6 +16,7 @@ from dynconfig.api import names
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kube.client import Document
+from dynconfig.kube.metrics import Metrics
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.timestamps import timestamp
 
@@ -79,6 +80,32 @@ def test_object_recovers_when_the_bug_is_fixed() -> None:
             await found.server.until(lambda: found.reason == "InSync")
 
     asyncio.run(act())
+
+
+def test_reconcile_that_cannot_be_reported_is_logged_and_retried(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Metrics):
+        """Fails once."""
+
+        failures = 0
+
+        def reconciled(self, reason: str, seconds: float) -> None:
+            """Fail at the first time."""
+            self.failures += 1
+            if self.failures == 1:
+                raise ValueError("a bug")
+            super().reconciled(reason, seconds)
+
+    async def act() -> None:
+        metrics = Failing(lambda: 0.0, dict, dict, tuple)
+        async with running_controller(metrics=metrics) as found:
+            found.applied(configured({"a": "1"}))
+            async with asyncio.timeout(10.0):
+                while metrics.failures < 2:
+                    await asyncio.sleep(0.01)
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(act())
+    assert "Reporting the status of" in caplog.text
 
 
 @pytest.mark.parametrize(

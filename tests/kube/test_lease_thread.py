@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -154,5 +154,21 @@ def test_bug_in_serving_a_shard_is_raised() -> None:
         async with running(user, LeaseServer()) as (_thread, task):
             with pytest.raises(ValueError, match="acquired"):
                 await asyncio.wait_for(task, 10.0)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("call", ["ending", "ended", "lost"])
+def test_bug_in_ending_a_shard_is_raised(call: str) -> None:
+    async def act() -> None:
+        user, server = User(), LeaseServer()
+        user.fails_to = call
+        failed = (ValueError, ExceptionGroup)
+        with suppress(*failed):
+            async with running(user, server) as (_thread, task):
+                # Another replica took the lease.
+                server.store({"metadata": {"name": "dynconfig-shard-0"}, "spec": {"holderIdentity": "b"}})
+                with pytest.raises(failed, check=lambda error: call in repr(error)):
+                    await asyncio.wait_for(task, 10.0)
 
     asyncio.run(act())

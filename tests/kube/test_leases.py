@@ -8,7 +8,8 @@ import pytest
 from tests.kube.lease_replicas import TIMES, LeaseServer, Replica, simulate, until
 
 from dynconfig.kube import leases
-from dynconfig.kube.leases import FORGOTTEN_DURATIONS, SHARD, identity
+from dynconfig.kube.lease_watch import SHARD
+from dynconfig.kube.leases import FORGOTTEN_DURATIONS, identity
 from dynconfig.model.fence import LeaseLost, shard_of
 from dynconfig.model.key import Key
 
@@ -51,6 +52,25 @@ def test_standby_takes_over_from_a_stopped_replica_within_two_seconds() -> None:
         await first.stop()
         await until(second.may_write, 2)
         assert second.whole == [False]
+
+    simulate(act)
+
+
+@pytest.mark.parametrize(("is_watched", "seconds"), [(True, 0.5), (False, 1.5)])
+def test_released_shard_is_taken_over_at_once_if_leases_may_be_watched(is_watched: bool, seconds: float) -> None:
+    async def act() -> None:
+        server = LeaseServer()
+        if not is_watched:
+            server.unwatched |= {"a", "b"}
+        replicas = [Replica(server, "a"), Replica(server, "b")]
+        for _ in range(20):
+            await until(lambda: any(replica.may_write() for replica in replicas), 5)
+            await asyncio.sleep(7)
+            first = next(replica for replica in replicas if replica.may_write())
+            replicas.remove(first)
+            await first.stop()
+            await until(replicas[0].may_write, seconds)
+            replicas.append(Replica(server, first.name))
 
     simulate(act)
 

@@ -212,9 +212,33 @@ def test_large_sources_of_a_namespace_do_not_delay_a_small_one_of_another() -> N
             end.set()
             texts = [task(reference) for task, reference in zip(await asyncio.gather(*evil), references, strict=True)]
             assert set(texts) == {"text"}
+            assert reads == {"small": 1, **{f"large-{number}": 2 for number in range(3 * SOURCES_AT_ONCE)}}
+            # Its size is known now.
+            reads.clear()
+            await sources.read(kube, "evil", references)
+            assert reads == {f"large-{number}": 1 for number in range(3 * SOURCES_AT_ONCE)}
 
     asyncio.run(act())
-    assert reads == {"small": 1, **{f"large-{number}": 2 for number in range(3 * SOURCES_AT_ONCE)}}
+
+
+def test_source_that_is_no_longer_large_is_read_beside_others_again() -> None:
+    sizes, at_once = [2 * SMALL_SOURCE_BYTES, 2 * SMALL_SOURCE_BYTES, 10, 10, 10], Counter[str]()
+
+    async def act() -> None:
+        async def answer(_request: web.Request) -> web.StreamResponse:
+            at_once["reads"] += 1
+            about = {"resourceVersion": "1", "annotations": {"a": "x" * sizes.pop(0)}}
+            return web.json_response({"metadata": about, "data": {"k": "text"}})
+
+        async with serving(answer) as kube:
+            source = Source("ConfigMap", "flags", "k")
+            for reads in (2, 3, 4):
+                await sources.read(kube, "shop", [source])
+                assert at_once["reads"] == reads
+            async with kube._large_sources.permit("other"):
+                await asyncio.wait_for(sources.read(kube, "shop", [source]), 20)
+
+    asyncio.run(act())
 
 
 def test_namespace_with_many_reads_delays_a_read_of_another_by_few() -> None:

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from dynconfig.events.queue import EventQueue, MessageBatch
 from dynconfig.events.signals import Signal
 from dynconfig.model.errors import DynConfigError, NotFound, Retryable, Terminal
 from dynconfig.model.fence import Fence, LeaseLost
+from dynconfig.model.uninterrupted import in_thread
 from dynconfig.model.writes import DELETE, PUT
 
 log = logging.getLogger(__name__)
@@ -257,6 +259,30 @@ class EventListener:
         return max(requested, random.uniform(longest / 2, longest))  # noqa: S311 - not a secret
 
 
+@dataclass(slots=True)
+class _Sweep:
+    """The regions that are not searched yet for the queue of a shard."""
+
+    left: set[str]
+    denied: set[str] = field(default_factory=set)
+    """Those of `left` whose search was denied."""
+    searched: int = 0
+
+    def record_searched(self, region: str) -> None:
+        """Record a region as searched."""
+        self.left.discard(region)
+        self.denied.discard(region)
+        self.searched += 1
+
+    def record_failed(self, region: str, *, is_denied: bool) -> None:
+        """Record a failed search."""
+        (self.denied.add if is_denied else self.denied.discard)(region)
+
+    def is_complete(self, used: Collection[str]) -> bool:
+        """Whether nothing of the shard can be left where the operator may have created it; objects use the `used` regions."""
+        return self.left <= self.denied and (self.searched > 0 or not self.left) and self.denied.isdisjoint(used)
+
+
 class EventListeners:
     """The listeners of all shards: each is started for the shard's first object in its region, and removed after the last."""
 
@@ -302,38 +328,34 @@ class EventListeners:
         """Remove the queues and rules of shards that an earlier operator left in regions that no object of them uses.
 
         Yields each shard once all regions are searched. Regions for which AWS is unavailable are searched again later, and so
-        are those at which the lease had ended: it may only have been renewed late. Without `removes`, nothing is searched.
+        are those at which the lease had ended: it may only have been renewed late. Most accounts have disabled regions, and
+        most policies allow a single one, so that a denied search is repeated only if objects use the region, or if all were
+        denied. A cancellation takes effect after the calls in one region. Without `removes`, nothing is searched.
         """
-        left, pause = dict.fromkeys(shards if self._removes else (), tuple(regions)), FIRST_SWEEP_PAUSE
+        all_regions, pause = tuple(regions), FIRST_SWEEP_PAUSE
+        left = {shard: _Sweep(set(all_regions)) for shard in (shards if self._removes else ())}
         while left:
-            for shard in tuple(left):
-                left[shard] = await asyncio.to_thread(self._unsearched, shard, left[shard], partial(remove, shard))
-                if not left[shard]:
+            for shard, of in tuple(left.items()):
+                for region in [region for region in all_regions if region in of.left]:
+                    await in_thread(partial(self._search, shard, of, region, partial(remove, shard)))
+                if of.is_complete({used for _shard, used in self._listeners}):
                     del left[shard]
                     yield shard
             if left:
                 await sleep(pause)
                 pause = min(2 * pause, LONGEST_SWEEP_PAUSE)
 
-    def _unsearched(
-        self, shard: int, regions: Iterable[str], remove: Callable[[str], Iterable[str]]
-    ) -> tuple[str, ...]:
-        """Remove what a shard has in regions that it does not use; return the regions that have to be searched again."""
-        failed = list[str]()
-        for region in regions:
-            if (shard, region) in self._listeners:
-                continue
-            try:
-                removed = ", ".join(remove(region))
-            except (DynConfigError, LeaseLost) as error:
-                # Most accounts have disabled regions, and most policies allow a single region.
-                log.debug("Region %s was not searched for unused queues: %s", region, error)
-                if isinstance(error, (Retryable, LeaseLost)):
-                    failed.append(region)
-                continue
-            if removed:
-                log.info("No object of shard %d uses events of region %s; removed: %s", shard, region, removed)
-        return tuple(failed)
+    def _search(self, shard: int, sweep: "_Sweep", region: str, remove: Callable[[str], Iterable[str]]) -> None:
+        """Remove what a shard has in a region, unless its objects use it; record whether it was searched."""
+        try:
+            removed = "" if (shard, region) in self._listeners else ", ".join(remove(region))
+        except (DynConfigError, LeaseLost) as error:
+            log.debug("Region %s was not searched for unused queues of shard %d: %s", region, shard, error)
+            sweep.record_failed(region, is_denied=not isinstance(error, (Retryable, LeaseLost)))
+            return
+        sweep.record_searched(region)
+        if removed:
+            log.info("No object of shard %d uses events of region %s; removed: %s", shard, region, removed)
 
     def close(self) -> None:
         """Stop all listeners."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
@@ -43,7 +43,9 @@ from dynconfig.kube.responses import (
     unavailable,
 )
 from dynconfig.model.fence import current
+from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
+from dynconfig.model.uninterrupted import finished
 
 # A page is in memory as a whole, with its parsed objects; pages of large objects have fewer items.
 FIRST_PAGE, LARGEST_PAGE = 50, 500
@@ -62,7 +64,7 @@ CONNECTIONS = 64
 READ_BYTES = 2**16
 FORBIDDEN, NOT_FOUND = 403, 404
 SOURCES_AT_ONCE = 4
-# A Secret or ConfigMap with more than this is read again, one at a time; with escapes in JSON it may have 9 MB.
+# A Secret or ConfigMap with more than this is read one at a time; with escapes in JSON it may have 9 MB.
 SMALL_SOURCE_BYTES = 2**18
 
 _whole = partial(json_selection.loads, part=json_selection.OBJECT)
@@ -92,6 +94,8 @@ class Kube:
             self._api = ApiClient(self.configuration)
         self._sources = FairSemaphore(SOURCES_AT_ONCE)
         self._large_sources = FairSemaphore(1)
+        self._known_large: set[int] = set()
+        """Digests of the paths of sources that were large when they were last read."""
         self._page = asyncio.Semaphore(1)
         """Held while a page of any list is in memory: the memory for lists does not grow with the number of namespaces."""
         self._parser = Parser()
@@ -182,16 +186,17 @@ class Kube:
     async def source(self, kind: str, namespace: str, name: str, keys: Collection[str]) -> Document | None:
         """Return these keys of a Secret or ConfigMap, or None if it does not exist.
 
-        Concurrency is limited, and namespaces take turns. Large ones do not delay others: each is read again in turn.
+        Concurrency is limited, and namespaces take turns. Large ones do not delay others: they are read one at a time, and
+        when one is read for the first time, it is read again in turn.
         """
         path = f"{sources_path(kind, namespace)}/{name}"
         try:
-            try:
-                async with self._sources.permit(namespace):
-                    return await self._source(path, keys, SMALL_SOURCE_BYTES)
-            except _TooLarge:
-                async with self._large_sources.permit(namespace):
-                    return await self._source(path, keys, None)
+            if fingerprint(path) not in self._known_large:
+                with suppress(_TooLarge):
+                    async with self._sources.permit(namespace):
+                        return await self._source(path, keys, SMALL_SOURCE_BYTES)
+            async with self._large_sources.permit(namespace):
+                return await self._source(path, keys, None)
         except ApiRefused as error:
             if error.status == NOT_FOUND:
                 return None
@@ -199,6 +204,8 @@ class Kube:
 
     async def _source(self, path: str, keys: Collection[str], max_bytes: int | None) -> Document:
         status, content = await self._response("GET", path, max_bytes=max_bytes)
+        is_large = len(content) > SMALL_SOURCE_BYTES
+        (self._known_large.add if is_large else self._known_large.discard)(fingerprint(path))
         return await self._parser.parsed(path, partial(source, status, content, keys), len(content))
 
     async def is_deleted_with_definition(self, document: Mapping[str, Any]) -> bool:
@@ -241,6 +248,10 @@ class Kube:
         """Return all leases of a namespace, also those whose labels were removed; `timeout` in seconds."""
         found = await self._send("GET", leases_path(namespace), timeout=timeout)
         return list(found["items"] or ())
+
+    def watch_leases(self, namespace: str) -> AsyncIterator[tuple[str, Document]]:
+        """Yield type and lease of each lease of a namespace and of each change, until the server closes the watch."""
+        return self._watch(leases_path(namespace), "")
 
     async def create_lease(self, namespace: str, lease: Document, timeout: float) -> Document:
         """Create a lease; `timeout` in seconds. Raises ApiConflict if it exists."""
@@ -360,9 +371,9 @@ class Kube:
             if self.is_fenced:
                 raise AssertionError(f"{method} {path} without a lease")
             return await self._send(method, path, body=body, headers=headers)
-        return await self._send(
-            method, path, body=body, headers=headers, timeout=min(REQUEST_SECONDS, fence.call_seconds)
-        )
+        timeout = min(REQUEST_SECONDS, fence.call_seconds)
+        # If its task is cancelled because the shard is given away, the lease is released after the response.
+        return await finished(self._send(method, path, body=body, headers=headers, timeout=timeout))
 
     async def _send(
         self,

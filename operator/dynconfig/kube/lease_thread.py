@@ -102,14 +102,18 @@ class LeaseThread:
         await asyncio.gather(asyncio.wrap_future(self._running), self._main.failed)
 
     async def close(self) -> None:
-        """Release all shards, and end the thread."""
-        await _in_loop(self._loop, self._close())
-        self._loop.call_soon_threadsafe(self._closed.set)
-        await asyncio.to_thread(self._thread.join)
+        """Release all shards, and end the thread. Raises what ending a shard raised."""
+        try:
+            await _in_loop(self._loop, self._close())
+        finally:
+            self._loop.call_soon_threadsafe(self._closed.set)
+            await asyncio.to_thread(self._thread.join)
 
     async def _close(self) -> None:
-        await self._leases.close()
-        await self._kube.close()
+        try:
+            await self._leases.close()
+        finally:
+            await self._kube.close()
 
     def _serve(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

@@ -10,19 +10,20 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from dynconfig.api import names
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
+from dynconfig.kube.lease_watch import REPLICA, SHARD, watch_freed
 from dynconfig.model.fence import Fence
 from dynconfig.model.timestamps import precise_timestamp
 
 log = logging.getLogger(__name__)
 
-SHARD = re.compile(r"dynconfig-shard-([0-9]{1,3})")
-REPLICA = "dynconfig-replica-"
 SHARDS = f"{names.GROUP}/shards"
 """Annotation of a lease: how many shards its holder counts. Replicas that count differently never serve at the same time."""
 # How long running reconciles have to end by themselves when a shard is given away; then their next request is refused.
@@ -54,7 +55,7 @@ class LeaseTimes:
 
 
 class ShardUser(Protocol):
-    """Serves the objects of the shards that this replica holds."""
+    """Serves the objects of the shards that this replica holds. What a method raises ends `Leases.run`."""
 
     def acquired(self, fence: Fence, *, is_whole: bool) -> None:
         """Serve a shard; `is_whole`: its last holder did not release it, so all its objects are observed now."""
@@ -66,7 +67,7 @@ class ShardUser(Protocol):
         """Return when no reconcile of a shard is running."""
 
     async def lost(self, shard: int) -> None:
-        """Forget what is remembered of the objects of a shard, which another replica may write from now on."""
+        """Forget what is remembered of the objects of a shard, which another replica may write by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,9 @@ class Leases:
         self._observed: dict[str, _Observed] = {}
         self._held: dict[int, _Held] = {}
         self._releasing: dict[int, asyncio.Task[None]] = {}
+        """The end of each shard that is given away or was lost; one that failed stays here, and ends `run`."""
+        self._changed = asyncio.Event()
+        """Set when the next step should not wait: a lease was released, or the end of a shard failed."""
         self._presence_at = float("-inf")
         self._running: asyncio.Task[None] | None = None
         self._last_failure = ""
@@ -161,12 +165,35 @@ class Leases:
         await self._delete(f"dynconfig-shard-{shard}")
 
     async def run(self) -> None:
-        """Acquire and renew until closed or cancelled."""
+        """Acquire and renew until closed or cancelled. Raises what `user` raised: a shard would be served by no replica."""
         self._running = asyncio.current_task()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch_freed(self._kube, self._namespace, self._changed.set), name="watch of leases")
+            tasks.create_task(self._keep(), name="steps")
+
+    async def _keep(self) -> None:
         while True:
-            # Jitter, so that replicas that acquire at the same time do not do so for ever.
-            await asyncio.sleep(self._times.retry_period * random.uniform(0.4, 0.6))  # noqa: S311 - not a secret
+            await self._wait_for_step()
+            self._raise_failures()
             await self.step()
+
+    def _raise_failures(self) -> None:
+        """Raise the exception of an end of a shard that failed."""
+        for shard, end in self._releasing.items():
+            if end.cancelled():
+                raise AssertionError(f"the end of shard {shard} was cancelled")
+            if end.done():
+                end.result()
+
+    async def _wait_for_step(self) -> None:
+        """Wait for half of the retry period, or until another replica released a lease."""
+        period = self._times.retry_period
+        with suppress(TimeoutError):
+            # Jitter, so that replicas that acquire at the same time do not do so for ever.
+            async with asyncio.timeout(period * random.uniform(0.4, 0.6)):  # noqa: S311 - not a secret
+                await self._changed.wait()
+                await asyncio.sleep(period * random.uniform(0.0, 0.05))  # noqa: S311 - not a secret
+        self._changed.clear()
 
     async def step(self) -> None:
         """Renew the leases that are due, and acquire free ones; a failure is logged, and the next step tries again."""
@@ -185,23 +212,40 @@ class Leases:
         self._give_up_overdue()
 
     async def close(self) -> None:
-        """Release all shards, so that others need not wait until the leases expire."""
+        """Release all shards, so that others need not wait until the leases expire.
+
+        Raises what `user` raised in an ExceptionGroup, when all other shards are released.
+        """
         if self._running is not None:
             # Its renewals would change the leases that are released.
             self._running.cancel()
             await asyncio.wait([self._running])
-        await asyncio.gather(*(self._released(shard) for shard in tuple(self._held)))
-        if self._count > 1:
-            await self._delete(self._replica)
+        for shard in self.held:
+            self._begin_end(shard, self._released(shard))
+        # Those that count this replica would take too few shards.
+        uncounted = [self._delete(self._replica)] if self._count > 1 else []
+        results = await asyncio.gather(*self._releasing.values(), *uncounted, return_exceptions=True)
+        if failures := [result for result in results if result is not None]:
+            raise BaseExceptionGroup("not all shards were ended", failures)
+
+    def _begin_end(self, shard: int, end: Coroutine[Any, Any, None]) -> None:
+        """Start to end a shard; until it has ended, it is not acquired again. A failure ends `run`."""
+        task = self._releasing[shard] = asyncio.create_task(end, name=f"end of shard {shard}")
+        task.add_done_callback(partial(self._ended, shard))
+
+    def _ended(self, shard: int, end: asyncio.Task[None]) -> None:
+        if not end.cancelled() and end.exception() is None:
+            del self._releasing[shard]
+        else:
+            self._changed.set()
 
     async def _renew(self) -> None:
         """Renew the leases that are due."""
         now = self._clock()
-        due = [shard for shard, held in self._held.items() if now >= held.renewed_at + self._times.retry_period * 0.9]
+        due = [held for held in self._held.values() if now >= held.renewed_at + self._times.retry_period * 0.9]
         await asyncio.gather(*map(self._renew_one, due))
 
-    async def _renew_one(self, shard: int) -> None:
-        held = self._held[shard]
+    async def _renew_one(self, held: _Held) -> None:
         held.sent = precise_timestamp(self._now()), self._clock()
         spec = {**held.document["spec"], "renewTime": held.sent[0]}
         try:
@@ -210,7 +254,7 @@ class Leases:
             # Written by someone else: the list shows whether there is another holder.
             return
         except (ApiUnavailable, ApiRefused) as error:
-            self._log_failure(f"the lease of shard {shard} was not renewed: {error}")
+            self._log_failure(f"the lease of shard {held.fence.shard} was not renewed: {error}")
             return
         held.observe(renewed, self._times.duration)
 
@@ -245,13 +289,12 @@ class Leases:
         log.warning("Lost shard %d: %s. Its running reconciles end before their next write", shard, because)
         self._held.pop(shard).fence.revoke()
         self._user.ending(shard)
-        self._releasing[shard] = asyncio.create_task(self._forgotten(shard), name=f"end of shard {shard}")
+        self._begin_end(shard, self._forgotten(shard))
 
     async def _forgotten(self, shard: int) -> None:
-        """Forget a lost shard once its running reconciles have ended; until then it is not acquired again."""
+        """Forget a lost shard once its running reconciles have ended."""
         await self._user.ended(shard)
         await self._user.lost(shard)
-        self._releasing.pop(shard)
 
     async def _share(self) -> None:
         """Announce this replica, give surplus shards away, and acquire free ones."""
@@ -269,7 +312,7 @@ class Leases:
         surplus = sorted(self.held)[most:]
         for shard in surplus:
             log.info("Giving shard %d away: each of the replicas takes at most %d", shard, most)
-            self._releasing[shard] = asyncio.create_task(self._released(shard), name=f"release shard {shard}")
+            self._begin_end(shard, self._released(shard))
         await self._acquire(now, most)
         await self._forget_replicas(now)
 
@@ -320,29 +363,47 @@ class Leases:
         return any(found.shards != str(self._count) for found in others)
 
     async def _released(self, shard: int) -> None:
-        """End the reconciles of a shard, then release its lease."""
+        """End the reconciles of a shard, then release its lease; if the end fails, the lease is left to expire."""
         held = self._held[shard]
-        self._user.ending(shard)
         try:
-            async with asyncio.timeout(GRACE_SECONDS):
+            self._user.ending(shard)
+            try:
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await self._user.ended(shard)
+            except TimeoutError:
+                held.fence.revoke()
                 await self._user.ended(shard)
-        except TimeoutError:
+        finally:
             held.fence.revoke()
-            await self._user.ended(shard)
-        held.fence.revoke()
-        await self._user.lost(shard)
         self._held.pop(shard, None)
-        self._releasing.pop(shard, None)
         await self._empty(held.document)
         log.info("Released shard %d", shard)
+        # Takes a while if there are many objects, and changes nothing that another replica serves.
+        await self._user.lost(shard)
 
     async def _empty(self, document: Document) -> None:
         """Release a lease; if that fails, it expires by itself."""
-        spec = {**document["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+        name = document["metadata"]["name"]
         try:
-            await self._kube.replace_lease(self._namespace, {**document, "spec": spec}, self._timeout)
+            try:
+                await self._write_empty(document)
+            except ApiConflict:
+                # A renewal was stored whose answer was not awaited, or came too late.
+                for current in await self._kube.leases(self._namespace, self._timeout):
+                    if current["metadata"]["name"] == name and self._is_same(current, document):
+                        await self._write_empty(current)
         except (ApiUnavailable, ApiConflict, ApiRefused) as error:
-            log.warning("The lease %s was not released and expires by itself: %s", document["metadata"]["name"], error)
+            log.warning("The lease %s was not released and expires by itself: %s", name, error)
+
+    @staticmethod
+    def _is_same(current: Document, document: Document) -> bool:
+        """Whether a lease has only been renewed since."""
+        names = ("holderIdentity", "acquireTime", "leaseTransitions")
+        return all((current.get("spec") or {}).get(name) == document["spec"].get(name) for name in names)
+
+    async def _write_empty(self, document: Document) -> None:
+        spec = {**document["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
+        await self._kube.replace_lease(self._namespace, {**document, "spec": spec}, self._timeout)
 
     async def _announce(self, now: float) -> None:
         """Renew the lease by which other replicas count this one."""
