@@ -14,7 +14,7 @@ from tests.kube.controller_harness import KEY, ControllerHarness, configured, ru
 from dynconfig.api.status import RENEWAL_SECONDS
 from dynconfig.aws.quota import Quota
 from dynconfig.events.signals import Signal
-from dynconfig.model.errors import Unavailable
+from dynconfig.model.errors import AccessDenied, DynConfigError, Throttled, Unavailable
 from dynconfig.model.fingerprint import Fingerprints, fingerprints
 from dynconfig.model.resource import Owner
 from dynconfig.model.writes import PUT
@@ -25,7 +25,7 @@ class ConfirmingKind(FakeKind):
     """A kind that remembers what was in its store when it was observed last."""
 
     before: dict[str, Thing] = field(default_factory=dict)
-    is_down: bool = False
+    failure: DynConfigError | None = None
     meanwhile: dict[str, Callable[[], None]] = field(default_factory=dict)
     """What happens once during a call."""
 
@@ -40,8 +40,8 @@ class ConfirmingKind(FakeKind):
         assert (owner.name, names) == (KEY.name, fingerprints(["/app/a"]))
         self.calls.append("confirm")
         self.meanwhile.pop("confirm", lambda: None)()
-        if self.is_down:
-            raise Unavailable("no answer")
+        if self.failure is not None:
+            raise self.failure
         return self.before == self.store
 
 
@@ -134,11 +134,37 @@ def test_change_in_aws_is_corrected_in_the_same_resync() -> None:
     asyncio.run(act())
 
 
-def test_failed_read_is_left_to_the_reconcile() -> None:
+def test_failed_read_is_not_repeated_at_once_and_left_to_the_next_reconcile() -> None:
     async def act() -> None:
         async with in_sync() as resyncs:
-            resyncs.kind.is_down = True
+            resyncs.kind.failure = Unavailable("no answer")
+            assert await resyncs.resync() == ["confirm"]
+            resyncs.kind.failure = None
+            assert (await resyncs.resync())[0] == "observe"
+            assert await resyncs.resync() == ["confirm"]
+
+    asyncio.run(act())
+
+
+def test_read_that_would_exceed_a_quota_is_confirmed_later() -> None:
+    async def act() -> None:
+        async with in_sync() as resyncs:
+            resyncs.kind.failure = Throttled("the quota is used", delay=60.0)
+            assert await resyncs.resync() == ["confirm"]
+            assert await resyncs.resync() == ["confirm"]
+            resyncs.kind.failure = None
+            assert await resyncs.resync() == ["confirm"]
+
+    asyncio.run(act())
+
+
+def test_read_that_is_denied_is_reported_in_the_same_resync() -> None:
+    async def act() -> None:
+        async with in_sync() as resyncs:
+            resyncs.kind.failure = AccessDenied("no permission")
             assert await resyncs.resync() == ["confirm", "observe", "GET"]
+
+    asyncio.run(act())
 
     asyncio.run(act())
 

@@ -235,9 +235,8 @@ class Controller:
     async def _reconcile(self, key: Key) -> str:
         # The events are consumed: if this reconcile fails, the next one observes all resources.
         pending = self.router.take(key)
-        if await self._settled.confirm(key, self._in_thread, has_events=pending is not None):
-            return Reason.IN_SYNC
-        return await self._reconcile_object(key, pending)
+        confirmed = await self._settled.confirm(key, self._in_thread, has_events=pending is not None)
+        return confirmed or await self._reconcile_object(key, pending)
 
     async def _reconcile_object(self, key: Key, pending: PendingEvents | None) -> str:
         document = await self._read(key)

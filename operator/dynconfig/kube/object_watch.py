@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from dynconfig.kube.client import FORBIDDEN, NOT_FOUND, ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.responses import UNREADABLE
+from dynconfig.kube.skipped_changes import SkippedChanges
 from dynconfig.kube.sources import Sleep, WatchBackoff
 from dynconfig.kube.startup import until_granted
 from dynconfig.model.key import Key
@@ -45,10 +46,10 @@ class ObjectWatch:
     ) -> None:
         self._kube = kube
         self._receiver = receiver
-        self._unreadable = unreadable
         self._namespace = namespace
         self._sleep = sleep
         self._known: set[Key] = set()
+        self._skipped = SkippedChanges(lambda: unreadable(KINDS))
         self._version = ""
         self._is_forbidden = False
         self.is_listed = False
@@ -125,18 +126,22 @@ class ObjectWatch:
 
     async def _follow(self) -> None:
         """Pass each change to the receiver until the server closes the watch."""
-        async for event, document in self._kube.watch_objects(self._namespace, self._version):
-            if event == UNREADABLE:
-                log.error(
-                    "Skipped a change of one of the %s that cannot be parsed; other objects are not affected", KINDS
-                )
-                self._unreadable(KINDS)
-                continue
-            self._version = document["metadata"]["resourceVersion"]
-            if event != BOOKMARK:
-                key = _key(document)
-                (self._known.discard if event == "DELETED" else self._known.add)(key)
-                self._receiver.object_changed(document, event)
+        async with self._skipped.expiring():
+            async for event, document in self._kube.watch_objects(self._namespace, self._version):
+                if event == UNREADABLE:
+                    log.error(
+                        "Skipped a change of one of the %s that cannot be parsed; listing all of them soon", KINDS
+                    )
+                    self._skipped.add()
+                else:
+                    self._handle(event, document)
+
+    def _handle(self, event: str, document: Mapping[str, Any]) -> None:
+        self._version = document["metadata"]["resourceVersion"]
+        if event != BOOKMARK:
+            key = _key(document)
+            (self._known.discard if event == "DELETED" else self._known.add)(key)
+            self._receiver.object_changed(document, event)
 
 
 def _key(document: Mapping[str, Any]) -> Key:

@@ -166,6 +166,15 @@ class RequeuePolicy:
         delay = resync.delay(resync_seconds, 0.0, random.random())  # noqa: S311 - not a secret
         self.requeue_after(key, delay, Priority.RESYNC)
 
+    def schedule_unconfirmed(self, key: Key, place: Place, error: Retryable) -> None:
+        """Schedule the next turn of an object of which AWS did not tell whether it is in sync."""
+        if isinstance(error, Unavailable):
+            self._wait_for_probe(key, place)
+            return
+        if isinstance(error, Throttled):
+            self._queue.turned_away(key)
+        self.requeue_after(key, self.retry_delay(key, error), Priority.RESYNC)
+
     def _record(self, key: Key, outcome: Outcome) -> None:
         if not outcome.declaration.is_partial:
             self._attempted[key] = self._now()

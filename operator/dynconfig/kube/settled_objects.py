@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dynconfig.api.status import RENEWAL_SECONDS
+from dynconfig.api.status import RENEWAL_SECONDS, Reason
 from dynconfig.aws.quota import Caller, Quota
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
@@ -18,7 +18,7 @@ from dynconfig.kube.client import Document
 from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.requeue_policy import RequeuePolicy
 from dynconfig.kube.work_queue import Priority
-from dynconfig.model.errors import DynConfigError
+from dynconfig.model.errors import DynConfigError, Retryable, Throttled
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
 from dynconfig.model.timestamps import moment
@@ -79,29 +79,35 @@ class SettledObjects:
         self._epoch += 1
         self._known.clear()
 
-    async def confirm(self, key: Key, in_thread: InThread, *, has_events: bool) -> bool:
-        """Return whether an object is in sync without a reconcile, and schedule its next resync then: each turn begins so.
+    async def confirm(self, key: Key, in_thread: InThread, *, has_events: bool) -> str | None:
+        """Begin a turn: return its reason if it needs no reconcile, since the object is in sync or AWS does not answer.
 
-        If not, it is forgotten until a reconcile finds it in sync again. Once an hour, when status has to be written, it is
-        reconciled in any case.
+        Its next turn is scheduled then. Otherwise it is forgotten until a reconcile finds it in sync again. Once an hour,
+        when status has to be written, it is reconciled in any case.
         """
         epoch = self._began[key] = self._epoch
         known = self._known.pop(key, None)
         if known is None or has_events or self._requeues.priority(key) is not Priority.RESYNC:
-            return False
+            return None
         is_reported = 0.0 <= self._now() - known.reported < RENEWAL_SECONDS
         if not is_reported or self._tracker.version(key) != known.version:
-            return False
+            return None
         caller = Caller(key, is_background=True)
         with self._quota.reconcile(caller):
             try:
                 is_unchanged = await in_thread(caller, partial(self._engine.is_unchanged, known.settled))
-            except DynConfigError as error:
-                # The reconcile that follows reports it if it lasts.
+            except Retryable as error:
+                # A reconcile at once would read the same again. The next turn is one, and reports it if it lasts.
                 log.debug("%s was not confirmed: %s", key, error)
-                return False
+                if isinstance(error, Throttled) and epoch == self._epoch:
+                    self._known[key] = known
+                self._requeues.schedule_unconfirmed(key, known.settled.place, error)
+                return error.reason
+            except DynConfigError as error:
+                log.debug("%s was not confirmed: %s", key, error)
+                return None
         if not is_unchanged or epoch != self._epoch:
-            return False
+            return None
         self._known[key] = known
         self._requeues.schedule_confirmed(key, known.settled.resync_seconds)
-        return True
+        return Reason.IN_SYNC

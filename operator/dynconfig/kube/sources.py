@@ -9,6 +9,7 @@ from typing import Any
 
 from dynconfig.kube.client import FORBIDDEN, ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.responses import UNREADABLE, source_text
+from dynconfig.kube.skipped_changes import SkippedChanges
 from dynconfig.model.declaration import ReadSource, Source
 from dynconfig.model.errors import DynConfigError
 from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
@@ -150,12 +151,14 @@ async def watch(
     A denied watch is retried, too: an API server that has just started may not have loaded its roles yet.
     """
     backoff, loop, version, was_denied = WatchBackoff(), asyncio.get_running_loop(), "", False
+    skipped = SkippedChanges(lambda: unreadable(f"{kind}s"))
     while True:
         began, is_failed = float("inf"), False
         try:
             version = version or await _list(kube, references, kind, namespace)
             began = loop.time()
-            version = await _follow(kube, references, kind, namespace, version, unreadable=unreadable)
+            async with skipped.expiring():
+                version = await _follow(kube, references, kind, namespace, version, skipped=skipped.add)
             was_denied = False
         except WatchExpired:
             version = ""
@@ -191,13 +194,13 @@ async def _follow(
     namespace: str | None,
     version: str,
     *,
-    unreadable: Callable[[str], None],
+    skipped: Callable[[], None],
 ) -> str:
     """Report all changes until the server closes the watch; return the resourceVersion to continue from."""
     async for event, document in kube.watch_metadata(kind, namespace, version):
         if event == UNREADABLE:
-            log.error("Skipped a change of one of the %ss that cannot be parsed", kind)
-            unreadable(f"{kind}s")
+            log.error("Skipped a change of one of the %ss that cannot be parsed; listing all of them soon", kind)
+            skipped()
             continue
         metadata = document["metadata"]
         version = metadata["resourceVersion"]

@@ -19,6 +19,7 @@ from dynconfig.kube.client import (
 )
 from dynconfig.kube.object_watch import BOOKMARK, Unreadable
 from dynconfig.kube.responses import UNREADABLE
+from dynconfig.kube.skipped_changes import SkippedChanges
 from dynconfig.kube.sources import Sleep, WatchBackoff
 from dynconfig.kube.traces import trace
 from dynconfig.model.errors import DynConfigError
@@ -110,12 +111,14 @@ async def list_all(kube: Kube, targets: Targets) -> None:
 async def watch(kube: Kube, targets: Targets, unreadable: Unreadable, sleep: Sleep = asyncio.sleep) -> None:
     """Watch the targets until cancelled. If their definition is not installed, or denied, try again every minute."""
     backoff, loop, version, was_skipped = WatchBackoff(), asyncio.get_running_loop(), "", False
+    skipped = SkippedChanges(lambda: unreadable(KINDS))
     while True:
         began, is_failed = float("inf"), False
         try:
             version = version or await _list(kube, targets)
             began, was_skipped = loop.time(), False
-            version = await _follow(kube, targets, version, unreadable)
+            async with skipped.expiring():
+                version = await _follow(kube, targets, version, skipped.add)
         except WatchExpired:
             version = ""
         except (ApiUnavailable, ApiRefused) as error:
@@ -143,12 +146,12 @@ async def _list(kube: Kube, targets: Targets) -> str:
     return version
 
 
-async def _follow(kube: Kube, targets: Targets, version: str, unreadable: Unreadable) -> str:
+async def _follow(kube: Kube, targets: Targets, version: str, skipped: Callable[[], None]) -> str:
     """Record all changes until the server closes the watch; return the resourceVersion to continue from."""
     async for event, document in kube.watch_targets(version):
         if event == UNREADABLE:
-            log.error("Skipped a change of one of the %s that cannot be parsed", KINDS)
-            unreadable(KINDS)
+            log.error("Skipped a change of one of the %s that cannot be parsed; listing all of them soon", KINDS)
+            skipped()
             continue
         version = document["metadata"]["resourceVersion"]
         if event == "DELETED":
