@@ -105,6 +105,9 @@ class EventRegions:
         if used is not None and used not in self._regions.values():
             self._release_listener(*used)
 
-    def leave(self, shard: int) -> None:
-        """Forget the objects of a shard that another replica serves from now on."""
-        self._regions = {key: used for key, used in self._regions.items() if used[1].shard != shard}
+    def leave(self, shard: int) -> dict[Key, str]:
+        """Forget the objects of a shard that another replica serves from now on; return the region of each."""
+        left = {key: region for key, (region, fence) in self._regions.items() if fence.shard == shard}
+        for key in left:
+            del self._regions[key]
+        return left

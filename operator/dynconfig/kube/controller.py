@@ -52,6 +52,7 @@ from dynconfig.validation.declare import (
     was_observed,
     wrote_nothing,
 )
+from dynconfig.validation.deletion_checks import check_region
 from dynconfig.validation.secret_checks import AnswerBudget
 
 log = logging.getLogger(__name__)
@@ -393,15 +394,16 @@ class Controller:
             return "Gone"
         self._answers.forget(key.namespace, document["metadata"]["uid"])
         is_abandoned = (document["metadata"].get("annotations") or {}).get(names.ABANDON) == "true"
-        owner = self._deps.owner_of(document)
+        if self._deps.has_nothing(document, self._index.target(document)):
+            # Its author set the finalizer: no region or target is used for an object that its namespace may not have.
+            await self._remove_finalizer(key, document)
+            return "Gone"
         try:
-            target = await self._deps.targets.of(document)
+            declaration = await self._declare_deletion(document)
         except ApiUnavailable:
             raise
         except DynConfigError as error:
-            return await self._finalize_without_target(key, document, error, is_abandoned=is_abandoned)
-        region = target.region if target else self._deps.region
-        declaration = declare_deletion(document, owner=owner, default_region=region, target=target)
+            return await self._finalize_without_place(key, document, error, is_abandoned=is_abandoned)
         if is_abandoned:
             abandonment = await self._abandon(declaration)
             if not abandonment.is_over:
@@ -415,10 +417,19 @@ class Controller:
             declaration = keeping(declaration)
         return await self._reconcile_declaration(key, document, declaration)
 
-    async def _finalize_without_target(
+    async def _declare_deletion(self, document: Document) -> Declaration:
+        """Return the declaration of a deleted object. Raises DynConfigError if its target or region cannot be used."""
+        target = await self._deps.targets.of(document)
+        default = target.region if target else self._deps.region
+        owner = self._deps.owner_of(document)
+        declaration = declare_deletion(document, owner=owner, default_region=default, target=target)
+        check_region(declaration.place.region, default, self._deps.is_region)
+        return declaration
+
+    async def _finalize_without_place(
         self, key: Key, document: Document, error: DynConfigError, *, is_abandoned: bool
     ) -> str:
-        """Delete an object whose target cannot be used: only if nothing was written, or its resources are given up."""
+        """Delete an object whose target or region cannot be used: only if nothing was written, or its resources are given up."""
         if isinstance(error, TargetNotFound) and wrote_nothing(document):
             await self._remove_finalizer(key, document)
             return "Gone"

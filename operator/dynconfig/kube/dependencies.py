@@ -13,6 +13,7 @@ from dynconfig.kube.metrics import Metrics
 from dynconfig.model.fence import Fence
 from dynconfig.model.resource import Owner
 from dynconfig.model.target import Target
+from dynconfig.validation import deletion_checks
 from dynconfig.validation.tenancy import IsOwnLayer, TenantOf
 
 
@@ -64,3 +65,15 @@ class Dependencies:
         else:
             region, tenant, allowed = target.region, self.targets.tenant_in(namespace, target.name), ()
         return {"default_region": region, "tenant": tenant, "allowed_regions": allowed}
+
+    def has_nothing(self, document: Document, target: str) -> bool:
+        """Whether AWS has nothing of an object, whose namespace may not have it in this target, empty for none."""
+        namespace = document["metadata"]["namespace"]
+        return deletion_checks.has_nothing(
+            document,
+            # Objects in a target name no other region than its own.
+            default_region="" if target else self.region,
+            tenant=self.targets.tenant_in(namespace, target) if target else self.tenant_of(namespace),
+            allowed_regions=() if target else self.allowed_regions,
+            is_region=self.is_region,
+        )

@@ -64,10 +64,6 @@ class ObjectTracker:
         """Return all existing objects, each with its UID."""
         return tuple(self._uids.items())
 
-    def region_in_use(self, key: Key) -> str | None:
-        """Return the region that an existing object declares or reports."""
-        return self._regions.get(key)
-
     def uids(self, key: Key) -> tuple[str | None, str | None]:
         """Return the UID at the last reconcile, and the UID that the API server returned last."""
         known = self._reconciled.get(key)

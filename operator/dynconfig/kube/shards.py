@@ -144,14 +144,14 @@ class ObjectReceiver:
 
     def lost(self, shard: int) -> None:
         """Forget what is remembered of the objects of a shard: another replica serves them from now on."""
-        self._regions.leave(shard)
+        listened = self._regions.leave(shard)
         for key, uid in self._tracker.uids_of_existing():
             if self._shards.shard_of(key) == shard:
                 weight = self._requeues.weight(key)
                 self._forget_key(key)
                 self._forget_uid(uid)
                 self._requeues.weigh(key, weight)
-                self._standby[key] = Standby(Listed(), self._tracker.region_in_use(key))
+                self._standby[key] = Standby(Listed(), listened.get(key))
 
     def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
         log.debug("Received %s (%s)", key, event or "LISTED")

@@ -1,0 +1,58 @@
+"""Checks before AWS is called for a deleted object: whether it can have anything there, and whether its region exists. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dynconfig.api import names
+from dynconfig.api.status import ConditionType, Reason
+from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.previous_status import PreviousStatus
+from dynconfig.model.regions import unknown_region
+from dynconfig.model.stored import region_of, spec_of, status_of
+from dynconfig.validation.region_checks import region_fault
+from dynconfig.validation.tenancy import Aspect, Tenant, Use
+
+_WRITTEN = ("lastObservedTime", "parameters", "resources", "region", "target")
+
+
+def was_started(document: Mapping[str, Any]) -> bool:
+    """Whether status records that the object was accepted: it is written before the first write to AWS, only by the operator."""
+    status = status_of(document)
+    ready = PreviousStatus.of(status).conditions.get(ConditionType.READY)
+    return any(status.get(name) for name in _WRITTEN) or (ready is not None and ready.reason == Reason.APPLYING)
+
+
+def has_nothing(
+    document: Mapping[str, Any],
+    *,
+    default_region: str,
+    tenant: Tenant,
+    allowed_regions: tuple[str, ...] = (),
+    is_region: Callable[[str], bool],
+) -> bool:
+    """Whether AWS has nothing of an object: it was not started, and its namespace may not write where its spec says.
+
+    What its namespace may have is searched by the owner tag even then, since status may be lost, as after a restored backup.
+    """
+    if was_started(document):
+        return False
+    region, path = region_of(document), spec_of(document).get("path")
+    if not isinstance(path, str) or not tenant.may_have_path(path):
+        return True
+    if region is None or region == default_region:
+        return False
+    return bool(region_fault(region, is_region, allowed_regions)) or not _may_have_region(tenant, region)
+
+
+def _may_have_region(tenant: Tenant, region: str) -> bool:
+    use = Use("spec.region", Aspect.REGION, region)
+    return not tenant.is_known or tenant.decide(use, lambda _arn: False).is_allowed
+
+
+def check_region(region: str, default_region: str, is_region: Callable[[str], bool]) -> None:
+    """Raise InvalidSpec if the region of a deletion does not exist."""
+    if region != default_region and not is_region(region):
+        raise InvalidSpec(
+            f"nothing was deleted: {unknown_region(region)}. To delete only the object, set the annotation {names.ABANDON} "
+            'to "true"'
+        )
