@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from dynconfig.api import names
 from dynconfig.api.parameter import MAX_LEVELS
@@ -11,6 +11,7 @@ from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.events.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.model.declaration import Successor, in_target
 from dynconfig.model.fingerprint import Fingerprints, contains, fingerprint, fingerprints
+from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.previous_status import PreviousStatus, ReportedResource
 from dynconfig.model.resource import Owner
@@ -43,6 +44,27 @@ class _Entry:
     resources: tuple[tuple[str, str], ...]
     """Pairs of an identifier used in events (the name or the end of the ARN) and the name. The status limits both."""
 
+    @property
+    def released(self) -> Iterator[tuple[str, int]]:
+        """Yield place and digest of each parameter that the object is about to release."""
+        return ((self.region, digest) for digest in (() if self.suspended else self.reported))
+
+
+class _Group(NamedTuple):
+    """Objects of a namespace with the same place and path, for which the same permission decides."""
+
+    namespace: str
+    target: str
+    region: str
+    path: str
+    was_observed: bool
+    """They may have something in AWS, so their namespace once had the permission."""
+
+    @classmethod
+    def of(cls, key: Key, entry: _Entry) -> "_Group":
+        """Return the group of an object."""
+        return cls(key.namespace, entry.target, entry.region, entry.path, entry.was_observed)
+
 
 class TargetTenants(Protocol):
     """What namespaces may use in targets."""
@@ -71,10 +93,12 @@ class ResourceIndex:
         self._by_target: dict[str, set[Key]] = {}
         self._lock = threading.RLock()
         self._entries: dict[Key, _Entry] = {}
-        self._paths: dict[tuple[str, str], set[Key]] = {}
+        self._groups = Holders[tuple[str, str], _Group]()
+        """The groups of each place and path."""
+        self._members = Holders[_Group, Key]()
         self._resources: dict[str, set[tuple[Key, str]]] = {}
-        self._with_undeclared: set[Key] = set()
-        """Objects with parameters in status that they do not declare. These are few."""
+        self._undeclared = Holders[tuple[str, int], Key]()
+        """Objects by place and digest of each parameter that they are about to release."""
 
     def update(self, key: Key, document: Mapping[str, Any]) -> str | None:
         """Update the entry of an object; return the region of its events, or None if it has a target."""
@@ -85,9 +109,11 @@ class ResourceIndex:
                 return region
             self.forget(key)
             self._entries[key] = entry
-            if entry.reported:
-                self._with_undeclared.add(key)
-            self._paths.setdefault((entry.region, entry.path), set()).add(key)
+            for released in entry.released:
+                self._undeclared.add(released, key)
+            group = _Group.of(key, entry)
+            self._groups.add((entry.region, entry.path), group)
+            self._members.add(group, key)
             if entry.target:
                 self._by_target.setdefault(entry.target, set()).add(key)
             for identifier, name in entry.resources:
@@ -98,10 +124,14 @@ class ResourceIndex:
         """Remove the entry of an object."""
         with self._lock:
             entry = self._entries.pop(key, None)
-            self._with_undeclared.discard(key)
             if entry is None:
                 return
-            _discard(self._paths, (entry.region, entry.path), key)
+            for released in entry.released:
+                self._undeclared.discard(released, key)
+            group = _Group.of(key, entry)
+            self._members.discard(group, key)
+            if group not in self._members:
+                self._groups.discard((entry.region, entry.path), group)
             if entry.target:
                 _discard(self._by_target, entry.target, key)
             for identifier, name in entry.resources:
@@ -140,7 +170,7 @@ class ResourceIndex:
             had = {*old.declared, *old.reported} - ({*new.declared, *new.reported} if new else set())
             if not had:
                 return ()
-            others = self._paths.get((old.region, old.path), set()) - {key}
+            others = (other for other in self._at(old.region, old.path) if other != key)
             return tuple(sorted(other for other in others if not had.isdisjoint(self._entries[other].declared)))
 
     def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
@@ -173,7 +203,7 @@ class ResourceIndex:
         with self._lock:
             wanted = fingerprint(name)
             found = [other for other, of in self._below(region, name) if of.adopts and contains(of.declared, wanted)]
-            others = [other for other in found if other != Key(giver.namespace, giver.name) and self._may_have(other)]
+            others = [other for other in found if other != Key(giver.namespace, giver.name)]
             successor = min(others, key=lambda other: (not self._may_use(other), other), default=None)
             if successor is None:
                 return None
@@ -184,14 +214,14 @@ class ResourceIndex:
             return Successor(owner, may_own=may_own, has_finalizer=entry.has_finalizer)
 
     def releasing_to(self, key: Key) -> tuple[Key, ...]:
-        """Return the objects with a parameter in status that they no longer declare, but this object does."""
+        """Return the objects that no longer declare a parameter in their status, but this object does.
+
+        A suspended object releases nothing.
+        """
         with self._lock:
             own = self._entries[key]
-            declared = frozenset(own.declared)
-            others = ((other, self._entries[other]) for other in sorted(self._with_undeclared - {key}))
-            return tuple(
-                other for other, of in others if of.region == own.region and not declared.isdisjoint(of.reported)
-            )
+            found = {other for digest in own.declared for other in self._undeclared.of((own.region, digest))}
+            return tuple(sorted(found - {key}))
 
     def gives_up(self, region: str, owner: str, name: str) -> bool:
         """Whether an object, as NAMESPACE/NAME, is about to release a parameter: it is being deleted or does not declare it."""
@@ -203,24 +233,29 @@ class ResourceIndex:
             return entry.is_deleting or not declares
 
     def _may_use(self, key: Key) -> bool:
-        return self._tenant(key).may_use_path(self._entries[key].path)
-
-    def _tenant(self, key: Key) -> Tenant:
-        target = self._entries[key].target
-        return self._tenant_in(key.namespace, target) if target else self._tenant_of(key.namespace)
-
-    def _may_have(self, key: Key) -> bool:
         entry = self._entries[key]
-        return entry.was_observed or self._tenant(key).may_have_path(entry.path)
+        return self._tenant(key.namespace, entry.target).may_use_path(entry.path)
+
+    def _tenant(self, namespace: str, target: str) -> Tenant:
+        return self._tenant_in(namespace, target) if target else self._tenant_of(namespace)
+
+    def _at(self, region: str, path: str) -> Iterator[Key]:
+        """Yield the objects with a path, except those of namespaces that may not use it and never could.
+
+        However many they are, such objects cost others nothing.
+        """
+        for group in self._groups.of((region, path)):
+            if group.was_observed or self._tenant(group.namespace, group.target).may_have_path(path):
+                yield from self._members.of(group)
 
     def _below(self, region: str, name: str) -> Iterator[tuple[Key, _Entry]]:
-        """Yield the objects whose path contains the name."""
+        """Yield the objects whose path contains the name, as `_at`."""
         end = name.rfind("/")
         # No declared path has more levels, so a name of only slashes is not more expensive.
         for _level in range(MAX_LEVELS):
             if end <= 0:
                 return
-            for key in self._paths.get((region, name[:end]), ()):
+            for key in self._at(region, name[:end]):
                 yield key, self._entries[key]
             end = name.rfind("/", 0, end)
 

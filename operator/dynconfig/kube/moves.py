@@ -11,6 +11,7 @@ from dynconfig.events.signals import EVERYWHERE
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, NotOwned
 from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
+from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
 
@@ -18,6 +19,8 @@ from dynconfig.model.object_state import ObjectState
 _GLOBAL = ("Role ",)
 # A managed function and an attachment claim the same resource.
 _CLAIMS = (("Attachment ", "Function "),)
+# Each costs about a hundred bytes.
+MOST_WANTED = 64
 
 
 class Moves:
@@ -89,19 +92,29 @@ class BlockedObjects:
     """Finds waiting objects by the region and title of the resource."""
 
     def __init__(self, state: ObjectState[Key]) -> None:
-        self._wanted: dict[Key, Fingerprints] = state.new_map()
-        """Digests of the resources each object waits for, which may have a thousand long names."""
+        self._wanted: dict[Key, Fingerprints] = {}
+        """Digests of resources each object waits for."""
+        self._waiting = Holders[int, Key]()
+        state.on_forget(self._remove)
 
     def record(self, key: Key, region: str, error: DynConfigError | None) -> None:
-        """Record the resources that an object waits for after a reconcile; none if `error` is None."""
-        self._wanted.pop(key, None)
+        """Record the resources that an object waits for after a reconcile; none if `error` is None.
+
+        Of many, some suffice: the reconcile after the release of the last of these records others.
+        """
+        self._remove(key)
         if isinstance(error, NotOwned):
-            self._wanted[key] = fingerprints(_place(region, title) for title in error.titles)
+            wanted = self._wanted[key] = fingerprints(_place(region, title) for title in error.titles)[:MOST_WANTED]
+            for digest in wanted:
+                self._waiting.add(digest, key)
 
     def waiting_for(self, region: str, titles: Iterable[str]) -> set[Key]:
         """Return the objects that wait for one of these resources."""
-        freed = frozenset(fingerprint(_place(region, title)) for title in titles)
-        return {key for key, wanted in self._wanted.items() if freed and not freed.isdisjoint(wanted)}
+        return {key for title in titles for key in self._waiting.of(fingerprint(_place(region, title)))}
+
+    def _remove(self, key: Key) -> None:
+        for digest in self._wanted.pop(key, ()):
+            self._waiting.discard(digest, key)
 
 
 def _place(region: str, title: str) -> str:
