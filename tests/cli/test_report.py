@@ -73,6 +73,19 @@ def test_failing_region_is_named_and_the_others_are_reported(harness: CliHarness
     assert "1 search failed" in printed.err
 
 
+def test_account_of_a_target_is_not_said_to_be_without_orphans(harness: CliHarness, tmp_path: Path) -> None:
+    target = {"metadata": {"name": "prod-eu"}, "spec": {"account": "222222222222", "region": "eu-central-1"}}
+
+    def answer(path: str) -> Answer:
+        return listed(target) if "awstargets" in path else answering(OWNER.uid)(path)
+
+    with api(answer) as found:
+        environment = {"KUBECONFIG": str(found.kubeconfig(tmp_path)), "DYNCONFIG_CLUSTER_ID": OWNER.cluster}
+        result = harness.dynconfig("report", "--orphans", **environment)
+    assert (result.code, result.out) == (1, "The other searches found no orphans.\n")
+    assert "AWSTarget prod-eu: account 222222222222 was not searched in eu-central-1" in result.err
+
+
 def test_kind_of_report_is_required(harness: CliHarness) -> None:
     result = harness.dynconfig("report")
     assert result.code == 1

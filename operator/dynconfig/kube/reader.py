@@ -29,6 +29,7 @@ from dynconfig.kube.responses import (
     parse_partial_line,
     raise_for_status,
     sources_path,
+    targets_path,
     unavailable,
 )
 from dynconfig.model.key import Key
@@ -84,6 +85,11 @@ class Reader:
     def source(self, kind: str, namespace: str, name: str) -> Document | None:
         """Return a Secret or ConfigMap, or None if it does not exist."""
         return self._found(f"{sources_path(kind, namespace)}/{name}")
+
+    def targets(self) -> list[Document]:
+        """Return all AWSTargets; none if their definition is not installed."""
+        listed = self._found(targets_path())
+        return list(listed["items"]) if listed else []
 
     def objects(self, namespace: str | None) -> tuple[list[Document], str]:
         """Return all DynamicConfigs of a namespace, or of all (None), and the resourceVersion to watch from."""

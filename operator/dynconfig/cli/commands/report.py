@@ -13,7 +13,10 @@ from dynconfig.cli.terminal import Terminal
 from dynconfig.model.counting import agreeing, counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dynconfig.engine.orphans import Orphan
+    from dynconfig.kube.reader import Reader
 
 HEADINGS = ("OWNER", "REGION", "RESOURCE")
 WAY_OUT = (
@@ -42,7 +45,8 @@ def command(
     and dashboards are account-wide.
 
     Searches the regions that exist and that DYNCONFIG_REGIONS allows, and those of --region. If
-    one search fails, the error is reported and the others continue.
+    one search fails, the error is reported and the others continue. Accounts of AWSTargets are not
+    searched, which counts as a failed search.
 
     Exit code 0: no orphans; 2: orphans found; 1: error, even in a single search.
 
@@ -76,11 +80,12 @@ def _found(regions: list[str]) -> "tuple[list[Orphan], dict[str, str]]":
     with cluster.reading() as reader:
         documents = reader.objects(None)[0]
         cluster_id = settings.cluster_id or reader.cluster_id()
+        failures = dict(_unsearched(reader))
     uids = frozenset(document["metadata"]["uid"] for document in documents)
     default = wiring.default_region(settings)
     used = {region_in_use(document, default) for document in documents}
     used.intersection_update(wiring.searched_regions(settings, default))
-    found, failures = list[Orphan](), dict[str, str]()
+    found = list[Orphan]()
     about = (cluster_id, uids)
     searches: list[wiring.Search] = []
     for name in sorted({default, *regions, *used}):
@@ -93,6 +98,19 @@ def _found(regions: list[str]) -> "tuple[list[Orphan], dict[str, str]]":
         except DynConfigError as error:
             failures[title] = str(error)
     return found, failures
+
+
+def _unsearched(reader: "Reader") -> "Iterator[tuple[str, str]]":
+    """Yield the targets, whose accounts no command searches, each with the reason."""
+    from dynconfig.kube.responses import ApiRefused
+
+    try:
+        for document in reader.targets():
+            spec = document.get("spec") or {}
+            place = f"account {spec.get('account')} was not searched in {spec.get('region')}"
+            yield f"AWSTarget {document['metadata']['name']}", f"{place}, since commands do not assume roles of targets"
+    except ApiRefused as error:
+        yield "AWSTargets", f"their accounts were not searched: {error}"
 
 
 def _show(found: "list[Orphan]", failures: "dict[str, str]") -> None:
