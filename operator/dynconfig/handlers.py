@@ -188,7 +188,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         parts.targets,
         time.time,
         time.monotonic,
-        using=lambda name: memo.controller.objects.using(name) if memo.controller.moves.is_current() else None,
+        using=partial(_users, memo, known, watches),
     )
     once: dict[str, Work] = {"orphan count": lambda _fence: orphans.run(), "target checks": checks.run}
     sweep = partial(_sweep, memo, cluster, times.call_seconds)
@@ -212,6 +212,15 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     gc.freeze()
     served = ", ".join(settings.namespaces) or "all namespaces"
     log.info("Watching %s, default region %s, %s", served, memo.region, memo.tenants)
+
+
+def _users(memo: kopf.Memo, known: targets.Targets, watches: Sequence[ObjectWatch], name: str) -> targets.Users | None:
+    """Return the objects that use a target; None until all that are watched are known."""
+    if not all(watch.is_current for watch in watches):
+        return None
+    settings: Settings = memo.settings
+    keys = memo.controller.objects.using(name, is_terminating=known.is_terminating(name))
+    return targets.Users(keys, is_complete=not settings.namespaces and all(watch.is_complete for watch in watches))
 
 
 async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:

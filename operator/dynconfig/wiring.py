@@ -92,6 +92,7 @@ def operator_parts(
     clients = session(settings, count, quota, write_seconds=write_seconds)
     sessions = TargetSessions(clients, cluster)
     places = _Places(settings, count, clients=clients, targets=sessions)
+    sessions.forgotten = places.forget_target
     # Operators of one cluster that watch different namespaces share the queues.
     removes = not settings.namespaces and not settings.queue_urls
     listeners = EventListeners(partial(places.listener, cluster, handler_of), removes=removes)
@@ -322,15 +323,24 @@ class _Places:
 
     def __call__(self, place: Place) -> tuple[AnyKind, ...]:
         with self._lock:
-            if place not in self._kinds:
-                self._forget_earlier(place)
-                self._kinds[place] = self._new_kinds(place)
-            return self._kinds[place]
+            return self._made(place)
+
+    def _made(self, place: Place) -> tuple[AnyKind, ...]:
+        if place not in self._kinds:
+            self._forget_earlier(place)
+            self._kinds[place] = self._new_kinds(place)
+        return self._kinds[place]
 
     def _forget_earlier(self, place: Place) -> None:
         """Forget the kinds of a target as it was before a change."""
         for known in [known for known in self._kinds if known.target and known.key == place.key]:
             del self._kinds[known], self._labels[known]
+
+    def forget_target(self, name: str) -> None:
+        """Forget the kinds of a target that no longer exists."""
+        with self._lock:
+            for known in [known for known in self._kinds if known.target and known.target.name == name]:
+                del self._kinds[known], self._labels[known]
 
     def _client(self, place: Place, service: str) -> Any:
         if place.target is None:
@@ -341,8 +351,9 @@ class _Places:
 
     def labels(self, place: Place) -> ParameterLabels:
         """Return the labels of parameter versions in a place."""
-        self(place)
-        return self._labels[place]
+        with self._lock:
+            self._made(place)
+            return self._labels[place]
 
     def alarm_history(self, place: Place) -> CloudWatchHistory:
         """Return the history of the alarms in a place."""

@@ -33,6 +33,7 @@ def test_missing_cluster_is_reported() -> None:
 def test_next_commands_allow_the_deletion_of_the_crd_first() -> None:
     commands = next_commands()
     allowed = next(index for index, text in enumerate(commands) if "dynconfig.dev/allow-deletion=true" in text)
+    assert {"dynamicconfigs.dynconfig.dev", "awstargets.dynconfig.dev"} <= set(commands[allowed].split())
     deleted = [index for index, text in enumerate(commands) if "delete -k" in text]
     assert deleted
     assert all(index > allowed for index in deleted)

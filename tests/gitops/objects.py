@@ -9,7 +9,7 @@ from tests.engine.fake_kind import FakeKind, Thing, declared, deletion, document
 from tests.rollout.rollout_harness import RolloutHarness
 
 from dynconfig.api import names
-from dynconfig.model.declaration import Declaration
+from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.timestamps import timestamp
@@ -91,7 +91,7 @@ def _in_sync() -> Document:
 
 
 def _starting() -> Document:
-    return _object(report.starting(1, NOW))
+    return _object(report.starting(1, NOW, Place("eu-west-1")))
 
 
 def _refused(error: DynConfigError, **spec: Any) -> Document:

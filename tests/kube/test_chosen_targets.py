@@ -1,19 +1,24 @@
 """The target of an object: verified once before its first use, and named in the error if it cannot be used."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from dynconfig.api import names
+from dynconfig.kube import chosen_targets
 from dynconfig.kube.chosen_targets import VerifiedTargets
 from dynconfig.kube.client import ApiUnavailable
 from dynconfig.kube.targets import Targets
 from dynconfig.model.errors import (
     AccessDenied,
     DynConfigError,
+    TargetChanged,
     TargetNotFound,
     TargetNotReady,
+    TargetNotVerified,
+    TargetTerminating,
     Unavailable,
     WrongAccount,
 )
@@ -30,14 +35,18 @@ class Accounts:
     def __init__(self) -> None:
         self.verified: list[Target] = []
         self.error: DynConfigError | None = None
+        self.forgotten: list[str] = []
+        self.answers = threading.Event()
+        self.answers.set()
 
     def verify(self, target: Target) -> None:
         self.verified.append(target)
+        self.answers.wait(10)
         if self.error:
             raise self.error
 
     def forget(self, name: str) -> None:
-        """Nothing is remembered."""
+        self.forgotten.append(name)
 
 
 class Known:
@@ -45,18 +54,24 @@ class Known:
 
     def __init__(self, default: str = "") -> None:
         self.clock, self.labels = 0.0, dict[str, dict[str, str]]()
+        self.uid, self.metadata = "u", dict[str, str]()
         self.changed: list[str] = []
         self.targets, self.accounts = Targets(self.changed.append), Accounts()
         self.targets.is_listed = True
         self.chosen = VerifiedTargets(self.targets, self.accounts, self.labels.get, lambda: self.clock, default)
 
     def put(self, generation: int = 1, conditions: tuple[dict[str, str], ...] = (), **spec: Any) -> None:
-        metadata = {"name": "prod", "uid": "u", "generation": generation}
+        metadata = {"name": "prod", "uid": self.uid, "generation": generation, **self.metadata}
         status = {"conditions": list(conditions), "lastCheckedTime": str(generation)}
         self.targets.put({"metadata": metadata, "spec": {**SPEC, **spec}, "status": status})
 
     def of(self, document: dict[str, Any] = OBJECT) -> Target | None:
-        return asyncio.run(self.chosen.of(document))
+        async def verified() -> Target | None:
+            target = self.chosen.chosen(document)
+            await self.chosen.verify(target)
+            return target
+
+        return asyncio.run(verified())
 
 
 def test_object_without_a_target_needs_none() -> None:
@@ -188,3 +203,105 @@ def test_target_without_finalizer_is_checked_before_its_first_object_is_written(
     known.accounts.error = None
     assert known.of()
     assert not known.targets.changes.is_set()
+
+
+WRITTEN = {"observedGeneration": 1, "target": "prod", "account": SPEC["account"], "region": SPEC["region"]}
+
+
+def written(**status: Any) -> dict[str, Any]:
+    """An object that wrote in its target."""
+    return {**OBJECT, "status": {**WRITTEN, **status}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"account": "333333333333"}, "account 333333333333, in eu-west-1"),
+        ({"region": "us-east-1"}, "in us-east-1; nothing was written or deleted"),
+        ({"target": "former"}, "AWSTarget former"),
+    ],
+)
+def test_target_in_another_account_or_region_than_an_object_was_written_is_refused(
+    changed: dict[str, str], words: str
+) -> None:
+    known = Known()
+    known.put()
+    assert known.of(written())
+    assert known.of(written(account=""))
+    with pytest.raises(TargetChanged, match=words):
+        known.of(written(**changed))
+
+
+def test_terminating_target_accepts_no_new_objects() -> None:
+    known = Known()
+    known.metadata["deletionTimestamp"] = "2027-01-15T08:00:00Z"
+    known.put()
+    assert known.of(written())
+    with pytest.raises(TargetTerminating, match="accepts no new objects"):
+        known.of()
+    # The status of this one was lost, so it may have resources.
+    metadata = {**OBJECT["metadata"], "finalizers": [names.FINALIZER]}
+    assert known.of({**OBJECT, "metadata": metadata})
+
+
+def test_targets_known_before_they_could_not_be_listed_any_more_are_not_used() -> None:
+    known = Known()
+    known.put(allow=[RULE])
+    known.targets.set_unreadable("forbidden")
+    with pytest.raises(TargetNotReady, match=r"cannot list AWSTargets any more.*: forbidden"):
+        known.of(written())
+    assert not known.chosen.tenant_in("shop", "prod").may_use_path("/shop")
+    known.targets.set_unreadable("")
+    assert known.of(written())
+    assert known.changed == ["prod"] * 3
+
+
+def test_target_is_verified_again_after_ten_minutes_or_a_failed_check_or_when_created_again() -> None:
+    known = Known()
+    known.put()
+
+    def times() -> int:
+        assert known.of()
+        return len(known.accounts.verified)
+
+    assert times() == 1
+    known.clock += 599.9
+    assert times() == 1
+    known.clock += 0.2
+    assert times() == 2
+    known.put(1, ({"type": "Ready", "status": "True"},))
+    assert times() == 2
+    known.put(1, ({"type": "Ready", "status": "False"},))
+    assert times() == 3
+    known.uid = "v"
+    known.put()
+    assert times() == 4
+
+
+def test_deleted_target_is_forgotten_on_every_replica() -> None:
+    known = Known()
+    known.put()
+    assert known.of()
+    known.targets.remove("prod")
+    assert known.accounts.forgotten == ["prod"]
+
+
+def test_objects_wait_only_briefly_for_a_target_and_are_requeued(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chosen_targets, "PATIENCE_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        known = Known()
+        known.put()
+        target = known.chosen.chosen(OBJECT)
+        known.accounts.answers.clear()
+        found = await asyncio.gather(*(known.chosen.verify(target) for _ in range(20)), return_exceptions=True)
+        assert {type(each) for each in found} == {TargetNotVerified}
+        requeued = asyncio.Event()
+        known.targets.on_change(lambda _name: requeued.set())
+        known.accounts.answers.set()
+        async with asyncio.timeout(10):
+            await requeued.wait()
+        await known.chosen.verify(target)
+        assert len(known.accounts.verified) == 1
+
+    asyncio.run(scenario())

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from tests.kube.apiserver import Document, merge, serving, status, streamed
 from dynconfig.api import names
 from dynconfig.kube import targets
 from dynconfig.kube.client import Kube
-from dynconfig.kube.targets import TargetChecks, Targets
+from dynconfig.kube.targets import TargetChecks, Targets, Users
 from dynconfig.model.errors import AccessDenied
 from dynconfig.model.fence import Fence
 from dynconfig.model.key import Key
@@ -31,9 +32,12 @@ class Accounts:
         self.verified: list[Target] = []
         self.forgotten: list[str] = []
         self.failing: dict[str, Exception] = {}
+        self.slow: dict[str, threading.Event] = {}
 
     def verify(self, target: Target) -> None:
         self.verified.append(target)
+        if target.name in self.slow:
+            self.slow[target.name].wait(10)
         if target.name in self.failing:
             raise self.failing[target.name]
 
@@ -49,6 +53,7 @@ class Cluster:
         self.accounts = Accounts()
         self.known = Targets()
         self.users: dict[str, tuple[Key, ...]] = defaultdict(tuple)
+        self.is_complete = True
         self.clock = 1000.0
         self.code = 200
         self.lists = 0
@@ -77,7 +82,12 @@ class Cluster:
     def checks(self, kube: Kube) -> TargetChecks:
         """The checks of all targets."""
         return TargetChecks(
-            kube, self.known, self.accounts, lambda: 1.7e9, lambda: self.clock, using=self.users.__getitem__
+            kube,
+            self.known,
+            self.accounts,
+            lambda: 1.7e9,
+            lambda: self.clock,
+            using=lambda name: Users(self.users[name], self.is_complete),
         )
 
     def put(self, name: str, generation: int = 1, **spec: Any) -> Document:
@@ -199,10 +209,100 @@ def test_deleted_target_is_forgotten() -> None:
         cluster.put("a")
         async with running(cluster):
             await cluster.until(lambda: cluster.reason("a") == "AccountVerified")
+            changed: list[str] = []
+            cluster.known.on_change(changed.append)
+            cluster.known.on_change(lambda _name: cluster.changed.set())
             cluster.deliver("DELETED", cluster.targets.pop("a"))
-            async with asyncio.timeout(10):
-                while cluster.accounts.forgotten != ["a"]:
-                    await asyncio.sleep(0.01)
+            await cluster.until(lambda: "a" in changed and cluster.known.get("a") is None)
+            # One of the same name is checked again.
+            cluster.deliver("ADDED", cluster.put("a"))
+            await cluster.until(lambda: cluster.reason("a") == "AccountVerified")
+
+    asyncio.run(scenario())
+
+
+def test_target_that_aws_does_not_answer_delays_the_checks_of_no_other() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        for name in "abc":
+            cluster.put(name)
+            cluster.accounts.slow[name] = threading.Event()
+        cluster.put("d")
+        async with running(cluster):
+            await cluster.until(lambda: cluster.reason("d") == "AccountVerified")
+            cluster.deliver("MODIFIED", cluster.put("d", 2))
+            await cluster.until(lambda: cluster.reason("d") == "AccountVerified")
+            assert [cluster.reason(name) for name in "abc"] == ["", "", ""]
+            for slow in cluster.accounts.slow.values():
+                slow.set()
+            await cluster.until(lambda: {cluster.reason(name) for name in "abc"} == {"AccountVerified"})
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_answer_to_a_status_write_replaces_no_later_version(*, is_deleted: bool) -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.known.put(cluster.put("a"))
+        slow = cluster.accounts.slow["a"] = threading.Event()
+        later = {"metadata": {"name": "a", "uid": "uid-b", "generation": 1, "resourceVersion": "9"}, "spec": SPEC}
+        async with serving(cluster.answer) as kube:
+            checking = asyncio.create_task(cluster.checks(kube).check())
+            await asyncio.sleep(0)
+            cluster.known.remove("a")
+            if not is_deleted:
+                cluster.known.put(later)
+            slow.set()
+            await checking
+        assert cluster.known.get("a") is (None if is_deleted else later)
+        # The write fails if the target was created again.
+        assert cluster.patches[0]["metadata"]["uid"] == "uid-a"
+
+    asyncio.run(scenario())
+
+
+def test_target_stays_kept_while_users_may_be_unknown() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.known.put(cluster.put("a"))
+        cluster.users["a"] = (Key("shop", "myapp"),)
+        async with serving(cluster.answer) as kube:
+            checks = cluster.checks(kube)
+            await checks.check()
+            cluster.users["a"], cluster.is_complete = (), False
+            cluster.targets["a"]["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z"
+            cluster.targets["a"]["metadata"]["generation"] = 2
+            cluster.known.put(dict(cluster.targets["a"]))
+            await checks.check()
+            assert cluster.finalizers("a") == [names.TARGET_FINALIZER]
+            assert cluster.reason("a") == "TargetInUse"
+            assert names.TARGET_FINALIZER in cluster.targets["a"]["status"]["conditions"][0]["message"]
+            cluster.is_complete = True
+            await checks.check()
+            assert cluster.finalizers("a") == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_targets_are_not_trusted_once_they_cannot_be_listed_any_more(code: int) -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a")
+        changed: list[str] = []
+        async with running(cluster):
+            await cluster.until(lambda: cluster.reason("a") == "AccountVerified")
+            cluster.known.on_change(changed.append)
+            cluster.known.on_change(lambda _name: cluster.changed.set())
+            cluster.code = code
+            # The watch ends, since an event cannot be continued from.
+            cluster.events.put_nowait(json.dumps({"type": "ERROR", "object": {"code": 410}}).encode())
+            await cluster.until(lambda: bool(cluster.known.unreadable))
+            assert set(changed) == {"a"}
+            assert list(cluster.known) == ["a"]
+            cluster.code = 200
+            await cluster.until(lambda: not cluster.known.unreadable)
 
     asyncio.run(scenario())
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from dynconfig.model.previous_status import PreviousStatus, ReportedParameter
+from dynconfig.model.stored import RecordedPlace
 
 ROLE = {"kind": "Role", "name": "reader"}
 
@@ -55,10 +56,11 @@ def test_roles_outside_the_path_of_the_operator_are_earlier_ones(arn: str, is_ea
     assert found.replaces("reader") is is_earlier
 
 
-def test_region_counts_only_with_resources() -> None:
-    assert PreviousStatus.of({"region": "eu-west-1"}).region_of_resources is None
-    found = PreviousStatus.of({"region": "eu-west-1", "parameters": [{"name": "/app/a", "version": 1}]})
-    assert found.region_of_resources == "eu-west-1"
+def test_place_is_recorded_without_resources() -> None:
+    assert PreviousStatus.of({"observedGeneration": 1}).place is None
+    found = PreviousStatus.of({"region": "eu-west-1"})
+    assert (found.place, found.has_resources) == (RecordedPlace(region="eu-west-1"), False)
+    assert PreviousStatus.of({"region": "eu-west-1", "parameters": [{"name": "/app/a", "version": 1}]}).has_resources
 
 
 def test_full_drift_list_may_be_cut() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.engine.fake_kind import RIVAL, FakeKind, declared, deletion
 
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.declaration import Place
 from dynconfig.model.errors import InvalidSpec, Refused, SourceMissing, Terminal, Throttled
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.quota_wait import QuotaWait
@@ -238,7 +239,7 @@ def test_inventory_of_an_abandoned_object_lists_all_remaining_resources() -> Non
 
 
 def test_first_status_is_unknown() -> None:
-    status = report.starting(1, NOW)
+    status = report.starting(1, NOW, Place("eu-west-1"))
     assert conditions(status) == {"Ready": ("Unknown", "Applying"), "Reconciling": ("True", "Applying")}
     assert "appliedGeneration" not in status
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "dynamicconfigs.dynconfig.dev.yaml"
 PREVIOUS = Path(__file__).parent / "previous"
 NAME = "dynamicconfigs.dynconfig.dev"
+TARGETS = "awstargets.dynconfig.dev"
 # `kubectl replace` reads the object, and writes it only if no one else did.
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
 OUTDATED = "Operation cannot be fulfilled on"

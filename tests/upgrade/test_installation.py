@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from tests.upgrade.cluster import CRD, NAME, PREVIOUS, ROOT, Cluster
+from tests.upgrade.cluster import CRD, NAME, PREVIOUS, ROOT, TARGETS, Cluster
 
 from dynconfig.api import names
 from dynconfig_lab.processes import wait_until
@@ -22,7 +22,7 @@ INSTALL = ("-k", str(ROOT / "manifests" / "install"))
 CHART = str(ROOT / "charts" / "dynconfig-operator")
 POLICY = ROOT / "manifests" / "examples" / "tenants" / "policy.yaml"
 SPACE = "dynconfig-system"
-ALLOW = ("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
+ALLOW = ("annotate", "--overwrite", "crd", NAME, TARGETS, f"{names.ALLOW_DELETION}=true")
 SERVER_SIDE = ("apply", "--server-side", "--force-conflicts")
 WAYS = {
     "apply": ("apply",),
@@ -36,8 +36,9 @@ WAYS = {
 def empty(cluster: Cluster) -> Iterator[None]:
     """Nothing of an installation is left."""
     yield
-    if cluster.has("crd", NAME):
-        cluster.kubectl(*ALLOW)
+    for definition in (NAME, TARGETS):
+        if cluster.has("crd", definition):
+            cluster.kubectl("annotate", "--overwrite", "crd", definition, ALLOW[-1])
     cluster.kubectl("delete", "--ignore-not-found", *INSTALL)
 
 

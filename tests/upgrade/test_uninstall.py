@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.e2e.world import World
 from tests.security.harm import is_alive, pid
-from tests.upgrade.cluster import NAME, ROOT
+from tests.upgrade.cluster import NAME, ROOT, TARGETS
 
 from dynconfig.api import names
 from dynconfig_lab.aws import Faults
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 INSTALL = str(ROOT / "manifests" / "install")
 CRDS = str(ROOT / "crds")
-ALLOW = ("annotate", "--overwrite", "crd", NAME, f"{names.ALLOW_DELETION}=true")
+ALLOW = ("annotate", "--overwrite", "crd", NAME, TARGETS, f"{names.ALLOW_DELETION}=true")
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def test_deleting_the_installation_keeps_the_crd_object_and_aws(world: World) ->
     assert owners(world) == {"a": [names.OWNER_TAG], "b": [names.OWNER_TAG]}
 
 
-@pytest.mark.parametrize("selected", [(NAME,), ("--all",)], ids=["by name", "all"])
-def test_deleting_the_crd_is_denied(world: World, selected: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("selected", [(NAME,), (TARGETS,), ("--all",)], ids=["by name", "targets", "all"])
+def test_deleting_a_crd_is_denied(world: World, selected: tuple[str, ...]) -> None:
     assert names.ALLOW_DELETION in is_refused(world.stack, "delete", "crd", *selected, "--wait=false")
     assert "deletionTimestamp" not in world.get("app")["metadata"]
 

@@ -259,11 +259,16 @@ def test_object_without_a_region_stays_in_its_region() -> None:
     assert declare_deletion(going, owner=OWNER, default_region="eu-west-1").place.region == "us-east-1"
 
 
-def test_object_without_aws_resources_may_use_another_region() -> None:
-    nothing_there = {**THERE, "parameters": []}
-    assert resolved([], status=nothing_there).place.region == "eu-west-1"
-    going = document({}, status=nothing_there)
-    assert declare_deletion(going, owner=OWNER, default_region="eu-west-1").place.region == "eu-west-1"
+def test_object_that_lists_no_resources_stays_in_its_region() -> None:
+    status = {**THERE, "parameters": []}
+    with pytest.raises(InvalidSpec, match="resources of this object are in us-east-1"):
+        resolved([], status=status)
+    going = document({}, status=status)
+    assert declare_deletion(going, owner=OWNER, default_region="eu-west-1").place.region == "us-east-1"
+
+
+def test_object_that_wrote_nothing_may_use_another_region() -> None:
+    assert resolved([], status={"observedGeneration": 1}).place.region == "eu-west-1"
 
 
 def test_known_resources_are_declared_and_reported_ones() -> None:

@@ -288,7 +288,10 @@ class DynamicConfigStatus(Model):
     region: Annotated[str | None, Field(max_length=32)] = None
     """AWS region in use."""
     target: Annotated[str | None, Field(max_length=63)] = None
-    """AWSTarget in use; absent if it is the operator's own identity."""
+    """AWSTarget in use; absent if it is the operator's own identity. Recorded before the first write, as region and account: the
+    object stays there, whatever the default target is later."""
+    account: Annotated[str | None, Field(max_length=12)] = None
+    """AWS account of the target. If a target of the same name has another one, nothing is written or deleted there."""
     last_observed_time: Moment | None = None
     """When AWS was last observed. Renewed every hour while nothing changes."""
     last_handled_reconcile_at: Annotated[str | None, Field(max_length=REQUEST_LENGTH)] = None

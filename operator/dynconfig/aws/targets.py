@@ -61,9 +61,13 @@ class TargetSessions:
         self._quotas: dict[str, tuple[tuple[str, float], ...]] = {}
         self._sessions: dict[str, tuple[Target, TargetSession]] = {}
         self._lock = threading.Lock()
+        self.forgotten: Callable[[str], None] = lambda _name: None
+        """Called with the name of a target that no longer exists."""
 
     def session(self, target: Target) -> TargetSession:
         """Return the session of a target. If the target has changed since the last call, it is a new one."""
+        # Not under the lock, since AWS may be slow to answer.
+        self._learn_own_account(target.region)
         with self._lock:
             known = self._sessions.get(target.name)
             if known is None or known[0] != target.identity:
@@ -81,9 +85,11 @@ class TargetSessions:
 
     def _account_of(self, target: Target) -> str:
         """Return the account of a target; empty if it is the operator's own, since both share its quotas."""
-        if not self._own_account:
-            self._own_account = str(self._session.client("sts", target.region).get_caller_identity()["Account"])
         return "" if target.account == self._own_account else target.account
+
+    def _learn_own_account(self, region: str) -> None:
+        if not self._own_account:
+            self._own_account = str(self._session.client("sts", region).get_caller_identity()["Account"])
 
     def verify(self, target: Target) -> None:
         """Check that the credentials belong to the account of a target. Raises WrongAccount and errors of AWS calls."""
@@ -95,6 +101,7 @@ class TargetSessions:
             self._sessions.pop(name, None)
             if self._quotas.pop(name, ()):
                 self._session.quota.set_overrides(name, "", {})
+        self.forgotten(name)
 
 
 def _credentials(session: Session, target: Target, cluster: str, now: Now) -> DeferredRefreshableCredentials:

@@ -201,9 +201,9 @@ class Uninstaller:
 
 def next_commands() -> tuple[str, ...]:
     """Return the remaining commands, in order."""
-    definition = f"{names.PLURAL}.{names.GROUP}"
+    definitions = f"{names.PLURAL}.{names.GROUP} {names.TARGET_PLURAL}.{names.GROUP}"
     return (
-        f"kubectl annotate crd {definition} {names.ALLOW_DELETION}=true",
+        f"kubectl annotate crd {definitions} {names.ALLOW_DELETION}=true",
         "kubectl delete -k manifests/install",
         "  or, for a Helm installation: helm uninstall dynconfig-operator -n dynconfig-system && kubectl delete -k crds",
     )

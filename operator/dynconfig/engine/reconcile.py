@@ -16,7 +16,7 @@ from dynconfig.engine.reported_drift import without_reported_drift
 from dynconfig.engine.retry_policy import RetryPolicy
 from dynconfig.engine.settled import Settled
 from dynconfig.model.declaration import Declaration, Place
-from dynconfig.model.errors import DynConfigError, UnsafePlan
+from dynconfig.model.errors import DynConfigError, Throttled, UnsafePlan
 from dynconfig.model.object_state import ObjectState
 from dynconfig.model.plan import (
     AnyKind,
@@ -44,6 +44,8 @@ class Abandonment:
     """Why owner tags or labels are left in AWS; empty if none are."""
     is_over: bool = True
     """Nothing is left to do; otherwise the next turn continues."""
+    throttled: Throttled | None = None
+    """Why the next turn has to wait."""
 
 
 KeepGoing = Callable[[], bool]
@@ -144,7 +146,8 @@ class Engine:
         outcome = self._run(replace(keeping(declaration), suspended=False), keep_going, 0.0, lambda _planned: None)
         is_unfinished = bool(outcome.untried or outcome.retry)
         left = str(outcome.error or ("the time limit was reached" if outcome.untried else ""))
-        return Abandonment(left, is_over=not (is_unfinished and outcome.applied))
+        throttled = outcome.error if isinstance(outcome.error, Throttled) else None
+        return Abandonment(left, is_over=not (throttled or (is_unfinished and outcome.applied)), throttled=throttled)
 
     def _with_drift_metric(self, outcome: Outcome) -> Outcome:
         """Publish the drift metric. If that fails, return the outcome with the error."""

@@ -16,7 +16,7 @@ from dynconfig.model.key import Key
 from dynconfig.model.previous_status import PreviousStatus, ReportedResource
 from dynconfig.model.resource import Owner
 from dynconfig.model.stored import is_suspended, listed_names, region_of, spec_of, target_of
-from dynconfig.validation.declare import was_observed
+from dynconfig.validation.declare import was_observed, wrote_nothing
 from dynconfig.validation.tenancy import Tenant, TenantOf
 
 
@@ -41,6 +41,8 @@ class _Entry:
     """Whether it has a status."""
     was_observed: bool
     """Whether AWS was observed for it, so its namespace was allowed to use its immutable path."""
+    wrote_nothing: bool
+    """Whether AWS can have nothing of it."""
     resources: tuple[tuple[str, str], ...]
     """Pairs of an identifier used in events (the name or the end of the ARN) and the name. The status limits both."""
 
@@ -141,10 +143,22 @@ class ResourceIndex:
         """Return the name of the target of an object; empty for the operator's own identity."""
         return target_of(document, self._default_target)
 
-    def using(self, target: str) -> tuple[Key, ...]:
-        """Return the objects that use a target."""
+    def in_target(self, target: str) -> tuple[Key, ...]:
+        """Return the objects with a target."""
         with self._lock:
             return tuple(sorted(self._by_target.get(target, ())))
+
+    def using(self, target: str, *, is_terminating: bool = False) -> tuple[Key, ...]:
+        """Return the objects that use a target: those that have something there or, unless it is being deleted, may."""
+        with self._lock:
+            return tuple(
+                key
+                for key in self.in_target(target)
+                if not self._entries[key].wrote_nothing
+                or (
+                    not is_terminating and self._tenant_in(key.namespace, target).may_have_path(self._entries[key].path)
+                )
+            )
 
     def may_use(self, key: Key) -> bool:
         """Whether the namespace of an object may use its path; True if the object is unknown."""
@@ -232,6 +246,10 @@ class ResourceIndex:
             declares = entry.region == region and contains(entry.declared, fingerprint(name))
             return entry.is_deleting or not declares
 
+    def _region_of(self, document: Mapping[str, Any], previous: PreviousStatus) -> str:
+        recorded = previous.place.region if previous.place else ""
+        return region_of(document) or recorded or self._default_region
+
     def _may_use(self, key: Key) -> bool:
         entry = self._entries[key]
         return self._tenant(key.namespace, entry.target).may_use_path(entry.path)
@@ -268,7 +286,7 @@ class ResourceIndex:
         resources = {pair for item in previous.resources for pair in _identifiers(item)}
         return _Entry(
             uid=str((document.get("metadata") or {}).get("uid") or ""),
-            region=in_target(target) if target else region_of(document) or self._default_region,
+            region=in_target(target) if target else self._region_of(document, previous),
             target=target,
             path=path,
             declared=fingerprints(declared),
@@ -279,6 +297,7 @@ class ResourceIndex:
             has_finalizer=names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ()),
             was_reported=previous.or_none is not None,
             was_observed=was_observed(document),
+            wrote_nothing=wrote_nothing(document),
             resources=tuple(sorted(resources)),
         )
 

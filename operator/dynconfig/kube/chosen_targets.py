@@ -1,17 +1,39 @@
 """The target of each object, verified before its first use."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from dynconfig.api.status import ConditionType
 from dynconfig.api.target import AWSTargetSpec
 from dynconfig.kube.client import ApiUnavailable, Document
-from dynconfig.kube.targets import FIRST_RETRY_SECONDS, Accounts, Targets, is_kept
-from dynconfig.model.errors import DynConfigError, InvalidSpec, TargetNotFound, TargetNotReady, Terminal
-from dynconfig.model.stored import target_of
+from dynconfig.kube.targets import CHECK_SECONDS, FIRST_RETRY_SECONDS, Accounts, Targets, is_kept
+from dynconfig.model.errors import (
+    DynConfigError,
+    InvalidSpec,
+    PathNotAllowed,
+    TargetChanged,
+    TargetNotFound,
+    TargetNotReady,
+    TargetNotVerified,
+    TargetTerminating,
+    Terminal,
+)
+from dynconfig.model.stored import recorded_place, target_of
 from dynconfig.model.target import Target
+from dynconfig.validation.declare import wrote_nothing
 from dynconfig.validation.targets import parse_target
 from dynconfig.validation.tenancy import NOWHERE, Tenant, tenant_in
+
+log = logging.getLogger(__name__)
+
+# For how long the objects of a target wait for its verification: each keeps a worker busy, which the objects of others need.
+PATIENCE_SECONDS = 1.0
+MAX_VERIFIED_TOGETHER = 8
 
 
 class ChosenTargets(Protocol):
@@ -21,11 +43,20 @@ class ChosenTargets(Protocol):
     def default(self) -> str:
         """The name of the target of objects without spec.target; empty for none."""
 
-    async def of(self, document: Mapping[str, Any]) -> Target | None:
-        """Return the target of an object, None for the operator's own identity.
+    def chosen(self, document: Mapping[str, Any]) -> Target | None:
+        """Return the target of an object, None for the operator's own identity. AWS is not called.
 
-        Raises TargetNotFound, TargetNotReady, and errors of AWS that may pass.
+        Raises TargetNotFound, TargetNotReady, TargetTerminating, TargetChanged, and ApiUnavailable.
         """
+
+    async def verify(self, target: Target | None) -> None:
+        """Verify that the credentials of a target belong to its account; nothing to do for None.
+
+        Raises TargetNotReady, and errors of AWS that may pass.
+        """
+
+    def check_granted(self, document: Mapping[str, Any], target: Target | None) -> None:
+        """Raise PathNotAllowed for an object that wrote nothing, if no rule of the target grants its namespace anything."""
 
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return what a namespace may use in a target."""
@@ -36,11 +67,17 @@ class NoTargets:
 
     default = ""
 
-    async def of(self, document: Mapping[str, Any]) -> Target | None:
+    def chosen(self, document: Mapping[str, Any]) -> Target | None:
         """Return None. Raises TargetNotFound if the object names a target."""
         if name := target_of(document, ""):
             raise TargetNotFound(f"AWSTarget {name} does not exist")
         return None
+
+    async def verify(self, target: Target | None) -> None:
+        """There is nothing to verify."""
+
+    def check_granted(self, document: Mapping[str, Any], target: Target | None) -> None:
+        """Without a target, the policy decides."""
 
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return a namespace without permissions."""
@@ -52,8 +89,25 @@ def unknown_tenant(namespace: str, target: str) -> Tenant:
     return Tenant(namespace, is_trusted=False, paths=NOWHERE, is_known=False, target=target)
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    identity: Target
+    uid: str
+    """The UID of the target."""
+    until: float
+    """When it has to be verified again, by the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    task: asyncio.Task[None]
+    identity: Target
+    until: float
+    """Until when objects wait for it, by the time of the event loop."""
+
+
 class VerifiedTargets:
-    """The targets of objects. Before the first use of a target, its account is verified."""
+    """The targets of objects. Before the first use of a target, and every ten minutes, its account is verified."""
 
     def __init__(
         self,
@@ -69,9 +123,11 @@ class VerifiedTargets:
         self._labels = labels
         self._clock = clock
         self._specs: dict[str, tuple[Document | None, AWSTargetSpec | None]] = {}
-        self._verified: dict[str, Target] = {}
-        self._failed: dict[str, tuple[Document, float, DynConfigError]] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._verified: dict[str, _Verified] = {}
+        self._failed: dict[str, tuple[Document | None, float, DynConfigError]] = {}
+        self._running: dict[str, _Running] = {}
+        self._threads = ThreadPoolExecutor(MAX_VERIFIED_TOGETHER, thread_name_prefix="verify")
+        targets.on_change(self._target_changed)
 
     def needs_labels(self) -> bool:
         """Return whether a rule of a target selects namespaces by their labels."""
@@ -80,21 +136,60 @@ class VerifiedTargets:
 
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return what a namespace may use in a target."""
-        spec = self._spec(target)
+        spec = None if self._targets.unreadable else self._spec(target)
         return (
             unknown_tenant(namespace, target)
             if spec is None
             else tenant_in(target, spec, namespace, self._labels(namespace))
         )
 
-    async def of(self, document: Mapping[str, Any]) -> Target | None:
-        """Return the target of an object, None for the operator's own identity.
+    def chosen(self, document: Mapping[str, Any]) -> Target | None:
+        """Return the target of an object, None for the operator's own identity. AWS is not called.
 
-        Raises TargetNotFound, TargetNotReady, and errors of AWS and the API server that may pass.
+        Raises TargetNotFound, TargetNotReady, TargetTerminating, TargetChanged, and ApiUnavailable until all are listed.
         """
         name = target_of(document, self.default)
         if not name:
             return None
+        found = self._existing(name)
+        if "deletionTimestamp" in found["metadata"] and wrote_nothing(document):
+            raise TargetTerminating(
+                f"AWSTarget {name} is being deleted and accepts no new objects, and nothing was written. Ask a cluster "
+                "administrator to create it again, or use another target"
+            )
+        if not is_kept(found):
+            # The object that needs the target may be its first: the checks add the finalizer.
+            self._targets.changes.set()
+        try:
+            target = Target.of(name, parse_target(found))
+        except InvalidSpec as error:
+            raise _not_ready(name, error) from None
+        _check_unchanged(document, target)
+        return target
+
+    def check_granted(self, document: Mapping[str, Any], target: Target | None) -> None:
+        """Raise PathNotAllowed for an object that wrote nothing, if no rule of the target grants its namespace anything."""
+        if target is None or recorded_place(document.get("status")) is not None:
+            return
+        namespace = document["metadata"]["namespace"]
+        if not self.tenant_in(namespace, target.name).rules:
+            raise PathNotAllowed(f"no rule of AWSTarget {target.name} selects namespace {namespace}")
+
+    async def verify(self, target: Target | None) -> None:
+        """Verify a target every ten minutes, and after a change of its identity; after a failure, wait for seconds or a change.
+
+        All objects share one call. If AWS does not answer it soon, they do not wait for it, and are requeued when it ends.
+        Raises TargetNotReady, and errors of AWS that may pass.
+        """
+        if target is None:
+            return
+        try:
+            await self._verify(target)
+        except Terminal as error:
+            raise _not_ready(target.name, error) from None
+
+    def _existing(self, name: str) -> Document:
+        """Return a target. Raises TargetNotFound, TargetNotReady, and ApiUnavailable until all are listed."""
         found = self._targets.get(name)
         if found is None and not self._targets.is_listed:
             raise ApiUnavailable("AWSTargets are not listed yet")
@@ -102,31 +197,76 @@ class VerifiedTargets:
             raise TargetNotFound(
                 f"AWSTarget {name} does not exist, and nothing was written. Ask a cluster administrator to create it"
             )
-        if not is_kept(found):
-            # The object that needs the target may be its first: the checks add the finalizer.
-            self._targets.changes.set()
-        try:
-            target = Target.of(name, parse_target(found))
-            await self._verify(found, target)
-        except Terminal as error:
-            raise TargetNotReady(f"AWSTarget {name} is not ready, and nothing was written: {error}") from None
-        return target
+        if self._targets.unreadable:
+            raise TargetNotReady(
+                f"AWSTarget {name} is not ready, and nothing was written: the operator cannot list AWSTargets any more. Ask a "
+                f"cluster administrator to apply their CRD and the operator's RBAC: {self._targets.unreadable}"
+            )
+        return found
 
-    async def _verify(self, document: Document, target: Target) -> None:
-        """Verify a target once. After a failure, wait some seconds, or for a change. Raises errors of AWS calls."""
-        async with self._locks.setdefault(target.name, asyncio.Lock()):
-            if self._verified.get(target.name) == target.identity:
-                return
+    async def _verify(self, target: Target) -> None:
+        document = self._targets.get(target.name)
+        if self._is_verified(target, document):
+            return
+        running = self._running.get(target.name)
+        if running is None or running.identity != target.identity:
             failed, until, error = self._failed.get(target.name, (None, 0.0, None))
             if error is not None and failed is document and self._clock() < until:
                 raise error.with_traceback(None)
-            try:
-                await asyncio.to_thread(self._accounts.verify, target)
-            except DynConfigError as error:
-                self._failed[target.name] = (document, self._clock() + FIRST_RETRY_SECONDS, error)
-                raise
-            self._failed.pop(target.name, None)
-            self._verified[target.name] = target.identity
+            running = self._start(target, document)
+        patience = max(running.until - asyncio.get_running_loop().time(), 0.0)
+        await asyncio.wait([running.task], timeout=patience)
+        if not running.task.done():
+            raise TargetNotVerified(f"AWS has not confirmed the credentials of AWSTarget {target.name} yet")
+        await running.task
+
+    def _is_verified(self, target: Target, document: Document | None) -> bool:
+        known = self._verified.get(target.name)
+        return (
+            known is not None
+            and known.identity == target.identity
+            and known.uid == _uid(document)
+            and self._clock() < known.until
+        )
+
+    def _start(self, target: Target, document: Document | None) -> _Running:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._call(target, document), name=f"verify {target.name}")
+        running = self._running[target.name] = _Running(task, target.identity, loop.time() + PATIENCE_SECONDS)
+        task.add_done_callback(lambda _task: self._ended(target.name, running))
+        return running
+
+    def _ended(self, name: str, running: _Running) -> None:
+        if self._running.get(name) is running:
+            del self._running[name]
+        is_late = asyncio.get_running_loop().time() >= running.until
+        # An exception that no object awaits any more was recorded for the next ones.
+        if not running.task.cancelled() and running.task.exception() is not None:
+            log.debug("AWSTarget %s could not be verified", name)
+        if is_late:
+            self._targets.notify(name)
+
+    async def _call(self, target: Target, document: Document | None) -> None:
+        loop, began = asyncio.get_running_loop(), self._clock()
+        try:
+            await loop.run_in_executor(self._threads, copy_context().run, self._accounts.verify, target)
+        except DynConfigError as error:
+            # Objects that did not wait for a slow answer have to find it.
+            kept = max(FIRST_RETRY_SECONDS, 2 * (self._clock() - began))
+            self._failed[target.name] = (document, self._clock() + kept, error)
+            raise
+        self._failed.pop(target.name, None)
+        self._verified[target.name] = _Verified(target.identity, _uid(document), self._clock() + CHECK_SECONDS)
+
+    def _target_changed(self, name: str) -> None:
+        """Forget that a target was verified if its check has failed since, and everything about one that no longer exists."""
+        document = self._targets.get(name)
+        if document is None:
+            for known in (self._specs, self._verified, self._failed):
+                known.pop(name, None)
+            self._accounts.forget(name)
+        elif _is_failing(document):
+            self._verified.pop(name, None)
 
     def _spec(self, name: str) -> AWSTargetSpec | None:
         """Return the spec of a target, parsed once; None if there is none, or an invalid one."""
@@ -138,3 +278,31 @@ class VerifiedTargets:
                 spec = None
             self._specs[name] = (document, spec)
         return spec
+
+
+def _not_ready(name: str, error: DynConfigError) -> TargetNotReady:
+    return TargetNotReady(f"AWSTarget {name} is not ready, and nothing was written: {error}")
+
+
+def _uid(document: Document | None) -> str:
+    return str(document["metadata"]["uid"]) if document else ""
+
+
+def _is_failing(document: Document) -> bool:
+    conditions = (document.get("status") or {}).get("conditions") or ()
+    return any(item["type"] == ConditionType.READY and item["status"] != "True" for item in conditions)
+
+
+def _check_unchanged(document: Mapping[str, Any], target: Target) -> None:
+    """Raise TargetChanged if an object wrote in another target, account or region than this one."""
+    recorded = recorded_place(document.get("status"))
+    if recorded is None:
+        return
+    before = (recorded.target or target.name, recorded.account or target.account, recorded.region or target.region)
+    if before != (target.name, target.account, target.region):
+        name, account, region = before
+        raise TargetChanged(
+            f"AWSTarget {target.name} is now account {target.account} in {target.region}, but this object was written in "
+            f"AWSTarget {name}, account {account}, in {region}; nothing was written or deleted. Ask a cluster administrator for "
+            "the target as it was, or give these resources up: annotate the object with dynconfig.dev/abandon=true and delete it"
+        )

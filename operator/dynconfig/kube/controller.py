@@ -36,8 +36,16 @@ from dynconfig.kube.shards import ObjectReceiver, ServedShards
 from dynconfig.kube.status_writer import Announcement, Refusals, StatusWriter, log_failure, log_result, requested_at
 from dynconfig.kube.traces import trace
 from dynconfig.kube.work_queue import Backlog, Priority, WorkQueue
-from dynconfig.model.declaration import Declaration
-from dynconfig.model.errors import AccessDenied, DynConfigError, Refused, Retryable, TargetNotFound, TargetNotReady
+from dynconfig.model.declaration import Declaration, Place
+from dynconfig.model.errors import (
+    GRANTS_NOTHING,
+    PASSES_SOON,
+    WITHOUT_ACCESS,
+    AccessDenied,
+    DynConfigError,
+    Refused,
+    Retryable,
+)
 from dynconfig.model.fence import LeaseLost
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
@@ -45,13 +53,7 @@ from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.rollout.last_change import last_change
 from dynconfig.status import kube_events, report
 from dynconfig.status.readiness import rollback_message
-from dynconfig.validation.declare import (
-    declare_deletion,
-    is_written,
-    keeping,
-    was_observed,
-    wrote_nothing,
-)
+from dynconfig.validation.declare import declare_deletion, is_written, keeping, was_observed, wrote_nothing
 from dynconfig.validation.deletion_checks import check_region
 from dynconfig.validation.secret_checks import AnswerBudget
 
@@ -122,6 +124,7 @@ class Controller:
             regions=self._regions,
             existing=self._existing,
             forget=(self._reconciled.forget, self._objects.forget),
+            unsettle=self._settled.forget,
             default_region=dependencies.region,
         )
         """Takes objects from the API server, and shards from the leases."""
@@ -283,7 +286,7 @@ class Controller:
         document = await self._ensure_finalizer(key, document)
         if declaration.suspended:
             return document
-        return await self._status.write_start(key, document, self._deps.now())
+        return await self._status.write_start(key, document, declaration.place, self._deps.now())
 
     async def _ensure_finalizer(self, key: Key, document: Document) -> Document:
         """Add the finalizer before the first write to AWS, so that no resource is orphaned; return the object."""
@@ -313,20 +316,23 @@ class Controller:
         """Report that spec is invalid or a source is missing. Raises ApiUnavailable if that is not known."""
         if isinstance(error, ApiUnavailable):
             raise error
-        if adopts(document) and not isinstance(error, TargetNotFound | TargetNotReady):
+        place: Place | None = None
+        if adopts(document) and not isinstance(error, WITHOUT_ACCESS):
             # Another object may hand over a parameter to it, even if its spec is invalid.
             document = await self._ensure_finalizer_if_valid(key, document)
-        return await self._fail(key, document, error, await self._evaluate_last_change(key, document))
+            place = self._deps.unrecorded_place(document)
+        return await self._fail(key, document, error, await self._evaluate_last_change(key, document), place=place)
 
     async def _evaluate_last_change(self, key: Key, document: Document) -> Outcome | None:
         """Evaluate the baking change although spec is invalid, since it is still rolled back if an alarm fires."""
         try:
-            target = await self._deps.targets.of(document)
+            target = self._deps.targets.chosen(document)
+            rights = self._deps.rights_of(key.namespace, target)
+            declaration = last_change(document, owner=self._deps.owner_of(document), target=target, **rights)
+            if declaration is None:
+                return None
+            await self._deps.targets.verify(target)
         except DynConfigError:
-            return None
-        rights = self._deps.rights_of(key.namespace, target)
-        declaration = last_change(document, owner=self._deps.owner_of(document), target=target, **rights)
-        if declaration is None:
             return None
         outcome, _document = await self._run_engine(key, document, declaration)
         if outcome.applied:
@@ -407,7 +413,8 @@ class Controller:
         if is_abandoned:
             abandonment = await self._abandon(declaration)
             if not abandonment.is_over:
-                self._requeues.requeue_after(key, 0.0, Priority.EDIT)
+                delay = self._requeues.retry_delay(key, abandonment.throttled) if abandonment.throttled else 0.0
+                self._requeues.requeue_after(key, delay, Priority.EDIT)
                 return "Abandoning"
             await self._status.record(document, [kube_events.abandoned(declaration, abandonment.left)])
             await self._remove_finalizer(key, document)
@@ -419,9 +426,8 @@ class Controller:
 
     async def _declare_deletion(self, document: Document) -> Declaration:
         """Return the declaration of a deleted object. Raises DynConfigError if its target or region cannot be used."""
-        target = await self._deps.targets.of(document)
-        default = target.region if target else self._deps.region
-        owner = self._deps.owner_of(document)
+        target = await self._deps.target_of_deletion(document)
+        default, owner = target.region if target else self._deps.region, self._deps.owner_of(document)
         declaration = declare_deletion(document, owner=owner, default_region=default, target=target)
         check_region(declaration.place.region, default, self._deps.is_region)
         return declaration
@@ -430,10 +436,10 @@ class Controller:
         self, key: Key, document: Document, error: DynConfigError, *, is_abandoned: bool
     ) -> str:
         """Delete an object whose target or region cannot be used: only if nothing was written, or its resources are given up."""
-        if isinstance(error, TargetNotFound) and wrote_nothing(document):
+        if isinstance(error, GRANTS_NOTHING) and wrote_nothing(document):
             await self._remove_finalizer(key, document)
             return "Gone"
-        if not is_abandoned:
+        if not is_abandoned or isinstance(error, PASSES_SOON):
             return await self._fail(key, document, error)
         owner = self._deps.owner_of(document)
         declaration = declare_deletion(document, owner=owner, default_region=self._deps.region)
@@ -455,10 +461,16 @@ class Controller:
         return await asyncio.get_running_loop().run_in_executor(self._threads, within, call_as, caller, work)
 
     async def _fail(
-        self, key: Key, document: Document, error: DynConfigError, last_change: Outcome | None = None
+        self,
+        key: Key,
+        document: Document,
+        error: DynConfigError,
+        last_change: Outcome | None = None,
+        *,
+        place: Place | None = None,
     ) -> str:
         """Report an error in status and requeue. AWS is not modified, except for a rollback of the baking change."""
-        await self._status.write_failure(key, document, error, self._deps.now(), last_change)
+        await self._status.write_failure(key, document, error, self._deps.now(), last_change, place=place)
         log_failure(key, document, error)
         delay = self._requeues.retry_delay(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
         if last_change is not None and not (last_change.is_complete and last_change.requeue_after is None):

@@ -40,7 +40,7 @@ class Declarations:
 
         Raises DynConfigError if its spec is invalid, a source is missing, or its target cannot be used.
         """
-        target = await self._deps.targets.of(document)
+        target = self._deps.targets.chosen(document)
         rights = self._deps.rights_of(key.namespace, target)
         uid = document["metadata"]["uid"]
         with self._answers.turn(key.namespace, uid, was_answered=was_answered(document)) as admit:
@@ -69,6 +69,8 @@ class Declarations:
                 # An object that its namespace may not have causes no read of a Secret, nor does a change of one reconcile it.
                 self._references.forget(key)
                 raise
+            # No role is assumed for an object that its namespace may not have.
+            await self._deps.targets.verify(target)
             self._references.set_sources(key, needed)
             if found is not None:
                 return found

@@ -10,8 +10,10 @@ from dynconfig.kube.chosen_targets import ChosenTargets, NoTargets
 from dynconfig.kube.client import Document, Kube
 from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
+from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
 from dynconfig.model.resource import Owner
+from dynconfig.model.stored import recorded_place, region_of
 from dynconfig.model.target import Target
 from dynconfig.validation import deletion_checks
 from dynconfig.validation.tenancy import IsOwnLayer, TenantOf
@@ -57,6 +59,20 @@ class Dependencies:
         """Return the owner recorded on the AWS resources of an object."""
         metadata = document["metadata"]
         return Owner(self.cluster, metadata["namespace"], metadata["name"], metadata["uid"])
+
+    def unrecorded_place(self, document: Document) -> Place | None:
+        """Return where an object writes, None if status records it already. Raises as `ChosenTargets.chosen`."""
+        if recorded_place(document.get("status")) is not None:
+            return None
+        target = self.targets.chosen(document)
+        return Place(target.region if target else region_of(document) or self.region, target)
+
+    async def target_of_deletion(self, document: Document) -> Target | None:
+        """Return the verified target of a deleted object. Raises as `ChosenTargets`; PathNotAllowed before any call to AWS."""
+        target = self.targets.chosen(document)
+        self.targets.check_granted(document, target)
+        await self.targets.verify(target)
+        return target
 
     def rights_of(self, namespace: str, target: Target | None) -> dict[str, Any]:
         """Return default region, allowed regions and permissions of the objects of a namespace in a target."""

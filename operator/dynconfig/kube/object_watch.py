@@ -63,6 +63,11 @@ class ObjectWatch:
         """
         return bool(self._version) or self._is_forbidden
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the receiver knows all existing objects. Unlike `is_current`, False if they may not be listed."""
+        return bool(self._version)
+
     async def list_all(self) -> None:
         """Pass all existing objects to the receiver; none if the CRD is not installed, or the namespace may not be listed.
 

@@ -79,13 +79,18 @@ class SettledObjects:
         self._epoch += 1
         self._known.clear()
 
+    def forget(self, key: Key) -> None:
+        """Reconcile an object at its next resync."""
+        self._began.pop(key, None)
+        self._known.pop(key, None)
+
     async def confirm(self, key: Key, in_thread: InThread, *, has_events: bool) -> str | None:
         """Begin a turn: return its reason if it needs no reconcile, since the object is in sync or AWS does not answer.
 
         Its next turn is scheduled then. Otherwise it is forgotten until a reconcile finds it in sync again. Once an hour,
         when status has to be written, it is reconciled in any case.
         """
-        epoch = self._began[key] = self._epoch
+        self._began[key] = self._epoch
         known = self._known.pop(key, None)
         if known is None or has_events or self._requeues.priority(key) is not Priority.RESYNC:
             return None
@@ -99,14 +104,14 @@ class SettledObjects:
             except Retryable as error:
                 # A reconcile at once would read the same again. The next turn is one, and reports it if it lasts.
                 log.debug("%s was not confirmed: %s", key, error)
-                if isinstance(error, Throttled) and epoch == self._epoch:
+                if isinstance(error, Throttled) and self._began.get(key) == self._epoch:
                     self._known[key] = known
                 self._requeues.schedule_unconfirmed(key, known.settled.place, error)
                 return error.reason
             except DynConfigError as error:
                 log.debug("%s was not confirmed: %s", key, error)
                 return None
-        if not is_unchanged or epoch != self._epoch:
+        if not is_unchanged or self._began.get(key) != self._epoch:
             return None
         self._known[key] = known
         self._requeues.schedule_confirmed(key, known.settled.resync_seconds)

@@ -15,6 +15,7 @@ from dynconfig.kube.readiness import Readiness, ReadyConditions
 from dynconfig.kube.requeue_policy import RequeuePolicy
 from dynconfig.kube.resync import Listed
 from dynconfig.kube.traces import trace
+from dynconfig.kube.work_queue import Priority
 from dynconfig.model import size
 from dynconfig.model.fence import Fence, shard_of
 from dynconfig.model.key import Key
@@ -22,6 +23,9 @@ from dynconfig.model.object_state import ObjectState
 from dynconfig.validation.declare import is_written, was_observed
 
 log = logging.getLogger(__name__)
+
+# The objects of a target that changed are reconciled one in this time, and all within a minute.
+REQUEUE_SECONDS, LONGEST_REQUEUE_SECONDS = 0.02, 60.0
 
 
 @dataclass(slots=True)
@@ -71,9 +75,14 @@ class ObjectReceiver:
         regions: EventRegions,
         existing: ObjectState[Key],
         forget: tuple[Callable[[Key], None], Callable[[str], None]],
+        unsettle: Callable[[Key], None],
         default_region: str,
     ) -> None:
-        """Create a receiver; `forget` removes what is remembered of a reconciled object, by its key and by its UID."""
+        """Create a receiver; `forget` removes what is remembered of a reconciled object, by its key and by its UID.
+
+        `unsettle` makes the next resync of an object a whole reconcile.
+        """
+        self._unsettle = unsettle
         self._shards = shards
         self._tracker = tracker
         self._index = index
@@ -92,14 +101,16 @@ class ObjectReceiver:
         return self._ready.served()
 
     def requeue_target(self, name: str) -> None:
-        """Reconcile the objects that use a target, because it changed."""
-        for key in self._index.using(name):
-            if self._shards.serves(key):
-                self._requeues.requeue(key)
+        """Reconcile the objects of a target one after the other, with the lowest priority, because it changed."""
+        served = [key for key in self._index.in_target(name) if self._shards.serves(key)]
+        interval = min(REQUEUE_SECONDS, LONGEST_REQUEUE_SECONDS / max(len(served), 1))
+        for number, key in enumerate(served):
+            self._unsettle(key)
+            self._requeues.requeue_after(key, number * interval, Priority.RESYNC)
 
-    def using(self, target: str) -> tuple[Key, ...]:
-        """Return the objects that use a target."""
-        return self._index.using(target)
+    def using(self, target: str, *, is_terminating: bool = False) -> tuple[Key, ...]:
+        """Return the objects that use a target: those that have something there or, unless it is being deleted, may."""
+        return self._index.using(target, is_terminating=is_terminating)
 
     def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
         """Handle an object that was listed (None), ADDED, MODIFIED or DELETED."""

@@ -12,11 +12,13 @@ from dynconfig.kube.events import Recorder
 from dynconfig.kube.metrics import Metrics
 from dynconfig.kube.responses import INVALID
 from dynconfig.model import size
+from dynconfig.model.declaration import Place
 from dynconfig.model.errors import DynConfigError
 from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
 from dynconfig.model.previous_status import PreviousStatus
+from dynconfig.model.stored import recorded_place
 from dynconfig.status import kube_events, progress, report
 from dynconfig.status.kube_events import KubeEvent
 
@@ -83,17 +85,30 @@ class StatusWriter:
         patch = {"metadata": {"uid": document["metadata"]["uid"]}, "status": {**removed, **status}}
         return await self._kube.patch_status(key, patch)
 
-    async def write_start(self, key: Key, document: Document, now: float) -> Document:
-        """Report that writes start: after a crash, incomplete changes must not be mistaken for drift."""
-        generation = document["metadata"].get("generation", 1)
-        return await self.write(key, document, report.starting(generation, now, PreviousStatus.of_object(document)))
+    async def write_start(self, key: Key, document: Document, place: Place, now: float) -> Document:
+        """Report that writes start, and where: after a crash, incomplete changes must be neither orphaned nor taken for drift.
+
+        Raises ApiRefused, also if the stored object is invalid and in a target: its place has to be known.
+        """
+        generation, previous = document["metadata"].get("generation", 1), PreviousStatus.of_object(document)
+        document = await self.write(key, document, report.starting(generation, now, place, previous))
+        if place.target is not None and recorded_place(document.get("status")) is None:
+            raise ApiRefused(INVALID, "its target cannot be recorded in status, so nothing was written")
+        return document
 
     async def write_failure(
-        self, key: Key, document: Document, error: DynConfigError, now: float, last_change: Outcome | None = None
+        self,
+        key: Key,
+        document: Document,
+        error: DynConfigError,
+        now: float,
+        last_change: Outcome | None = None,
+        *,
+        place: Place | None = None,
     ) -> None:
         """Report an invalid spec or another failure; `now` in seconds since the epoch.
 
-        `last_change` is the outcome of the baking change.
+        `last_change` is the outcome of the baking change. Record `place`, if it is given.
         """
         previous, metadata = PreviousStatus.of_object(document), document["metadata"]
         status = report.failure(
@@ -105,7 +120,7 @@ class StatusWriter:
             deleting="deletionTimestamp" in metadata,
             last_change=last_change,
         )
-        await self.write(key, document, status)
+        await self.write(key, document, {**status, **(report.recorded(place) if place else {})})
         rollback_events = (
             kube_events.events_of(last_change, previous, now)
             if last_change and last_change.declaration.rolled_back

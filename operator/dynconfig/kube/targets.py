@@ -2,8 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from dynconfig.api import names
@@ -38,8 +42,17 @@ FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 10.0, 300.0
 # How soon a target is kept after the first object names it, and released after the last one is gone.
 USERS_SECONDS = 2.0
 
-# A check may wait for an STS that does not answer; the default threads also serve others.
-MAX_CONCURRENT = 2
+# A check may wait for an STS that does not answer, and the default threads also serve others.
+MAX_CONCURRENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """The objects that use a target: those that have something there, or may."""
+
+    keys: tuple[Key, ...] = ()
+    is_complete: bool = True
+    """Whether there are no others. False if the operator does not watch all namespaces."""
 
 
 class Accounts(Protocol):
@@ -58,11 +71,29 @@ class Targets:
     def __init__(self, changed: Callable[[str], None] = lambda _name: None) -> None:
         """`changed` is called with the name of a target whose spec or readiness changed."""
         self._documents: dict[str, Document] = {}
-        self._changed = changed
+        self._listeners = [changed]
+        self.unreadable = ""
+        """Why the operator cannot list the targets any more, so that those known before are not trusted; empty if it can."""
         self.is_listed = False
         """Whether all targets are known, or the operator cannot list them."""
         self.changes = asyncio.Event()
         """Set when a target was created, changed or deleted."""
+
+    def on_change(self, changed: Callable[[str], None]) -> None:
+        """Call this, too, with the name of a target that changed or was deleted; before all others."""
+        self._listeners.insert(0, changed)
+
+    def notify(self, name: str) -> None:
+        """Report a change of a target, or of what is known about its account."""
+        for changed in self._listeners:
+            changed(name)
+
+    def set_unreadable(self, why: str) -> None:
+        """Record that the targets cannot be listed; or, if empty, that they were."""
+        if bool(self.unreadable) != bool(why):
+            self.unreadable = why
+            for name in self:
+                self.notify(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(tuple(self._documents))
@@ -71,19 +102,29 @@ class Targets:
         """Return a target, or None if it does not exist."""
         return self._documents.get(name)
 
+    def is_terminating(self, name: str) -> bool:
+        """Whether a target is being deleted, so that it accepts no new objects."""
+        document = self._documents.get(name)
+        return document is not None and "deletionTimestamp" in document["metadata"]
+
     def put(self, document: Document) -> None:
         """Add or replace a target."""
         name = document["metadata"]["name"]
         before, self._documents[name] = self._documents.get(name), document
         self.changes.set()
         if before is None or _essence(before) != _essence(document):
-            self._changed(name)
+            self.notify(name)
+
+    def replace(self, before: Document, document: Document) -> None:
+        """Replace a target with the answer to a write, unless the watch has delivered another version or its end since."""
+        if self._documents.get(before["metadata"]["name"]) is before:
+            self.put(document)
 
     def remove(self, name: str) -> None:
         """Remove a deleted target."""
         if self._documents.pop(name, None) is not None:
             self.changes.set()
-            self._changed(name)
+            self.notify(name)
 
     def keep(self, present: set[str]) -> None:
         """After a full list, remove all targets that are not in it."""
@@ -95,6 +136,16 @@ def _essence(document: Mapping[str, Any]) -> tuple[object, ...]:
     """Return what objects that use a target depend on."""
     metadata, conditions = document["metadata"], (document.get("status") or {}).get("conditions") or ()
     return metadata["uid"], metadata.get("generation"), *((item["type"], item["status"]) for item in conditions)
+
+
+def _version(document: Document) -> tuple[str, int]:
+    """Return UID and generation."""
+    return str(document["metadata"]["uid"]), int(document["metadata"].get("generation", 1))
+
+
+def _keeps(document: Document, users: Users) -> bool:
+    """Whether a target needs the finalizer: it has users, or, if it has the finalizer already, may have unknown ones."""
+    return bool(users.keys) or (is_kept(document) and not users.is_complete)
 
 
 def is_kept(document: Mapping[str, Any]) -> bool:
@@ -127,7 +178,9 @@ async def watch(kube: Kube, targets: Targets, unreadable: Unreadable, sleep: Sle
             targets.is_listed = targets.is_listed or is_skipped
             if not is_skipped:
                 log.warning("Watch of %s failed, retrying: %s", KINDS, error)
-            elif not was_skipped:
+            elif was_skipped:
+                targets.set_unreadable(str(error))
+            else:
                 log.warning("%s are not used: the operator cannot list them. Apply its CRDs and RBAC: %s", KINDS, error)
             was_skipped = is_skipped
         await sleep(backoff.delay(loop.time() - began, is_failed=is_failed))
@@ -143,6 +196,7 @@ async def _list(kube: Kube, targets: Targets) -> str:
                 targets.put(document)
     targets.keep(present)
     targets.is_listed = True
+    targets.set_unreadable("")
     return version
 
 
@@ -172,7 +226,7 @@ class TargetChecks:
         now: Callable[[], float],
         clock: Callable[[], float],
         *,
-        using: Callable[[str], Sequence[Key] | None],
+        using: Callable[[str], Users | None],
     ) -> None:
         """`using` returns the objects that use a target, None while that is not known."""
         self._using = using
@@ -181,7 +235,9 @@ class TargetChecks:
         self._accounts = accounts
         self._now = now
         self._clock = clock
-        self._permits = asyncio.Semaphore(MAX_CONCURRENT)
+        self._threads = ThreadPoolExecutor(MAX_CONCURRENT, thread_name_prefix="target")
+        self._running: dict[str, asyncio.Task[None]] = {}
+        """By name: a target that does not answer delays the checks of no other one."""
         self._due: dict[str, tuple[tuple[str, int], float, int]] = {}
         """By name: the uid and generation that was checked, when it is checked again, and how often it failed in succession."""
         self._unwritten: set[str] = set()
@@ -191,37 +247,58 @@ class TargetChecks:
         """Check all targets until cancelled, and write their status while the lease of this replica lasts."""
         self._due.clear()
         with fence.within():
-            while True:
-                self._targets.changes.clear()
-                await self.check()
-                await self._wait()
+            try:
+                while True:
+                    self._targets.changes.clear()
+                    self._begin()
+                    await self._wait()
+            finally:
+                running = tuple(self._running.values())
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
 
     async def check(self) -> None:
-        """Check all targets that are due."""
-        await asyncio.gather(*map(self._check_when_due, self._targets))
+        """Check all targets that are due, and return when all checks have ended."""
+        await asyncio.gather(*self._begin())
+
+    def _begin(self) -> Iterable[asyncio.Task[None]]:
+        """Begin the checks of all targets that are due; return those in progress."""
         for name in self._due.keys() - set(self._targets):
             del self._due[name]
             self._unwritten.discard(name)
-            self._accounts.forget(name)
+        for name in () if self._targets.unreadable else self._targets:
+            if name not in self._running and (document := self._due_document(name)) is not None:
+                task = self._running[name] = asyncio.create_task(self._check_due(name, document), name=f"check {name}")
+                task.add_done_callback(partial(self._ended, name))
+        return tuple(self._running.values())
+
+    def _ended(self, name: str, _task: asyncio.Task[None]) -> None:
+        del self._running[name]
+        self._targets.changes.set()
 
     async def _wait(self) -> None:
         """Wait for a change, or until a target is due, or some seconds, since its first object may have been created."""
-        delay = min((at for _of, at, _failures in self._due.values()), default=float("inf")) - self._clock()
-        try:
-            await asyncio.wait_for(
-                self._targets.changes.wait(), None if delay == float("inf") else min(max(delay, 0.0), USERS_SECONDS)
-            )
-        except TimeoutError:
-            return
+        waiting = [at for name, (_of, at, _failures) in self._due.items() if name not in self._running]
+        delay = None if not waiting else min(max(min(waiting) - self._clock(), 0.0), USERS_SECONDS)
+        # Unlike wait_for, it is always cancelled: https://github.com/python/cpython/issues/86296
+        with suppress(TimeoutError):
+            async with asyncio.timeout(USERS_SECONDS if self._targets.unreadable else delay):
+                await self._targets.changes.wait()
 
-    async def _check_when_due(self, name: str) -> None:
+    def _due_document(self, name: str) -> Document | None:
+        """Return a target that is due; None if it is not, or does not exist."""
         document = self._targets.get(name)
         if document is None:
-            return
-        of = (str(document["metadata"]["uid"]), int(document["metadata"].get("generation", 1)))
-        known, at, failures = self._due.get(name, (of, 0.0, 0))
-        if known == of and self._clock() < at and not self._is_to_be_kept_or_released(document):
-            return
+            return None
+        of = _version(document)
+        known, at, _failures = self._due.get(name, (of, 0.0, 0))
+        is_due = known != of or self._clock() >= at or self._is_to_be_kept_or_released(document)
+        return document if is_due else None
+
+    async def _check_due(self, name: str, document: Document) -> None:
+        of = _version(document)
+        known, _at, failures = self._due.get(name, (of, 0.0, 0))
         failures = 0 if await self._check_safely(document) else (failures if known == of else 0) + 1
         retry = (
             min(FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 10), LONGEST_RETRY_SECONDS) if failures else CHECK_SECONDS
@@ -232,7 +309,7 @@ class TargetChecks:
         """Whether the finalizer does not fit the objects that use the target; if it cannot be written, the retry does."""
         name = document["metadata"]["name"]
         users = None if name in self._unwritten else self._using(name)
-        return users is not None and is_kept(document) != bool(users)
+        return users is not None and is_kept(document) != _keeps(document, users)
 
     async def _check_safely(self, document: Document) -> bool:
         """As `_check`, but an unexpected exception only fails the check of this target."""
@@ -251,14 +328,14 @@ class TargetChecks:
         is_deleted = "deletionTimestamp" in document["metadata"]
         self._unwritten.add(name)
         try:
-            document = await self._with_finalizer(document, is_wanted=bool(users))
+            document = await self._with_finalizer(document, is_wanted=_keeps(document, users))
         except (ApiUnavailable, ApiConflict, ApiRefused, LeaseLost) as error:
             log.warning("Cannot write the finalizer of AWSTarget %s, retrying: %s", name, error)
             return False
         self._unwritten.discard(name)
         if is_deleted:
             # Checked again soon, as after a failure.
-            return not users or (await self._report(document, checked, users) and False)
+            return not is_kept(document) or (await self._report(document, checked, users) and False)
         return await self._check_account(document, users)
 
     async def _with_finalizer(self, document: Document, *, is_wanted: bool) -> Document:
@@ -270,30 +347,30 @@ class TargetChecks:
         wanted = [name for name in known if name != names.TARGET_FINALIZER] + [names.TARGET_FINALIZER] * is_wanted
         patch = {"metadata": {"finalizers": wanted, "resourceVersion": metadata["resourceVersion"]}}
         written = await self._kube.patch_target(metadata["name"], patch)
-        # The watch may have delivered a later change, or the end of a deleted target.
-        if self._targets.get(metadata["name"]) is document:
-            self._targets.put(written)
+        self._targets.replace(document, written)
         return written
 
-    async def _check_account(self, document: Document, users: Sequence[Key]) -> bool:
+    async def _check_account(self, document: Document, users: Users) -> bool:
         checked: Target | DynConfigError
         try:
             checked = Target.of(str(document["metadata"]["name"]), parse_target(document))
-            async with self._permits:
-                await asyncio.to_thread(self._accounts.verify, checked)
+            loop, within = asyncio.get_running_loop(), copy_context().run
+            await loop.run_in_executor(self._threads, within, self._accounts.verify, checked)
         except DynConfigError as error:
             checked = error
         except LeaseLost:
             return False
         return await self._report(document, checked, users) and isinstance(checked, Target)
 
-    async def _report(self, document: Document, checked: Target | DynConfigError, users: Sequence[Key]) -> bool:
+    async def _report(self, document: Document, checked: Target | DynConfigError, users: Users) -> bool:
         name = document["metadata"]["name"]
-        found = target_status.status(document, checked, users, self._now())
+        found = target_status.status(document, checked, users.keys, self._now(), is_complete=users.is_complete)
         if found is None:
             return True
         try:
-            self._targets.put(await self._kube.patch_target_status(name, {"status": found}))
+            # The UID makes the write fail if the target was deleted and created again.
+            patch = {"metadata": {"uid": document["metadata"]["uid"]}, "status": found}
+            self._targets.replace(document, await self._kube.patch_target_status(name, patch))
         except (ApiUnavailable, ApiConflict, ApiRefused, LeaseLost) as error:
             log.warning("Cannot write the status of AWSTarget %s, retrying: %s", name, error)
             return False

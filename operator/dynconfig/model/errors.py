@@ -90,6 +90,18 @@ class TargetNotReady(Terminal):
     """The target of the object is invalid, or its role or account is not as it declares."""
 
 
+class TargetTerminating(Terminal):
+    """The target is being deleted, and accepts no new objects."""
+
+
+class TargetChanged(Terminal):
+    """The target has another account or region than that where the object wrote: it was deleted and created again."""
+
+
+class TargetNotVerified(Retryable):
+    """AWS has not confirmed the credentials of the target yet."""
+
+
 class WrongAccount(Terminal):
     """The credentials of a target belong to another account."""
 
@@ -167,6 +179,16 @@ class CredentialsMissing(Retryable):
 
 # Errors that abort the reconcile; all others concern a single resource.
 STOPPING = (Throttled, Unavailable, CredentialsMissing)
+
+
+PASSES_SOON = (Throttled, TargetNotVerified)
+"""Errors that end by themselves, so that even an abandonment waits for it."""
+
+GRANTS_NOTHING = (TargetNotFound, TargetTerminating, PathNotAllowed)
+"""Errors of an object that cannot have written in its target, if its status records nothing."""
+
+WITHOUT_ACCESS = (*GRANTS_NOTHING, TargetNotReady, TargetChanged, TargetNotVerified, *STOPPING)
+"""Errors of an object that may not use its path or target, or not yet: nothing is handed over to it."""
 
 
 class AlreadyExists(Conflict):

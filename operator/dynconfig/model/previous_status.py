@@ -10,7 +10,7 @@ from dynconfig.api.status import MAX_DRIFT, MAX_EXPIRED, MAX_REFUSED, MESSAGE_LE
 from dynconfig.model.attached import Attached
 from dynconfig.model.naming import ROLE_PATH, roles_beside
 from dynconfig.model.resource import Resource
-from dynconfig.model.stored import policy_of, status_of
+from dynconfig.model.stored import RecordedPlace, policy_of, recorded_place, status_of
 from dynconfig.model.timestamps import moment
 from dynconfig.model.window import Brief
 
@@ -204,9 +204,14 @@ class PreviousStatus:
         return tuple((moment(item["time"]), item["revision"]) for item in reversed(self.history))
 
     @property
-    def region_of_resources(self) -> str | None:
-        """Return the region of the reported resources; None if there are none."""
-        return self.region if self.parameters or self.resources else None
+    def place(self) -> RecordedPlace | None:
+        """Return where the object writes; None if nothing was written."""
+        return recorded_place(self.document)
+
+    @property
+    def has_resources(self) -> bool:
+        """Whether it reports resources."""
+        return bool(self.parameters or self.resources)
 
     def reason(self, condition: str) -> str:
         """Return the reason of a condition; empty if it is not set."""

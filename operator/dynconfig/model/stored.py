@@ -5,6 +5,7 @@ Nothing here fails for any shape of spec or status, so that every object can be 
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from dynconfig.api.function import FUNCTION_NAME, ROLE_NAME
 from dynconfig.api.parameter import LEVEL, MAX_LEVELS, DeletionPolicy
 from dynconfig.api.spec import REGION, TARGET_NAME
-from dynconfig.api.status import DynamicConfigStatus
+from dynconfig.api.status import ConditionType, DynamicConfigStatus, Reason
 from dynconfig.model.naming import LONGEST
 
 # Limits of SSM parameter names: others cannot exist, and requests for them are rejected.
@@ -61,18 +62,52 @@ def region_of(document: Mapping[str, Any]) -> str | None:
     return _text(spec_of(document).get("region"), REGION)
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedPlace:
+    """Where an object writes. Status records it before the first write, and it decides until the object is gone."""
+
+    target: str = ""
+    """The name of the AWSTarget; empty for the operator's own identity."""
+    account: str = ""
+    """The account of the target; empty if it is unknown, as for the operator's own identity."""
+    region: str = ""
+    """Empty if it is unknown."""
+
+
+def recorded_place(status: object) -> RecordedPlace | None:
+    """Return where an object writes, by its status; None if nothing was written, so that spec and settings decide.
+
+    Versions without targets wrote with the operator's own identity. They recorded the region last.
+    """
+    found = _map(status)
+    target, account, region = (_string(found.get(name)) for name in ("target", "account", "region"))
+    is_written = any(found.get(name) for name in ("lastObservedTime", "parameters", "resources"))
+    if not (target or region or is_written or _is_first_write(found)):
+        return None
+    return RecordedPlace(target, account, region)
+
+
+def _is_first_write(status: Mapping[str, Any]) -> bool:
+    """Whether status was written before the first write, by a version that did not record the place with it."""
+    conditions = status.get("conditions")
+    found = [_map(item) for item in conditions] if isinstance(conditions, Sequence) else []
+    return any(item.get("type") == ConditionType.READY and item.get("reason") == Reason.APPLYING for item in found)
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def target_of(document: Mapping[str, Any], default: str) -> str:
     """Return the name of the target of an object; empty for the operator's own identity.
 
-    Resources stay where they are: without spec.target, status decides as soon as there are any.
+    Resources stay where they are: without spec.target, the recorded place decides.
     """
     named = _text(spec_of(document).get("target"), TARGET_NAME)
     if named is not None:
         return named
-    status = status_of(document)
-    if status.get("parameters") or status.get("resources"):
-        return _text(status.get("target"), TARGET_NAME) or ""
-    return default
+    recorded = recorded_place(document.get("status"))
+    return default if recorded is None else recorded.target
 
 
 def function_names_of(document: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -23,6 +23,7 @@ from dynconfig.api.status import (
 )
 from dynconfig.engine.drift import drift_entries
 from dynconfig.engine.outcome import Outcome
+from dynconfig.model.declaration import Place
 from dynconfig.model.errors import DynConfigError, SourceMissing
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Resource, Versioned, revision
@@ -38,6 +39,7 @@ DELETION_FAILING_SECONDS = 3600
 SOURCE_SECONDS = 300
 NO_STATUS = PreviousStatus()
 _OBSERVED = "lastObservedTime"
+_PLACE = ("region", "target", "account")
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
@@ -69,13 +71,22 @@ def status(outcome: Outcome, previous: PreviousStatus, now: float, requested_at:
             served_revision=_served(outcome.owned),
             operator_version=outcome.declaration.operator_version,
             **progress.of(outcome, previous, before.now),
-            region=outcome.declaration.place.region,
-            target=outcome.declaration.place.target.name if outcome.declaration.place.target else None,
             last_observed_time=_last_observed(outcome, before),
             last_handled_reconcile_at=_echo(requested_at),
             failing_since=_since(outcome, before),
+            **_fields_of(outcome.declaration.place),
         )
     )
+
+
+def _fields_of(place: Place) -> dict[str, str | None]:
+    """Return the fields that record a place, by name in the model."""
+    target = place.target
+    return {
+        "region": place.region,
+        "target": target.name if target else None,
+        "account": target.account if target else None,
+    }
 
 
 def failure(
@@ -126,10 +137,15 @@ def _about_last_change(previous: PreviousStatus, outcome: Outcome | None) -> str
     )
 
 
-def starting(generation: int, now: float, previous: PreviousStatus = NO_STATUS) -> dict[str, Any]:
-    """Return the status of a new object, written before the first write to AWS."""
+def starting(generation: int, now: float, place: Place, previous: PreviousStatus = NO_STATUS) -> dict[str, Any]:
+    """Return the status of a new object, written before the first write to AWS: it records the place for good."""
     readiness = Readiness("Unknown", Reason.APPLYING, "Writing the parameters for the first time", reconciling=True)
-    return _kept(readiness, generation, _Before(previous, now), None)
+    return {**_kept(readiness, generation, _Before(previous, now), None), **recorded(place)}
+
+
+def recorded(place: Place) -> dict[str, Any]:
+    """Return the fields of status that record a place."""
+    return {name: value for name, value in _fields_of(place).items() if value is not None}
 
 
 def is_deletion_failing(outcome: Outcome, previous: PreviousStatus, now: float) -> bool:
@@ -196,8 +212,12 @@ def _conditions(readiness: Readiness, generation: int, before: _Before, drift: S
 
 
 def _unobserved(outcome: Outcome, readiness: Readiness, before: _Before, requested_at: str | None) -> dict[str, Any]:
-    document = _kept(readiness, outcome.declaration.generation, before, requested_at)
-    return {**_failing(document, _since(outcome, before)), "region": outcome.declaration.place.region}
+    document = _failing(_kept(readiness, outcome.declaration.generation, before, requested_at), _since(outcome, before))
+    applied = outcome.declaration.applied
+    if applied is not None and applied.place is not None:
+        return document
+    # This reconcile was the first one and wrote nothing: the region or the default target may still be corrected.
+    return {name: value for name, value in document.items() if name not in _PLACE}
 
 
 def _failing(document: Mapping[str, Any], since: str | None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dynconfig.api.names import TARGET_FINALIZER
 from dynconfig.api.status import MESSAGE_LENGTH, RENEWAL_SECONDS, ConditionType, Reason
 from dynconfig.api.target import AWSTargetStatus
 from dynconfig.model.counting import counted
@@ -12,21 +13,31 @@ from dynconfig.model.target import Target
 from dynconfig.model.timestamps import moment, timestamp
 
 MAX_NAMES = 5
+_UNKNOWN = (
+    "False",
+    Reason.TARGET_IN_USE,
+    f"Deletion waits: the operator does not watch all namespaces. If no object uses this target, remove {TARGET_FINALIZER}",
+)
 
 
 def status(
-    document: Mapping[str, Any], checked: Target | DynConfigError, users: Sequence[Key], now: float
+    document: Mapping[str, Any],
+    checked: Target | DynConfigError,
+    users: Sequence[Key],
+    now: float,
+    *,
+    is_complete: bool = True,
 ) -> dict[str, Any] | None:
     """Return the new status as a merge patch; None if the stored one says the same and is recent.
 
-    `checked` is the target whose account was verified, or why it is not ready; `users` are the objects that use it; `now` is in
-    seconds since the epoch.
+    `checked` is the target whose account was verified, or why it is not ready; `users` are the objects that use it, all of them
+    if `is_complete`; `now` is in seconds since the epoch.
     """
     generation, previous = document["metadata"].get("generation", 1), document.get("status") or {}
     conditions: Iterable[Mapping[str, Any]] = previous.get("conditions") or ()
     before = next((item for item in conditions if item["type"] == ConditionType.READY), {})
     is_held = "deletionTimestamp" in document["metadata"]
-    value, reason, message = _held(users) if is_held else _ready(checked)
+    value, reason, message = (_held(users) if users or is_complete else _UNKNOWN) if is_held else _ready(checked)
     is_same = value == before.get("status")
     ready = {
         "type": ConditionType.READY,

@@ -28,6 +28,7 @@ from dynconfig.model.stored import (
     is_parameter_name,
     is_suspended,
     listed_names,
+    recorded_place,
     region_of,
     spec_of,
 )
@@ -73,7 +74,8 @@ def checked_spec(
     spec = parse_spec(document)
     size.check(document)
     tenancy.check(spec, tenant, default_region, is_own_layer, _named(document))
-    region_checks.check_region(spec, default_region, is_region, PreviousStatus.of_object(document).region_of_resources)
+    recorded = recorded_place(document.get("status"))
+    region_checks.check_region(spec, default_region, is_region, recorded.region if recorded else "")
     region_checks.check_allowed(spec.region, allowed_regions)
     region_checks.check_topics(spec, spec.region or default_region)
     return spec
@@ -179,7 +181,8 @@ def declare_deletion(
     known = {name: 0 for name in (*declared, *reported) if is_parameter_name(name)}
     versions = {**known, **{name: version for name, version in _versions(applied) if name in known}}
     # Resources stay in the region where they were created, even if the operator's default region has changed.
-    region = region_of(document) or previous.region_of_resources or default_region
+    recorded = previous.place.region if previous.place else ""
+    region = target.region if target else region_of(document) or recorded or default_region
     return Declaration(
         owner=owner,
         place=Place(region, target),
@@ -221,9 +224,14 @@ def was_observed(document: Mapping[str, Any]) -> bool:
 
 
 def wrote_nothing(document: Mapping[str, Any]) -> bool:
-    """Whether nothing can have been written for this object: AWS was never observed, and status names no resources."""
-    status = document.get("status")
-    return not (was_observed(document) or any(_member(status, name) for name in ("parameters", "resources", "target")))
+    """Whether nothing can have been written for this object: its status exists, and records no place."""
+    return not _is_status_lost(document) and recorded_place(document.get("status")) is None
+
+
+def _is_status_lost(document: Mapping[str, Any]) -> bool:
+    """Whether the object has the finalizer, but no status that the operator wrote."""
+    has_finalizer = names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ())
+    return has_finalizer and PreviousStatus.of_object(document).or_none is None
 
 
 def was_answered(document: Mapping[str, Any]) -> bool:
@@ -237,7 +245,7 @@ def was_answered(document: Mapping[str, Any]) -> bool:
 
 def is_written(document: Mapping[str, Any]) -> bool:
     """Whether AWS has resources of this object, or will have: false for a suspended object without resources."""
-    return not is_suspended(document) or PreviousStatus.of_object(document).region_of_resources is not None
+    return not is_suspended(document) or PreviousStatus.of_object(document).has_resources
 
 
 def is_requested(document: Mapping[str, Any]) -> bool:

@@ -8,9 +8,9 @@ from dynconfig.model.errors import InvalidSpec
 from dynconfig.model.regions import unknown_region
 
 
-def check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool], known: str | None) -> None:
-    """Raise InvalidSpec if the region does not exist, or is not the region of the existing resources."""
-    if not spec.region and known not in (None, default):
+def check_region(spec: DynamicConfigSpec, default: str, is_region: Callable[[str], bool], known: str) -> None:
+    """Raise InvalidSpec if the region does not exist, or is not the recorded one (`known`; empty before the first write)."""
+    if not spec.region and known not in ("", default):
         raise InvalidSpec(
             f"spec.region is not set and the resources of this object are in {known}, but the operator's region is now "
             f"{default}; resources are not moved between regions. Set the operator's region back to {known}"
