@@ -13,7 +13,7 @@ from tests.security.memory import peak_mib
 from dynconfig.kube import sources
 from dynconfig.kube.client import ApiUnavailable, Kube
 from dynconfig.kube.object_watch import ObjectWatch
-from dynconfig.kube.sources import References
+from dynconfig.kube.references import References, SourceRef
 
 NAMESPACES = tuple(f"team-{number}" for number in range(8))
 PAGES = 2
@@ -62,7 +62,7 @@ class Counting(References):
         super().__init__(lambda _key: None)
         self._held = held
 
-    def is_referenced(self, _ref: sources.SourceRef) -> bool:
+    def is_referenced(self, _ref: SourceRef) -> bool:
         """None."""
         self._held.handle()
         return False

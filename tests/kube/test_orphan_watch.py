@@ -33,7 +33,8 @@ def watch(documents: Sequence[Document], metrics: Metrics, find: Find, **given: 
     """A watch that may search two regions, where these objects exist."""
     tracker = ObjectTracker(lambda: 0.0, ObjectState(), ObjectState())
     for number, document in enumerate(documents):
-        tracker.record(Key("shop", f"o{number}"), document, region_in_use(document, REGION))
+        tracker.receive(Key("shop", f"o{number}"), document)
+        tracker.record_region(Key("shop", f"o{number}"), region_in_use(document, REGION))
     return OrphanWatch(tracker.existing, metrics, find, REGION, **{"searched": (REGION, "us-east-1"), **given})
 
 

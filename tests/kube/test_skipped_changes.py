@@ -15,13 +15,14 @@ from tests.kube.test_object_watch import Received, listed
 from dynconfig.kube import skipped_changes, sources, targets
 from dynconfig.kube.client import Kube
 from dynconfig.kube.object_watch import ObjectWatch
+from dynconfig.kube.references import References
 
 Watch = Callable[[Kube, Received], Coroutine[Any, Any, None]]
 
 WATCHES: list[Watch] = [
     lambda kube, received: ObjectWatch(kube, received, received.unreadable.append, None).run(),
     lambda kube, received: sources.watch(
-        kube, sources.References(received.requeued.append), "Secret", None, unreadable=received.unreadable.append
+        kube, References(received.requeued.append), "Secret", None, unreadable=received.unreadable.append
     ),
     lambda kube, received: targets.watch(kube, targets.Targets(lambda _name: None), received.unreadable.append),
 ]

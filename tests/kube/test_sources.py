@@ -15,6 +15,7 @@ from tests.kube.controller_harness import KEY
 
 from dynconfig.kube import sources
 from dynconfig.kube.client import SMALL_SOURCE_BYTES, SOURCES_AT_ONCE
+from dynconfig.kube.references import References
 from dynconfig.kube.responses import source_text
 from dynconfig.model.declaration import Source
 from dynconfig.model.errors import InvalidSpec, NoSource
@@ -61,7 +62,7 @@ def followed(
 
     async def act() -> None:
         async with serving(serve) as kube:
-            await sources.watch(kube, sources.References(lambda _key: None), "Secret", None, taken)
+            await sources.watch(kube, References(lambda _key: None), "Secret", None, taken)
 
     with pytest.raises(Enough):
         asyncio.run(act())
@@ -105,7 +106,7 @@ def test_denied_list_is_retried(caplog: pytest.LogCaptureFixture) -> None:
 
     async def act() -> None:
         async with serving(deny) as kube:
-            await sources.watch(kube, sources.References(lambda _key: None), "ConfigMap", None, RecordedSleep(2))
+            await sources.watch(kube, References(lambda _key: None), "ConfigMap", None, RecordedSleep(2))
 
     with pytest.raises(Enough):
         asyncio.run(act())
@@ -123,7 +124,7 @@ def test_successful_watch_is_reopened_without_delay() -> None:
 
 def test_change_requeues_the_referring_objects() -> None:
     requeued: list[object] = []
-    references = sources.References(requeued.append)
+    references = References(requeued.append)
     references.set_sources(KEY, [Source("Secret", "db", "password")])
     changed = {"metadata": {"name": "db", "namespace": "shop", "resourceVersion": "2"}}
 
@@ -162,7 +163,7 @@ def test_missing_object_and_missing_key_are_distinguished() -> None:
 
 def test_unchanged_version_requeues_nothing() -> None:
     requeued: list[object] = []
-    references, place = sources.References(requeued.append), ("Secret", KEY.namespace, "db")
+    references, place = References(requeued.append), ("Secret", KEY.namespace, "db")
     for _reconcile in range(2):
         references.set_sources(KEY, [Source("Secret", "db", "password")])
         references.changed(place, "1")
@@ -173,7 +174,7 @@ def test_unchanged_version_requeues_nothing() -> None:
 
 def test_deleted_object_keeps_references_of_others() -> None:
     requeued: list[object] = []
-    references, other = sources.References(requeued.append), Key(KEY.namespace, "other")
+    references, other = References(requeued.append), Key(KEY.namespace, "other")
     for key in (KEY, other):
         references.set_sources(key, [Source("Secret", "db", "password")])
     references.forget(KEY)

@@ -11,6 +11,7 @@ from aiohttp import web
 from tests.engine.fake_kind import OWNER, document
 from tests.kube.apiserver import status as refused
 from tests.kube.controller_harness import KEY, ControllerHarness, configured, running_controller
+from tests.operations import calls_of
 
 from dynconfig.model.declaration import Source
 from dynconfig.model.errors import InvalidSpec, SecretCheckDelayed
@@ -447,3 +448,17 @@ def test_each_rule_asks_about_its_own_texts() -> None:
     spec = parse_spec(document({}, parameters=[secret(), *mine], rules=rules))
     texts = ({"a": "1", "b": "2"}, {"a": "2", "b": "1"})
     assert len({question(spec, {"password": TEXT, **given}) for given in texts}) == 2
+
+
+@pytest.mark.parametrize("namespace", ["evil", "shop"])
+def test_answer_costs_the_same_however_many_objects_wait(namespace: str) -> None:
+    """The lock is held meanwhile, for all namespaces."""
+
+    def calls(waiting: int) -> int:
+        budget = AnswerBudget(Clock())
+        for number in range(AT_ONCE + waiting):
+            answered(budget, [f"q{number}"], uid=str(number))
+        last = str(AT_ONCE + waiting - 1)
+        return calls_of(lambda: answered(budget, ["new"], uid=last, namespace=namespace))
+
+    assert calls(3000) == calls(100)

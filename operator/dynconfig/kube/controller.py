@@ -18,7 +18,6 @@ from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
 from dynconfig.events.own_calls import collect_requests
 from dynconfig.events.resource_index import ResourceIndex, adopts
 from dynconfig.events.routing import EventRegions, EventRouter, PendingEvents
-from dynconfig.kube import sources as source_objects
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.declarations import Declarations
 from dynconfig.kube.dependencies import Dependencies
@@ -29,6 +28,7 @@ from dynconfig.kube.moves import Moves
 from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.orphan_watch import ExistingObjects
 from dynconfig.kube.quota_reports import QuotaReports
+from dynconfig.kube.references import References
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, RequeuePolicy, Turn
 from dynconfig.kube.responses import INVALID
 from dynconfig.kube.settled_objects import SettledObjects
@@ -79,7 +79,7 @@ class Controller:
         self._progress_at = dependencies.clock()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="reconcile")
         self._answers = AnswerBudget(dependencies.clock)
-        self.references = source_objects.References(self._requeues.requeue)
+        self.references = References(self._requeues.requeue)
         """Which objects refer to which Secret or ConfigMap."""
         self._declarations = Declarations(dependencies, self.references, self._answers)
         self._tracker = ObjectTracker(dependencies.clock, self._reconciled, self._existing)

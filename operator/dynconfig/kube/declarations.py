@@ -11,7 +11,7 @@ from dynconfig.kube import sources as source_objects
 from dynconfig.kube.client import ApiRefused, Document
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.namespace_limiter import MAX_CONCURRENT, NamespaceLimiter
-from dynconfig.kube.sources import References
+from dynconfig.kube.references import References
 from dynconfig.model.declaration import Declaration, ReadSource, Source
 from dynconfig.model.errors import AccessDenied, DynConfigError
 from dynconfig.model.key import Key

@@ -4,7 +4,7 @@ A text of a megabyte may have a million brackets. It is looked at in slices with
 once; between two slices other threads run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress, repeat
 from operator import mul
@@ -30,6 +30,20 @@ class _Slice:
         """Yield the level before each character, and after the last one."""
         return accumulate(self.deltas, initial=self.level)
 
+    def lowest(self) -> int:
+        """Return the lowest level after a bracket; that of the first character if there is none."""
+        levels = self._levels_at_brackets()
+        return min(levels[1:], default=self.level)
+
+    def highest(self) -> int:
+        """Return the highest level."""
+        return max(self._levels_at_brackets())
+
+    def _levels_at_brackets(self) -> Sequence[int]:
+        """Return the level of the first character and after each bracket, which are fewer than characters."""
+        brackets = memoryview(self.deltas.tobytes().translate(None, b"\0")).cast("b")
+        return tuple(accumulate(brackets, initial=self.level))
+
     def is_deeper(self, limit: int) -> bytes:
         """Return whether the level is above a limit, before each character and after the last one."""
         return bytes(map(limit.__lt__, self.levels()))
@@ -38,7 +52,7 @@ class _Slice:
 def end(text: str, begin: int) -> int | None:
     """Return where the list or map ends that begins here; None if it does not end."""
     for each in _slices(text, begin):
-        if each.level > each.closed:
+        if each.level > each.closed or each.lowest() > 0:
             continue
         # The first character opens the value.
         at = each.is_deeper(0).find(0, 2 if each.begin == begin else 1)
@@ -52,7 +66,7 @@ def cut(text: str, limit: int) -> tuple[str, int]:
     kept, nodes = list[str](), 0
     for each in _slices(text, 0):
         part = text[each.begin : each.end]
-        if each.level + each.opened <= limit:
+        if each.level + each.opened <= limit or each.highest() <= limit:
             kept.append(part)
             nodes += each.opened
         elif each.level - each.closed <= limit:

@@ -9,6 +9,7 @@ from dynconfig.api import names
 from dynconfig.kube.client import Document
 from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.orphan_watch import ExistingObjects
+from dynconfig.model import size
 from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
@@ -31,6 +32,21 @@ class _Fingerprint:
     """Annotations, each with a digest of its value, which may have 256 KiB."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """What decides of an object that the API server returned: anyone may change its labels a hundred times a second."""
+
+    fingerprint: _Fingerprint
+    has_finalizer: bool
+    status: int
+    """A digest."""
+    spec_weight: int
+
+    def has_spec_of(self, fingerprint: _Fingerprint) -> bool:
+        """Whether another state of the object has the same spec."""
+        return (self.fingerprint.uid, self.fingerprint.generation) == (fingerprint.uid, fingerprint.generation)
+
+
 class ObjectTracker:
     """Keeps a fingerprint of each object that was reconciled, and new objects for a second."""
 
@@ -41,12 +57,31 @@ class ObjectTracker:
         self._uids: dict[Key, str] = existing.new_map()
         self._regions: dict[Key, str] = existing.new_map()
         self._versions: dict[Key, str] = existing.new_map()
+        self._received: dict[Key, _Received] = existing.new_map()
         existing.on_forget(lambda key: self._created.forget([key]))
 
-    def record(self, key: Key, document: Mapping[str, Any], region: str | None) -> None:
-        """Record an object from a list or watch, with the region that it declares or reports; None if it is in a target."""
-        self._uids[key] = document["metadata"]["uid"]
-        self._versions[key] = document["metadata"]["resourceVersion"]
+    def receive(self, key: Key, document: Mapping[str, Any]) -> tuple[bool, int]:
+        """Record an object from a list or watch; return whether anything that the operator uses has changed, and its weight.
+
+        Spec changes with the generation:
+        https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#status-subresource
+        """
+        metadata, known, status = document["metadata"], self._received.get(key), size.compact(document.get("status"))
+        self._uids[key], self._versions[key] = metadata["uid"], metadata["resourceVersion"]
+        found = _fingerprint_of(document)
+        is_known = known is not None and known.has_spec_of(found)
+        spec_weight = known.spec_weight if known and is_known else size.weight_of(size.compact(document.get("spec")))
+        received = _Received(found, has_finalizer(document), fingerprint(status), spec_weight)
+        self._received[key] = received
+        others = size.weight({name: value for name, value in document.items() if name not in ("spec", "status")})
+        return received != known, spec_weight + size.weight_of(status) + others
+
+    def forget_received(self, key: Key) -> None:
+        """Take the next state of an object that the API server returns for a changed one."""
+        self._received.pop(key, None)
+
+    def record_region(self, key: Key, region: str | None) -> None:
+        """Record the region that an existing object declares or reports; None if it is in a target."""
         if region is None:
             self._regions.pop(key, None)
         else:

@@ -20,6 +20,7 @@ from dynconfig.model import size
 from dynconfig.model.fence import Fence, shard_of
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
+from dynconfig.model.stored import with_valid_status
 from dynconfig.validation.declare import is_written, was_observed
 
 log = logging.getLogger(__name__)
@@ -122,10 +123,12 @@ class ObjectReceiver:
                 self._handle_change(key, document, event)
         except Exception as failure:  # noqa: BLE001 - one object must not stop the watch
             log.error("Handling a change of %s failed (operator bug):\n%s", key, trace(failure))
+            self._tracker.forget_received(key)
             self._requeues.requeue(key)
 
     def missing(self, key: Key) -> None:
         """Handle an object that was deleted, or is no longer listed."""
+        self._tracker.forget_received(key)
         if self._shards.serves(key):
             self._index.forget(key)
             self._requeues.requeue(key)
@@ -162,20 +165,36 @@ class ObjectReceiver:
                 self._forget_key(key)
                 self._forget_uid(uid)
                 self._requeues.weigh(key, weight)
+                self._tracker.forget_received(key)
                 self._standby[key] = Standby(Listed(), listened.get(key))
 
     def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
         log.debug("Received %s (%s)", key, event or "LISTED")
         fence = self._shards.fence(key)
+        is_changed, weight = self._tracker.receive(key, document)
+        self._requeues.weigh(key, weight)
+        checked = document
+        if is_changed or event is None:
+            checked = with_valid_status(document)
+            self._record(key, checked, fence)
+        if fence is None or not self._tracker.needs_reconcile(key, document):
+            return
+        if event is None:
+            self._begin(key, Listed.of(checked))
+        elif is_changed:
+            self._handle_edit(key, document, event, is_small=weight <= size.SMALL)
+        else:
+            self._requeues.requeue(key)
+
+    def _record(self, key: Key, document: Mapping[str, Any], fence: Fence | None) -> None:
+        """Record what an object declares and reports. This takes up to some ten milliseconds."""
         if fence is None:
             self._requeue_receiving(key, document)
         self._moves.record_generation(key, document["metadata"])
         # What is in other accounts needs no events of a region here, nor is it searched for orphans.
         in_use = None if self._index.target(document) else region_in_use(document, self._default_region)
-        self._tracker.record(key, document, in_use)
+        self._tracker.record_region(key, in_use)
         self._ready.record(key, document)
-        weight = size.weight(document)
-        self._requeues.weigh(key, weight)
         region = self._index.update(key, document)
         # Events of other accounts are not received.
         listened = region if was_observed(document) and is_written(document) else None
@@ -183,15 +202,8 @@ class ObjectReceiver:
             self._standby[key] = Standby(Listed.of(document), listened)
             # It may receive what objects of this replica gave up.
             self._moves.object_edited(key)
-            return
-        if listened is not None:
+        elif listened is not None:
             self._regions.track(key, listened, fence)
-        if not self._tracker.needs_reconcile(key, document):
-            return
-        if event is None:
-            self._begin(key, Listed.of(document))
-        else:
-            self._handle_edit(key, document, event, is_small=weight <= size.SMALL)
 
     def _handle_edit(self, key: Key, document: Mapping[str, Any], event: str, *, is_small: bool) -> None:
         self._requeues.track(key)

@@ -3,17 +3,16 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from dynconfig.kube.client import FORBIDDEN, ApiRefused, ApiUnavailable, Kube, WatchExpired
+from dynconfig.kube.references import References, SourceRef
 from dynconfig.kube.responses import UNREADABLE, source_text
 from dynconfig.kube.skipped_changes import SkippedChanges
 from dynconfig.model.declaration import ReadSource, Source
 from dynconfig.model.errors import DynConfigError
-from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
-from dynconfig.model.key import Key
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +24,6 @@ LONGEST_PAUSE = 60.0
 MAX_CONCURRENT_READS = 4
 
 Sleep = Callable[[float], Awaitable[None]]
-
-SourceRef = tuple[str, str, str]
-"""Kind, namespace and name of a Secret or ConfigMap."""
 
 
 async def read(kube: Kube, namespace: str, sources: Sequence[Source]) -> ReadSource:
@@ -61,61 +57,6 @@ def _text(source: Source, document: Mapping[str, Any] | None) -> str | DynConfig
         return source_text(source, document)
     except DynConfigError as error:
         return error
-
-
-class References:
-    """Which objects refer to which Secret or ConfigMap, and the last known resourceVersion of each."""
-
-    def __init__(self, requeue: Callable[[Key], None]) -> None:
-        self._requeue = requeue
-        self._of: dict[Key, Fingerprints] = {}
-        """Digests of refs, since an object may refer to a thousand long names."""
-        self._by: dict[int, tuple[Key, ...]] = {}
-        self._versions: dict[int, tuple[str, str, str]] = {}
-        """Kind, namespace and resourceVersion by digest."""
-
-    def set_sources(self, key: Key, sources: Iterable[Source]) -> None:
-        """Set the sources that an object refers to."""
-        refs = fingerprints(_title((source.kind, key.namespace, source.name)) for source in sources)
-        if self._of.get(key) == refs:
-            return
-        self.forget(key)
-        if refs:
-            self._of[key] = refs
-        for ref in refs:
-            self._by[ref] = (*self._by.get(ref, ()), key)
-
-    def forget(self, key: Key) -> None:
-        """Remove all references of an object."""
-        for ref in self._of.pop(key, ()):
-            others = tuple(other for other in self._by.pop(ref) if other != key)
-            if others:
-                self._by[ref] = others
-            else:
-                self._versions.pop(ref, None)
-
-    def is_referenced(self, ref: SourceRef) -> bool:
-        """Return whether an object refers to it."""
-        return fingerprint(_title(ref)) in self._by
-
-    def changed(self, ref: SourceRef, version: str) -> None:
-        """Record a resourceVersion; if it is new, requeue the objects that refer to it."""
-        self._record_version(fingerprint(_title(ref)), ref[0], ref[1], version)
-
-    def remove_missing(self, kind: str, namespace: str | None, present: set[SourceRef]) -> None:
-        """After a full list, treat references to objects that are not in it as deleted."""
-        existing = {fingerprint(_title(ref)) for ref in present}
-        for ref, (known, where, _version) in tuple(self._versions.items()):
-            if known == kind and namespace in (None, where) and ref not in existing:
-                self._record_version(ref, known, where, "")
-
-    def _record_version(self, ref: int, kind: str, namespace: str, version: str) -> None:
-        found = (kind, namespace, version)
-        if ref not in self._by or self._versions.get(ref) == found:
-            return
-        self._versions[ref] = found
-        for key in self._by[ref]:
-            self._requeue(key)
 
 
 class WatchBackoff:
@@ -207,10 +148,6 @@ async def _follow(
         if event != "BOOKMARK":
             references.changed(_ref(kind, metadata), "" if event == "DELETED" else version)
     return version
-
-
-def _title(ref: SourceRef) -> str:
-    return "/".join(ref)
 
 
 def _ref(kind: str, metadata: Mapping[str, Any]) -> SourceRef:

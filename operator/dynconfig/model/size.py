@@ -37,7 +37,7 @@ _WHOLE = ("parameters", "drift", "history", "resources", "createdSinceStable")
 
 def stored_bytes(document: Mapping[str, Any]) -> int:
     """Return the size of an object in bytes as the API server stores it: compact JSON in which Go escapes <, > and &."""
-    text = _compact(document)
+    text = compact(document)
     return len(text.encode(errors="replace")) + 5 * sum(map(text.count, "<>&")) + int(document.get(OMITTED_BYTES, 0))
 
 
@@ -46,22 +46,27 @@ def weight(document: Mapping[str, Any]) -> int:
 
     Metadata that was left out counts, too: it is part of each request and response.
     """
-    text = _compact(document)
+    parts = (weight_of(compact(value)) for name, value in document.items() if name != OMITTED_BYTES)
+    return sum(parts) + int(document.get(OMITTED_BYTES, 0))
+
+
+def weight_of(text: str) -> int:
+    """Return the weight of a part of an object, as compact JSON."""
     weight = len(text) + _NODE_WEIGHT * _brackets(text) + _SOURCE_WEIGHT * text.count('"valueFrom":')
-    weight += int(document.get(OMITTED_BYTES, 0))
     if weight <= SMALL:
         return weight
     # Brackets in strings are no lists; without escaped quotes, every other part between quotes is a string.
     outside = text.replace("\\\\", "").replace('\\"', "").split('"')[::2]
-    return weight - _NODE_WEIGHT * (_brackets(text) - sum(map(_brackets, outside)))
+    return weight - _NODE_WEIGHT * (_brackets(text) - _brackets("".join(outside)))
 
 
 def _brackets(text: str) -> int:
     return text.count("[") + text.count("{")
 
 
-def _compact(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, default=str)
+def compact(value: object) -> str:
+    """Return a part of an object as compact JSON."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def needed_bytes(document: Mapping[str, Any]) -> int:

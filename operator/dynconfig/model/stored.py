@@ -34,9 +34,19 @@ def spec_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return _map(document.get("spec"))
 
 
+class _ValidStatus(dict[str, Any]):
+    """A status that `status_of` returned."""
+
+
 def status_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return status without invalid members and without list entries that lack their identifying members."""
-    return _fitting(_map(document.get("status")), _is_tolerable)
+    status = _map(document.get("status"))
+    return status if isinstance(status, _ValidStatus) else _fitting(status, _is_tolerable)
+
+
+def with_valid_status(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an object for which `status_of` need not validate the status once more, which takes milliseconds."""
+    return {**document, "status": _ValidStatus(status_of(document))}
 
 
 def complete(status: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -9,12 +9,13 @@ against the limit of each of them, since a user who may write one chooses what t
 import hashlib
 import json
 import threading
+from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
+from itertools import count
 
 from dynconfig.api.parameter import ParameterSpec, ValueSchema
 from dynconfig.api.spec import DynamicConfigSpec
@@ -193,6 +194,39 @@ class _Object:
     uid: str
 
 
+class _Waiting:
+    """The objects that wait for a limit, in the order in which they came: edits of one object do not hold up others."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+        self._of: dict[_Object, tuple[int, int]] = {}
+        """The place of each object in the order, and the limit that it waits for."""
+        self._by: dict[int, list[int]] = {}
+        """Ascending places by limit."""
+
+    def add(self, item: _Object, bucket: int) -> None:
+        """Let an object wait for a limit; one that waits already keeps its place."""
+        number = self.remove(item)
+        self._of[item] = (number, bucket)
+        insort(self._by.setdefault(bucket, []), number)
+
+    def remove(self, item: _Object) -> int:
+        """Remove an object; return its place, which is the last one if it did not wait."""
+        if item not in self._of:
+            return next(self._numbers)
+        number, bucket = self._of.pop(item)
+        places = self._by[bucket]
+        del places[bisect_left(places, number)]
+        if not places:
+            del self._by[bucket]
+        return number
+
+    def before(self, item: _Object, bucket: int) -> int:
+        """Return how many objects have waited longer for a limit."""
+        places = self._by.get(bucket, ())
+        return bisect_left(places, self._of[item][0]) if item in self._of else len(places)
+
+
 class AnswerBudget:
     """The rate limit of each namespace, and of each key of a Secret. Thread-safe.
 
@@ -211,8 +245,7 @@ class AnswerBudget:
         self._free: Counter[int] = Counter()
         """How many results about a key of a Secret used no limit, by its fingerprint."""
         self._most_buckets = FEW_BUCKETS
-        self._waiting: dict[_Object, int] = {}
-        """The limit that each object waits for, in the order in which they came."""
+        self._waiting = _Waiting()
 
     @contextmanager
     def turn(self, namespace: str, uid: str, *, was_answered: bool = False) -> Iterator[Admit]:
@@ -229,13 +262,13 @@ class AnswerBudget:
         finally:
             if not is_delayed:
                 with self._lock:
-                    self._waiting.pop(item, None)
+                    self._waiting.remove(item)
 
     def forget(self, namespace: str, uid: str) -> None:
         """Remove the state of a deleted object."""
         with self._lock:
             self._drop(_Object(namespace, uid))
-            self._waiting.pop(_Object(namespace, uid), None)
+            self._waiting.remove(_Object(namespace, uid))
 
     def _admit(self, item: _Object, was_answered: bool, asked: Question) -> None:
         """Record that an object gets a result now. Raises SecretCheckDelayed."""
@@ -263,10 +296,11 @@ class AnswerBudget:
         buckets = [fingerprint(f"{item.namespace}/{secret}") for secret in secrets]
         if is_new_check:
             buckets.append(fingerprint(item.namespace))
-        before = self._before(item)
-        delay, bucket = max((self._delay(bucket, now) + INTERVAL * before[bucket], bucket) for bucket in buckets)
+        delay, bucket = max(
+            (self._delay(bucket, now) + INTERVAL * self._waiting.before(item, bucket), bucket) for bucket in buckets
+        )
         if delay > 0:
-            self._waiting[item] = bucket
+            self._waiting.add(item, bucket)
             raise SecretCheckDelayed(
                 f"checks of values from Secrets have changed too often in namespace {item.namespace}, so nothing was applied. "
                 "Those of this object are retried automatically",
@@ -281,10 +315,6 @@ class AnswerBudget:
     def _delay(self, bucket: int, now: float) -> float:
         """Return the seconds until the next result of a limit; it is available now if they are 0 or less."""
         return max(self._busy_until.get(bucket, now), now) - now - (AT_ONCE - 1) * INTERVAL
-
-    def _before(self, item: _Object) -> Counter[int]:
-        """Return how many objects have waited longer for each limit, so that edits of one object do not hold up others."""
-        return Counter(bucket for _other, bucket in takewhile(lambda entry: entry[0] != item, self._waiting.items()))
 
     def _drop(self, item: _Object) -> None:
         """Remove the previous result."""

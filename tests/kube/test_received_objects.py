@@ -1,0 +1,81 @@
+"""What the event loop does for each event of the watch: others wait for their objects meanwhile."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+from tests.kube.controller_harness import KEY, ControllerHarness, configured, running_controller
+from tests.model.test_size import report
+from tests.operations import calls_of
+
+from dynconfig.kube.work_queue import MOST_WEIGHT
+from dynconfig.model.size import LARGE, OMITTED_BYTES
+
+VERSIONS = itertools.count(2)
+
+
+def observed(parameters: int, **about: Any) -> dict[str, Any]:
+    """An object in sync."""
+    status = {**report(parameters), "lastObservedTime": "2027-01-15T08:00:00Z"}
+    metadata = {"resourceVersion": str(next(VERSIONS)), **about}
+    return configured({f"level/{number:04}": "1" for number in range(parameters)}, status=status, metadata=metadata)
+
+
+@pytest.mark.parametrize("fences", [True, False], ids=["served here", "of another replica"])
+def test_patch_of_labels_costs_the_same_for_an_object_of_a_thousand_parameters(fences: bool) -> None:
+    def calls(found: ControllerHarness, parameters: int) -> int:
+        objects = found.controller.objects
+        objects.object_changed(observed(parameters), "MODIFIED")
+        labelled = observed(parameters, labels={"a": "b"}, managedFields=[{"manager": "kubectl"}])
+        return calls_of(lambda: objects.object_changed(labelled, "MODIFIED"))
+
+    async def act() -> None:
+        async with running_controller() as found:
+            if not fences:
+                found.controller.objects.ending(0)
+            assert calls(found, 1000) < calls(found, 10) + 20
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("event", ["ADDED", "MODIFIED", None])
+def test_status_is_validated_once_per_change_and_not_without_one(event: str | None) -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            objects, changed = found.controller.objects, observed(10)
+            assert calls_of(lambda: objects.object_changed(changed, event), "validate_python") == 1
+            again = observed(10)
+            assert calls_of(lambda: objects.object_changed(again, "MODIFIED"), "validate_python") == 0
+
+    asyncio.run(act())
+
+
+def test_version_and_weight_follow_each_patch_of_metadata() -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            objects = found.controller.objects
+            objects.object_changed(observed(10), "ADDED")
+            assert found.controller._requeues.weight(KEY) == 0
+            patched = {**observed(10), OMITTED_BYTES: LARGE}
+            objects.object_changed(patched, "MODIFIED")
+            assert LARGE < found.controller._requeues.weight(KEY) < MOST_WEIGHT
+            assert found.controller._tracker.version(KEY) == patched["metadata"]["resourceVersion"]
+            objects.object_changed(observed(10), "MODIFIED")
+            assert found.controller._requeues.weight(KEY) == 0
+
+    asyncio.run(act())
+
+
+def test_change_that_could_not_be_handled_is_handled_at_the_next_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            objects, index = found.controller.objects, found.controller._index
+            with monkeypatch.context() as patch:
+                patch.setattr(index, "_entry", None)
+                objects.object_changed(observed(1), "ADDED")
+            assert index.path(KEY) == ""
+            objects.object_changed(observed(1), "MODIFIED")
+            assert index.path(KEY) == "/app"
+
+    asyncio.run(act())
