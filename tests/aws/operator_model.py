@@ -136,7 +136,7 @@ class OperatorModel:
                 self.quota.count(REGION, PUT)
             self.threads.pause(self._latency / 2 + self._random.uniform(0.0, self._jitter))
             now = self.threads.now
-            self._aws_tokens = min(self._aws_rate, self._aws_tokens + (now - self._aws_at) * self._aws_rate)
+            self._aws_tokens = min(max(1.0, self._aws_rate), self._aws_tokens + (now - self._aws_at) * self._aws_rate)
             self._aws_at = now
             if self._aws_tokens >= 1.0:
                 self._aws_tokens -= 1.0

@@ -7,7 +7,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from dynconfig.aws.errors import translated, translated_locally
+from dynconfig.aws.errors import is_throttling, translated, translated_locally
 from dynconfig.model import errors
 
 
@@ -185,3 +185,17 @@ def test_secret_in_an_aws_error_is_masked() -> None:
 def test_connection_error_is_retryable_and_own_bug_is_reported(error: Any, expected: Any) -> None:
     found = translated_locally(error, "PutParameter", "")
     assert (type(found) if found else None) is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "is_of_call"),
+    [
+        ("ThrottlingException", "Rate exceeded", True),
+        ("ThrottlingException", "You have exceeded the rate at which you may call KMS. (Service: AWSKMS; …)", False),
+        ("KmsThrottled", "", False),
+        ("KMS.ThrottlingException", "Rate exceeded", False),
+        ("AccessDenied", "", False),
+    ],
+)
+def test_throttling_by_kms_is_none_of_the_calls(code: str, message: str, *, is_of_call: bool) -> None:
+    assert is_throttling(code, message) == is_of_call

@@ -88,6 +88,7 @@ _COMMON: dict[str, type[DynConfigError]] = {
 }
 _TABLE = {**_COMMON, **error_codes()}
 
+_OF_KMS = ("Service: AWSKMS", "may call KMS")
 # Connection refused or closed, timeouts, TLS.
 _UNREACHABLE = (boto.ConnectionError, boto.HTTPClientError)
 # Credentials are refreshed by the first call after they expire, from any provider.
@@ -164,9 +165,14 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
     return found(message, code=code)
 
 
-def is_throttling(code: str) -> bool:
-    """Return whether an error code says that AWS throttled the call."""
-    return issubclass(_TABLE.get(code, DynConfigError), errors.Throttled)
+def is_throttling(code: str, message: str = "") -> bool:
+    """Return whether an error says that AWS throttled the calls of an operation, and not the use of a KMS key by the service.
+
+    KMS limits requests by account and, for some kinds, by key; its message says so, whatever service passes it on. Only the
+    objects that use the key have to wait then. https://docs.aws.amazon.com/kms/latest/developerguide/throttling.html
+    """
+    is_of_kms = code.upper().startswith("KMS") or any(words in message for words in _OF_KMS)
+    return not is_of_kms and issubclass(_TABLE.get(code, DynConfigError), errors.Throttled)
 
 
 def translated_locally(error: Exception, operation: str, subject: str) -> DynConfigError | None:

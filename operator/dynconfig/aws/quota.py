@@ -2,10 +2,12 @@
 
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeVar
 
 from dynconfig.aws.facts import quota_groups
@@ -29,6 +31,9 @@ LATER = 1.25
 LATER_SECONDS = 2.0
 # The delay of a process that may make no calls now; it may get a share at any time.
 LONGEST_DELAY = 60.0
+# After a reconcile, objects are called back to its buckets, and to so many others.
+CALLED_BUCKETS = 4
+FORGOTTEN_AT_ONCE = 100
 # A wait that is shorter in all is not worth a message.
 REPORTED_SECONDS = 1.0
 
@@ -58,6 +63,8 @@ class Caller:
     """Seconds of waiting by region and operation."""
     served: set[tuple[str, str]] = field(default_factory=set)
     """The region and group of each bucket that it got tokens of."""
+    asked: set[tuple[str, str]] = field(default_factory=set)
+    """The region and group of each bucket that it asked for tokens."""
     kept: set[tuple[str, str]] = field(default_factory=set)
     """The region and group of each bucket in which it keeps its place when it ends."""
 
@@ -75,7 +82,11 @@ def call_as(caller: Caller, run: Callable[[], T]) -> T:
 
 
 class Quota:
-    """The buckets of all regions. Thread-safe."""
+    """The buckets of all regions. Thread-safe.
+
+    Threads that call AWS hold its lock for short but often: the event loop calls only `forget`, which does not wait for it, and
+    `set_share`.
+    """
 
     def __init__(
         self,
@@ -100,9 +111,24 @@ class Quota:
         # At most three quarters of the threads wait long for tokens, and half of them for their first one.
         self._most_blocked, self._most_new = max(2, workers * 3 // 4), max(1, workers // 2)
         self._blocked: dict[Key, int] = {}
-        self._lock = threading.Lock()
+        self._places: dict[Key, set[tuple[str, str]]] = {}
+        """By object: the buckets in which it kept its place after its last reconcile."""
+        self._to_call_back: dict[tuple[str, str], None] = {}
+        """Buckets that keep places, in the order in which they call objects back."""
+        self._forgotten: deque[Key] = deque()
+        self._guard = threading.Lock()
         self.call_back: Callable[[Key], object] = lambda _key: None
         """Called in any thread with an object that was turned away, when it should be reconciled again."""
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Hold the lock; objects that no longer exist are forgotten first."""
+        with self._guard:
+            for _ in range(min(len(self._forgotten), FORGOTTEN_AT_ONCE)):
+                key = self._forgotten.popleft()
+                for name in self._places.pop(key, ()):
+                    self._queues[name].forget(key)
+            yield
 
     def acquire(self, region: str, operation: str) -> None:
         """Wait until a call may start. Raises Throttled with the delay if that is too long to block a thread.
@@ -113,7 +139,7 @@ class Quota:
         started: float | None = None
         try:
             while True:
-                with self._lock:
+                with self._lock():
                     now = self._clock()
                     wait = self._ask(caller, region, operation, now)
                     if wait == 0.0:
@@ -128,25 +154,25 @@ class Quota:
                 self._pause(min(wait, POLL_SECONDS))
         finally:
             if started is not None:
-                with self._lock:
+                with self._lock():
                     self._unblock(caller, region, operation, self._clock() - started)
-        self._call_back(self._queue(region, operation))
+        self._call_back(self._name(region, operation))
 
     def count(self, region: str, operation: str) -> None:
         """Count a call that is not waited for, such as a retry by botocore."""
-        with self._lock:
+        with self._lock():
             self._queue(region, operation).bucket.take(self._clock())
 
     def throttled(self, region: str, operation: str) -> None:
         """Record that AWS throttled a call, whether or not it is retried."""
-        with self._lock:
+        with self._lock():
             self._queue(region, operation).bucket.throttled(self._clock())
 
     def keep_place(self, region: str, operation: str) -> None:
         """Let the object whose call AWS throttled come back to its place after its backoff."""
         caller = _caller.get()
         if caller is not None:
-            with self._lock:
+            with self._lock():
                 self._queue(region, operation).leave(caller.key, self._clock(), keep_for=0.0)
             caller.kept.add(self._name(region, operation))
 
@@ -158,19 +184,19 @@ class Quota:
         """
         if not 0.0 <= fraction <= 1.0:
             raise ValueError(f"the share of a quota has to be from 0 to 1, not {fraction}")
-        with self._lock:
+        with self._lock():
             self._share = fraction
-            queues = list(self._queues.values())
-            for queue in queues:
+            for queue in self._queues.values():
                 queue.bucket.set_share(fraction, self._clock())
-        self._call_back(*queues)
+            kept = list(self._to_call_back)
+        self._call_back(*kept)
 
     def set_overrides(self, target: str, place: str, overrides: Mapping[str, float]) -> None:
         """Set the rates that a target declares for its account and region; of several targets there, the lowest counts.
 
         Without any, the target is forgotten.
         """
-        with self._lock:
+        with self._lock():
             earlier, _rates = self._of_targets.pop(target, (place, {}))
             if overrides:
                 self._of_targets[target] = (place, overrides)
@@ -182,22 +208,28 @@ class Quota:
 
     @contextmanager
     def reconcile(self, caller: Caller) -> Iterator[None]:
-        """Give up the places of an object after its reconcile, except those it returns to."""
+        """Give up the places of an object after its reconcile, except those it returns to. For the thread that calls AWS."""
         try:
             yield
         finally:
-            with self._lock:
-                now, queues = self._clock(), list(self._queues.values())
-                for bucket, queue in self._queues.items():
-                    if bucket not in caller.kept:
-                        queue.leave(caller.key, now)
-            self._call_back(*queues)
+            with self._lock():
+                now = self._clock()
+                places = self._places.pop(caller.key, set()) | caller.asked
+                for name in places - caller.kept:
+                    self._queues[name].leave(caller.key, now)
+                if caller.kept:
+                    self._places[caller.key] = caller.kept
+                others = list(islice(self._to_call_back, CALLED_BUCKETS))
+            self._call_back(*places, *(name for name in others if name not in places))
+
+    def run(self, caller: Caller, work: Callable[[], T]) -> T:
+        """Run a reconcile, or a part of one, in a thread that may wait: its AWS calls are made on behalf of an object."""
+        with self.reconcile(caller):
+            return call_as(caller, work)
 
     def forget(self, key: Key) -> None:
-        """Forget an object that no longer exists."""
-        with self._lock:
-            for queue in self._queues.values():
-                queue.forget(key)
+        """Give up the places of an object that no longer exists, once a thread uses a quota. Does not wait for other threads."""
+        self._forgotten.append(key)
 
     def longest_wait(self, caller: Caller, writes: int) -> QuotaWait | None:
         """Return for which operation a reconcile waited longest, and the time until the `writes` that are left are made.
@@ -209,30 +241,37 @@ class Quota:
         (region, operation), waited = max(caller.waited.items(), key=lambda item: item[1])
         if waited < REPORTED_SECONDS:
             return None
-        with self._lock:
+        with self._lock():
             return self._wait(caller, region, operation, self._clock(), _calls(operation, writes))
 
     def rate(self, region: str, operation: str) -> float | None:
         """Return the current rate of an operation in calls per second; None without a limit."""
-        with self._lock:
+        with self._lock():
             return self._queue(region, operation).bucket.rate
 
     def used(self) -> dict[tuple[str, str], float]:
         """Return the part of its rate that each region and group used in the last ten seconds."""
-        with self._lock:
+        with self._lock():
             now = self._clock()
             found = {name: queue.bucket.used(now) for name, queue in self._queues.items()}
         return {name: part for name, part in found.items() if part is not None}
 
-    def _call_back(self, *queues: FairQueue) -> None:
+    def _call_back(self, *names: tuple[str, str]) -> None:
         """Call the objects back whose turn is next."""
-        with self._lock:
+        found: list[Key] = []
+        with self._lock():
             now = self._clock()
-            found = [key for queue in queues for key in queue.take_next(now)]
+            for name in names:
+                queue = self._queues[name]
+                found += queue.take_next(now)
+                self._to_call_back.pop(name, None)
+                if queue.has_kept:
+                    self._to_call_back[name] = None
         for key in found:
             self.call_back(key)
 
     def _ask(self, caller: Caller, region: str, operation: str, now: float) -> float:
+        caller.asked.add(self._name(region, operation))
         wait = self._queue(region, operation).ask(
             caller.key, now, demand=_calls(operation, caller.writes), is_background=caller.is_background
         )

@@ -231,9 +231,9 @@ class Session:
             self.quota.count(place(region), f"{service}.{operation_name}")
 
     def _record_throttling(self, service: str, region: str, response: Any, operation: Any, **_: Any) -> None:
-        """Record that AWS throttled an attempt, whether or not botocore retries it."""
-        code = response[1].get("Error", {}).get("Code", "") if response is not None else ""
-        if is_throttling(code):
+        """Record that AWS throttled an attempt, whether or not botocore retries it; KMS does not count."""
+        error = response[1].get("Error", {}) if response is not None else {}
+        if is_throttling(error.get("Code", ""), error.get("Message") or ""):
             self.quota.throttled(place(region), f"{service}.{operation.name}")
 
     def _timeouts(self, service: str) -> Config:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from dynconfig.api import names
 from dynconfig.api.status import Reason
-from dynconfig.aws.quota import Caller, call_as
+from dynconfig.aws.quota import Caller
 from dynconfig.engine import drift
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
@@ -101,7 +101,6 @@ class Controller:
         self._quota_reports = QuotaReports(dependencies.clock, self._reconciled)
         self._settled = SettledObjects(
             dependencies.engine,
-            dependencies.quota,
             dependencies.now,
             tracker=self._tracker,
             requeues=self._requeues,
@@ -350,7 +349,7 @@ class Controller:
         )
         announcement = Announcement(self._status, key, document)
         fence = self._shards.fence(key)
-        caller = Caller(key, is_background=self._requeues.priority(key) is Priority.RESYNC)
+        caller, now = Caller(key, is_background=self._requeues.priority(key) is Priority.RESYNC), self._deps.now()
 
         def keep_going() -> bool:
             return turn.has_time_left() and self._shards.fence(key) is fence
@@ -360,16 +359,17 @@ class Controller:
             announcement.announce(planned)
             turn.planned()
 
-        run = partial(self._deps.engine.run, declaration, keep_going, self._deps.now(), announce)
+        def run() -> Outcome:
+            found = self._deps.engine.run(declaration, keep_going, now, announce)
+            return replace(found, quota_wait=self._deps.quota.longest_wait(caller, found.writes))
+
         requests: list[str] = []
-        with self._deps.quota.reconcile(caller):
-            try:
-                outcome = await self._in_thread(caller, partial(collect_requests, requests, run))
-            except LeaseLost:
-                raise
-            except Exception as failure:  # noqa: BLE001 - reported in status, so that a deletion can be abandoned
-                outcome = Outcome(declaration, stopped=bug(key, failure))
-            outcome = replace(outcome, quota_wait=self._deps.quota.longest_wait(caller, outcome.writes))
+        try:
+            outcome = await self._in_thread(caller, partial(collect_requests, requests, run))
+        except LeaseLost:
+            raise
+        except Exception as failure:  # noqa: BLE001 - reported in status, so that a deletion can be abandoned
+            outcome = Outcome(declaration, stopped=bug(key, failure))
         self.router.record_own_writes(key, requests)
         return outcome, announcement.document
 
@@ -452,13 +452,14 @@ class Controller:
         deadline = self._deps.clock() + self._deps.turn_seconds
         run = partial(self._deps.engine.abandon, declaration, lambda: self._deps.clock() < deadline)
         caller = Caller(Key(declaration.owner.namespace, declaration.owner.name))
-        with self._deps.quota.reconcile(caller):
-            return await self._in_thread(caller, run)
+        return await self._in_thread(caller, run)
 
     async def _in_thread(self, caller: Caller, work: Callable[[], T]) -> T:
         """Run work that calls AWS on behalf of an object in a thread, behind the fence of this task."""
         within = copy_context().run
-        return await asyncio.get_running_loop().run_in_executor(self._threads, within, call_as, caller, work)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, within, self._deps.quota.run, caller, work
+        )
 
     async def _fail(
         self,

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from dynconfig.api.status import RENEWAL_SECONDS, Reason
-from dynconfig.aws.quota import Caller, Quota
+from dynconfig.aws.quota import Caller
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
 from dynconfig.engine.settled import Settled
@@ -45,7 +45,6 @@ class SettledObjects:
     def __init__(
         self,
         engine: Engine,
-        quota: Quota,
         now: Callable[[], float],
         *,
         tracker: ObjectTracker,
@@ -53,7 +52,6 @@ class SettledObjects:
         state: ObjectState[Key],
     ) -> None:
         self._engine = engine
-        self._quota = quota
         self._now = now
         self._tracker = tracker
         self._requeues = requeues
@@ -98,19 +96,18 @@ class SettledObjects:
         if not is_reported or self._tracker.version(key) != known.version:
             return None
         caller = Caller(key, is_background=True)
-        with self._quota.reconcile(caller):
-            try:
-                is_unchanged = await in_thread(caller, partial(self._engine.is_unchanged, known.settled))
-            except Retryable as error:
-                # A reconcile at once would read the same again. The next turn is one, and reports it if it lasts.
-                log.debug("%s was not confirmed: %s", key, error)
-                if isinstance(error, Throttled) and self._began.get(key) == self._epoch:
-                    self._known[key] = known
-                self._requeues.schedule_unconfirmed(key, known.settled.place, error)
-                return error.reason
-            except DynConfigError as error:
-                log.debug("%s was not confirmed: %s", key, error)
-                return None
+        try:
+            is_unchanged = await in_thread(caller, partial(self._engine.is_unchanged, known.settled))
+        except Retryable as error:
+            # A reconcile at once would read the same again. The next turn is one, and reports it if it lasts.
+            log.debug("%s was not confirmed: %s", key, error)
+            if isinstance(error, Throttled) and self._began.get(key) == self._epoch:
+                self._known[key] = known
+            self._requeues.schedule_unconfirmed(key, known.settled.place, error)
+            return error.reason
+        except DynConfigError as error:
+            log.debug("%s was not confirmed: %s", key, error)
+            return None
         if not is_unchanged or self._began.get(key) != self._epoch:
             return None
         self._known[key] = known
