@@ -75,3 +75,17 @@ def test_new_engine_starts_without_recent_writes() -> None:
     fake.engine().run(declared(VALUES), now=1000.0)
     assert Engine(lambda _place: (fake,)).run(deletion(VALUES), now=1001.0).is_complete
     assert OWNER.tag not in {thing.owner for thing in fake.store.values()}
+
+
+def test_recent_writes_are_deleted_by_the_kinds_of_now() -> None:
+    # A change of a target, or of the shards, makes all kinds anew.
+    before, after = LateFakeKind(), LateFakeKind()
+    kinds = [before]
+    engine = Engine(lambda _place: tuple(kinds))
+    engine.run(declared(VALUES), now=1000.0)
+    after.store, after.is_late = before.store, True
+    kinds[0] = after
+    before.store = {}
+    outcome = engine.run(deletion(VALUES), now=1001.0)
+    assert outcome.is_complete
+    assert not after.store

@@ -238,6 +238,12 @@ def test_inventory_of_an_abandoned_object_lists_all_remaining_resources() -> Non
     assert "/app/a, /app/b" in note.message
 
 
+def test_account_of_an_abandoned_object_is_named_although_its_target_is_gone() -> None:
+    recorded = {"target": "prod-eu", "account": "222222222222", "region": "eu-central-1"}
+    note = kube_events.abandoned(deletion(VALUES), status=recorded)
+    assert "Left in AWS (AWSTarget prod-eu, account 222222222222, eu-central-1): " in note.message
+
+
 def test_first_status_is_unknown() -> None:
     status = report.starting(1, NOW, Place("eu-west-1"))
     assert conditions(status) == {"Ready": ("Unknown", "Applying"), "Reconciling": ("True", "Applying")}

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.object_state import ObjectState
-from dynconfig.model.plan import AnyKind, Create, Delete, Plan, Step, Update
+from dynconfig.model.plan import Create, Delete, Plan, Step, Update
 from dynconfig.model.resource import Resource
 
 # AWS control planes are eventually consistent; a longer lag counts as an outage.
@@ -19,7 +19,7 @@ class Recent:
     """The recent writes of each object. Each object must only be reconciled by one thread at a time."""
 
     def __init__(self, state: ObjectState[str]) -> None:
-        self._written: dict[str, dict[str, tuple[float, AnyKind, Resource]]] = state.new_map()
+        self._written: dict[str, dict[str, tuple[float, Resource]]] = state.new_map()
 
     def applied(self, declaration: Declaration, steps: Iterable[Step], owned: Iterable[Resource]) -> None:
         """Record applied steps; `owned` are the resources as returned by AWS."""
@@ -29,23 +29,27 @@ class Recent:
             title = step.resource.title
             known.pop(title, None)
             if isinstance(step.change, Create | Update):
-                known[title] = (declaration.now, step.kind, found.get(title, step.resource).as_deleted)
+                known[title] = (declaration.now, found.get(title, step.resource).as_deleted)
         self._written[declaration.owner.uid] = {
             title: entry for title, entry in known.items() if declaration.now - entry[0] < RECENT_SECONDS
         }
 
-    def unseen(self, declaration: Declaration, seen: Iterable[Resource]) -> Iterator[Step]:
-        """Yield deletions of recently written resources that were not observed, unless they are retained."""
+    def unseen(self, declaration: Declaration, seen: Iterable[Resource]) -> Iterator[Resource]:
+        """Yield recently written resources that were not observed, unless they are retained."""
         titles = {resource.title for resource in seen}
-        for title, (at, kind, resource) in self._written.get(declaration.owner.uid, {}).items():
+        for title, (at, resource) in self._written.get(declaration.owner.uid, {}).items():
             is_recent = declaration.now - at < RECENT_SECONDS
             is_unread = title in declaration.unread
             if is_recent and title not in titles and not is_unread and not declaration.retains(resource):
-                yield Step(kind, Delete(resource))
+                yield resource
 
 
-def with_unseen(plan: Plan, unseen: Iterable[Step]) -> Plan:
-    """Return the deletion plan with these steps added, in deletion order (reverse order of kinds)."""
-    places = {id(part.kind): place for place, part in enumerate(plan.parts)}
-    steps = sorted((*plan.steps, *unseen), key=lambda step: -places[id(step.kind)])
+def with_unseen(plan: Plan, unseen: Iterable[Resource]) -> Plan:
+    """Return the deletion plan with deletions of these resources added, in deletion order (reverse order of kinds).
+
+    They are deleted by the kinds of this plan: since they were written, a target may have changed its role.
+    """
+    places = {part.kind.value.kind: place for place, part in enumerate(plan.parts)}
+    added = (Step(plan.parts[places[resource.kind]].kind, Delete(resource)) for resource in unseen)
+    steps = sorted((*plan.steps, *added), key=lambda step: -places[step.kind.value.kind])
     return replace(plan, steps=tuple(steps))

@@ -416,7 +416,9 @@ class Controller:
                 delay = self._requeues.retry_delay(key, abandonment.throttled) if abandonment.throttled else 0.0
                 self._requeues.requeue_after(key, delay, Priority.EDIT)
                 return "Abandoning"
-            await self._status.record(document, [kube_events.abandoned(declaration, abandonment.left)])
+            await self._status.record(
+                document, [kube_events.abandoned(declaration, abandonment.left, status=document.get("status"))]
+            )
             await self._remove_finalizer(key, document)
             return "Abandoned"
         if await self._deps.kube.is_deleted_with_definition(document):
@@ -443,7 +445,9 @@ class Controller:
             return await self._fail(key, document, error)
         owner = self._deps.owner_of(document)
         declaration = declare_deletion(document, owner=owner, default_region=self._deps.region)
-        await self._status.record(document, [kube_events.abandoned(declaration, str(error))])
+        await self._status.record(
+            document, [kube_events.abandoned(declaration, str(error), status=document.get("status"))]
+        )
         await self._remove_finalizer(key, document)
         return "Abandoned"
 

@@ -12,6 +12,7 @@ from dynconfig.model.errors import DynConfigError, InternalError, NotOwned, Reco
 from dynconfig.model.plan import Create, Delete, Difference, Release, Step, Update
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import revision
+from dynconfig.model.stored import RecordedPlace, recorded_place
 from dynconfig.rollout.labels import REJECTED, STABLE
 from dynconfig.rollout.state import RolloutPhase
 from dynconfig.status.readiness import abandon_hint, rollback_message, why_kept
@@ -71,13 +72,21 @@ def events_interrupted(region: str, repaired: str) -> KubeEvent:
     return KubeEvent("Warning", Reason.EVENTS_MISSING, text)
 
 
-def abandoned(declaration: Declaration, marked: str = "") -> KubeEvent:
-    """Return the Event of an abandoned deletion: what remains in AWS, and why operator tags or labels do, if any."""
+def abandoned(declaration: Declaration, marked: str = "", *, status: object = None) -> KubeEvent:
+    """Return the Event of an abandoned deletion: what remains where in AWS, and why operator tags or labels do, if any."""
     left = _inventory(declaration)
     marks = f"tag {names.OWNER_TAG}, labels {STABLE} and {REJECTED}…"
     marks = f" Not all marks of the operator were removed ({marks}). Remove them manually: {marked}." if marked else ""
-    message = f"Finalizer removed by annotation.{marks} Left in AWS ({declaration.place.region}): {left}"
+    message = f"Finalizer removed by annotation.{marks} Left in AWS ({_where(declaration, status)}): {left}"
     return KubeEvent("Warning", Reason.ABANDONED, message)
+
+
+def _where(declaration: Declaration, status: object) -> str:
+    """Return the region, and the target with its account, which may no longer exist."""
+    recorded = recorded_place(status) or RecordedPlace()
+    target = f"AWSTarget {recorded.target}" if recorded.target else ""
+    account = f"account {recorded.account}" if recorded.account else ""
+    return ", ".join(filter(None, (target, account, recorded.region or declaration.place.region)))
 
 
 def _deletion_failing(outcome: Outcome, previous: PreviousStatus) -> tuple[KubeEvent, ...]:
