@@ -140,10 +140,6 @@ class Controller:
         """Return for how long objects have been due without any reconcile being started or finished, in seconds."""
         return self._deps.clock() - self._progress_at if self._requeues.waiting() else 0.0
 
-    def waiting(self) -> int:
-        """Return the number of objects that are due and not being reconciled yet."""
-        return self._requeues.waiting()
-
     def backlogs(self) -> Mapping[Priority, Backlog]:
         """Return the objects of each priority that are due and not being reconciled yet."""
         return self._requeues.backlogs()
@@ -416,11 +412,7 @@ class Controller:
                 delay = self._requeues.retry_delay(key, abandonment.throttled) if abandonment.throttled else 0.0
                 self._requeues.requeue_after(key, delay, Priority.EDIT)
                 return "Abandoning"
-            await self._status.record(
-                document, [kube_events.abandoned(declaration, abandonment.left, status=document.get("status"))]
-            )
-            await self._remove_finalizer(key, document)
-            return "Abandoned"
+            return await self._leave(key, document, declaration, abandonment.left)
         if await self._deps.kube.is_deleted_with_definition(document):
             # Deleting the CRD deletes all objects, but must not delete their AWS resources.
             declaration = keeping(declaration)
@@ -445,9 +437,12 @@ class Controller:
             return await self._fail(key, document, error)
         owner = self._deps.owner_of(document)
         declaration = declare_deletion(document, owner=owner, default_region=self._deps.region)
-        await self._status.record(
-            document, [kube_events.abandoned(declaration, str(error), status=document.get("status"))]
-        )
+        return await self._leave(key, document, declaration, str(error))
+
+    async def _leave(self, key: Key, document: Document, declaration: Declaration, marked: str) -> str:
+        """Remove the finalizer of an abandoned object. `marked` says which marks are left, as kube_events.abandoned."""
+        left = kube_events.abandoned(declaration, marked, status=document.get("status"))
+        await self._status.record(document, [left])
         await self._remove_finalizer(key, document)
         return "Abandoned"
 
