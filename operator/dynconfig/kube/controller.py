@@ -14,7 +14,7 @@ from dynconfig.api.status import Reason
 from dynconfig.aws.quota import Caller
 from dynconfig.engine import drift
 from dynconfig.engine.outcome import Outcome
-from dynconfig.engine.reconcile import ALARM_SECONDS, Abandonment
+from dynconfig.engine.reconcile import ALARM_SECONDS
 from dynconfig.events.own_calls import collect_requests
 from dynconfig.events.resource_index import ResourceIndex, adopts
 from dynconfig.events.routing import EventRegions, EventRouter, PendingEvents
@@ -139,6 +139,10 @@ class Controller:
     def standstill(self) -> float:
         """Return for how long objects have been due without any reconcile being started or finished, in seconds."""
         return self._deps.clock() - self._progress_at if self._requeues.waiting() else 0.0
+
+    def waiting(self) -> int:
+        """Return the number of objects that are due and not being reconciled yet."""
+        return self._requeues.waiting()
 
     def backlogs(self) -> Mapping[Priority, Backlog]:
         """Return the objects of each priority that are due and not being reconciled yet."""
@@ -407,12 +411,7 @@ class Controller:
         except DynConfigError as error:
             return await self._finalize_without_place(key, document, error, is_abandoned=is_abandoned)
         if is_abandoned:
-            abandonment = await self._abandon(declaration)
-            if not abandonment.is_over:
-                delay = self._requeues.retry_delay(key, abandonment.throttled) if abandonment.throttled else 0.0
-                self._requeues.requeue_after(key, delay, Priority.EDIT)
-                return "Abandoning"
-            return await self._leave(key, document, declaration, abandonment.left)
+            return await self._abandon(key, document, declaration)
         if await self._deps.kube.is_deleted_with_definition(document):
             # Deleting the CRD deletes all objects, but must not delete their AWS resources.
             declaration = keeping(declaration)
@@ -446,19 +445,21 @@ class Controller:
         await self._remove_finalizer(key, document)
         return "Abandoned"
 
-    async def _abandon(self, declaration: Declaration) -> Abandonment:
-        """Remove the operator's tags and labels, within one turn."""
+    async def _abandon(self, key: Key, document: Document, declaration: Declaration) -> str:
+        """Remove the operator's tags and labels within one turn, and the finalizer if that was enough."""
         deadline = self._deps.clock() + self._deps.turn_seconds
         run = partial(self._deps.engine.abandon, declaration, lambda: self._deps.clock() < deadline)
-        caller = Caller(Key(declaration.owner.namespace, declaration.owner.name))
-        return await self._in_thread(caller, run)
+        done = await self._in_thread(Caller(key), run)
+        if done.is_over:
+            return await self._leave(key, document, declaration, done.left)
+        delay = self._requeues.retry_delay(key, done.throttled) if done.throttled else 0.0
+        self._requeues.requeue_after(key, delay, Priority.EDIT)
+        return "Abandoning"
 
     async def _in_thread(self, caller: Caller, work: Callable[[], T]) -> T:
         """Run work that calls AWS on behalf of an object in a thread, behind the fence of this task."""
-        within = copy_context().run
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, within, self._deps.quota.run, caller, work
-        )
+        loop, within = asyncio.get_running_loop(), copy_context().run
+        return await loop.run_in_executor(self._threads, within, self._deps.quota.run, caller, work)
 
     async def _fail(
         self,
@@ -479,9 +480,8 @@ class Controller:
         return error.reason
 
     async def _remove_finalizer(self, key: Key, document: Document) -> None:
-        uid = document["metadata"]["uid"]
-        await remove_finalizer(self._deps.kube, key, uid)
-        self._forget(key, uid)
+        await remove_finalizer(self._deps.kube, key, document["metadata"]["uid"])
+        self._forget(key, document["metadata"]["uid"])
 
     def _forget(self, key: Key, uid: str | None) -> None:
         """Forget a deleted object."""
