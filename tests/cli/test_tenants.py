@@ -206,7 +206,7 @@ def test_can_explains_the_rules_of_a_target(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (TARGET.replace("AWSTarget", "Pod"), "has 0 objects of kind AWSTarget, expected one"),
-        (TARGET.replace("/myapp", "myapp"), "AWSTarget prod: spec.allow.0.paths.0: "),
+        (TARGET.replace("/myapp", "myapp"), "AWSTarget prod: spec.allow[0].paths[0]: "),
         ("a: [", "is not valid YAML"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dynconfig.cli.files import read, scan
+from dynconfig.cli.files import BadFile, read, scan
 from dynconfig.cli.validating import reports
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -199,3 +199,41 @@ spec:
     assert (
         "spec.parameters[offer].policies[0].attributes.Timestamp is in the past (2026-11-23T00:00:00Z)" in remark.text
     )
+
+
+TARGET = """\
+apiVersion: dynconfig.dev/v1alpha1
+kind: AWSTarget
+metadata: {name: prod-eu, label: {team: shop}}
+spec:
+  region: eu-west-1
+  account: 123456789012
+  kmsKeyID: alias/prod
+  assumeRole:
+    roleARN: arn:aws:iam::123456789012:role/dynconfig
+  allow:
+    - namespaces: [shop]
+      path: ["/shop"]
+"""
+
+
+def test_every_error_of_a_target_has_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "target.yaml"
+    file.write_text(TARGET)
+    (report,) = reports(scan([file], "default"), NOW)
+    assert report.title == "AWSTarget prod-eu"
+    assert {str(remark).removeprefix(f"{file}:") for remark in report.remarks} == {
+        "3: metadata.label is an unknown field; did you mean labels?",
+        "6: spec.account: must be a string: put it in quotes",
+        "7: spec.kmsKeyID: is an unknown field; did you mean kmsKeyId?",
+        "8: spec.assumeRole.roleArn: is missing",
+        "9: spec.assumeRole.roleARN: is an unknown field; did you mean roleArn?",
+        "12: spec.allow[0].path: is an unknown field; did you mean paths?",
+    }
+
+
+def test_target_alone_is_no_object_for_other_commands(tmp_path: Path) -> None:
+    file = tmp_path / "target.yaml"
+    file.write_text(TARGET)
+    with pytest.raises(BadFile, match="no DynamicConfig found"):
+        read([file], "default")

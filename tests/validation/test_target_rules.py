@@ -147,8 +147,8 @@ def test_denial_names_field_value_and_rule() -> None:
             "assumeRole.roleArn must be a role of this account",
         ),
         ({"kmsKeyId": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1"}, "kmsKeyId must be a key of this region"),
-        ({"allow": [{"paths": ["/shop"]}]}, "spec.allow.0: a rule requires namespaces or namespaceSelector"),
-        ({"allow": [{**SHOP, "regions": ["us-east-1"]}]}, "spec.allow.0.regions: "),
+        ({"allow": [{"paths": ["/shop"]}]}, "spec.allow[0]: a rule requires namespaces or namespaceSelector"),
+        ({"allow": [{**SHOP, "regions": ["us-east-1"]}]}, "spec.allow[0].regions: "),
         ({"quota": {"ssm.Put": 0}}, "spec: quota must have rates above 0 only"),
     ],
 )

@@ -110,6 +110,8 @@ class Manifests:
     """Errors of unusable documents."""
     other_configs: tuple[Document, ...] = ()
     """Objects of the files that were not selected."""
+    targets: tuple[tuple[Document, Origin], ...] = ()
+    """The AWSTargets."""
 
     def text(self, namespace: str, source: Source) -> str | None:
         """Return the value of a key of a Secret or ConfigMap in the files, or None."""
@@ -141,23 +143,27 @@ class Manifests:
 
 def read(paths: Iterable[Path], namespace: str) -> Manifests:
     """Read files, folders (*.yaml, *.yml, *.json) or - for standard input. Raises BadFile."""
-    found = scan(paths, namespace)
+    listed = list(paths)
+    found = scan(listed, namespace)
     pairs = zip(found.configs, found.origins, strict=True)
     faults = [*found.faults, *(fault for pair in pairs for fault in metadata_faults(*pair))]
     if faults:
         more = f" (and {len(faults) - 1} more; run dynconfig validate to list all)" if len(faults) > 1 else ""
         raise BadFile(f"{faults[0]}{more}")
+    if not found.configs:
+        raise BadFile(f"{', '.join(map(str, listed))}: no {names.KIND} found")
     return found
 
 
 def scan(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | None = None) -> Manifests:
     """Read files, and texts by their names, and collect the faults of unusable documents.
 
-    Raises BadFile if there are neither objects nor faults.
+    Raises BadFile if there are neither objects nor faults, nor AWSTargets.
     """
     listed = list(paths)
     found_in = [*(each for path in listed for each in _documents(path)), *_in_texts(texts or {})]
     configs: list[tuple[Document, Origin]] = []
+    targets: list[tuple[Document, Origin]] = []
     sources: dict[tuple[str, str, str], Document] = {}
     faults: list[Fault] = []
     for found in found_in:
@@ -167,14 +173,16 @@ def scan(paths: Iterable[Path], namespace: str, texts: Mapping[str, str] | None 
             faults += wrong
         elif found[0].get("kind") == names.KIND:
             configs.append(found)
+        elif found[0].get("kind") == names.TARGET_KIND:
+            targets.append(found)
         elif str(found[0].get("kind")) in _SOURCES:
             about = found[0]["metadata"]
             sources[found[0]["kind"], str(about["namespace"]), str(about.get("name"))] = found[0]
-    if not configs and not faults:
+    if not configs and not faults and not targets:
         hint = "".join(map(_kustomize_hint, listed))
         raise BadFile(f"{', '.join(map(str, (*listed, *(texts or ()))))}: no {names.KIND} found{hint}")
     documents, origins = zip(*configs, strict=True) if configs else ((), ())
-    return Manifests(documents, origins, sources, tuple(faults))
+    return Manifests(documents, origins, sources, tuple(faults), targets=tuple(targets))
 
 
 def metadata_faults(document: Document, origin: Origin) -> Iterator[Fault]:
@@ -186,7 +194,7 @@ def metadata_faults(document: Document, origin: Origin) -> Iterator[Fault]:
 def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Fault]:
     """Yield errors of a relevant document; sets its namespace if it has none."""
     kind = str(document.get("kind"))
-    if kind != names.KIND and kind not in _SOURCES:
+    if kind not in (names.KIND, names.TARGET_KIND, *_SOURCES):
         return
     if document.get("metadata") is None:
         document["metadata"] = {}
@@ -194,7 +202,7 @@ def _faults(document: Document, origin: Origin, namespace: str) -> Iterator[Faul
     if not isinstance(about, dict):
         yield origin.fault(("metadata",), "metadata must be an object")
         return
-    if about.get("namespace") in (None, ""):
+    if kind != names.TARGET_KIND and about.get("namespace") in (None, ""):
         about["namespace"] = namespace
     if kind in _SOURCES:
         yield from _source_faults(document, origin)

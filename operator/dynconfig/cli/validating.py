@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
+from dynconfig.api import metadata
 from dynconfig.api.function import Mode
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.cli.files import BadFile, Document, Manifests, Origin, metadata_faults
@@ -23,6 +24,7 @@ from dynconfig.validation import checking, inspection
 from dynconfig.validation.advice import advice
 from dynconfig.validation.declare import parse_spec
 from dynconfig.validation.inspection import RegionFault
+from dynconfig.validation.targets import target_findings
 
 
 class Severity(StrEnum):
@@ -50,7 +52,8 @@ class Report:
     """The remarks on one object."""
 
     title: str
-    parameters: int
+    parameters: int | None
+    """Their number; None for an AWSTarget."""
     remarks: tuple[Remark, ...]
 
     @property
@@ -68,13 +71,13 @@ _ANNOTATION_NAME = len("kubectl.kubernetes.io/last-applied-configuration")
 
 
 def reports(manifests: Manifests, now: datetime, region_fault: RegionFault = lambda _region: "") -> Iterator[Report]:
-    """Yield a report for each file with unusable documents, and for each object; `now` is timezone-aware."""
+    """Yield a report for each file with unusable documents, each object and each AWSTarget; `now` is timezone-aware."""
     for file, faults in groupby(manifests.faults, lambda fault: fault.file):
         yield Report(file, 0, tuple(Remark(fault.place, Severity.FAULT, fault.text) for fault in faults))
     seen: dict[str, str] = {}
     for document, origin in zip(manifests.configs, manifests.origins, strict=True):
-        metadata, spec = document["metadata"], document.get("spec")
-        title = f"{metadata['namespace']}/{metadata.get('name') or '(no name)'}"
+        about, spec = document["metadata"], document.get("spec")
+        title = f"{about['namespace']}/{about.get('name') or '(no name)'}"
         repeated = _repeated(title, origin, seen)
         listed = spec.get("parameters") if isinstance(spec, dict) else None
         yield Report(
@@ -82,6 +85,19 @@ def reports(manifests: Manifests, now: datetime, region_fault: RegionFault = lam
             len(listed) if isinstance(listed, list) else 0,
             (*repeated, *_remarks(document, origin, manifests, now, region_fault)),
         )
+
+    for document, origin in manifests.targets:
+        title = f"AWSTarget {document['metadata'].get('name') or '(no name)'}"
+        yield Report(title, None, (*_repeated(title, origin, seen), *_of_target(document, origin)))
+
+
+def _of_target(document: Document, origin: Origin) -> Iterator[Remark]:
+    for path, text in metadata.faults(document):
+        # It has no namespace.
+        if path != ("metadata", "namespace"):
+            yield Remark(origin.place(path), Severity.FAULT, f"{'.'.join(path)} {text}")
+    for finding in target_findings(document):
+        yield Remark(origin.place(finding.path), Severity.FAULT, finding.text)
 
 
 def _repeated(title: str, origin: Origin, seen: dict[str, str]) -> tuple[Remark, ...]:

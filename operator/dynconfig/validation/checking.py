@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from dynconfig.api.model import Model
 from dynconfig.api.parameter import KeyRef, ParameterSpec
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.model.declaration import ReadSource, Source
@@ -86,12 +87,14 @@ def of_parameter(index: int, parameter: ParameterSpec, value: str | None) -> lis
     return [_of_parameter(index, parameter, text) for text in _faults(parameter, value)]
 
 
-def validation_findings(error: ValidationError, document: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Return the errors of the models, with the fields as in the document."""
+def validation_findings(
+    error: ValidationError, document: Mapping[str, Any], model: type[Model] = DynamicConfigSpec
+) -> tuple[Finding, ...]:
+    """Return the errors of the model of a spec, with the fields as in the document."""
     return tuple(
         Finding(
             ("spec", *_place(problem["loc"], document)),
-            f"{_field(_place(problem['loc'], document), document)}: {validation_message(problem, document)}",
+            f"{_field(_place(problem['loc'], document), document)}: {validation_message(problem, document, model)}",
         )
         for problem in error.errors(include_input=False)
     )

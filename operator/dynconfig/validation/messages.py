@@ -66,11 +66,13 @@ _NAMES = {
 }
 
 
-def validation_message(problem: ErrorDetails, document: Mapping[str, Any]) -> str:
-    """Return what is wrong with one field, to be appended to its name."""
+def validation_message(
+    problem: ErrorDetails, document: Mapping[str, Any], model: type[Model] = DynamicConfigSpec
+) -> str:
+    """Return what is wrong with one field of a spec, whose model is `model`, to be appended to its name."""
     kind, context = problem["type"], problem.get("ctx") or {}
     if kind == "extra_forbidden":
-        return _unknown(problem["loc"])
+        return _unknown(problem["loc"], model)
     if kind in ("enum", "literal_error"):
         return f"must be {context.get('expected', '')}".replace("'", "")
     if kind == "string_pattern_mismatch":
@@ -100,8 +102,8 @@ def _mistyped(kind: str, value: object) -> str:
     return wanted
 
 
-def _unknown(location: Location) -> str:
-    model = _model_at(location[:-1])
+def _unknown(location: Location, spec: type[Model]) -> str:
+    model = _model_at(location[:-1], spec)
     known = [field.alias or name for name, field in model.model_fields.items()] if model else []
     return unknown_field(str(location[-1]), known)
 
@@ -143,9 +145,9 @@ def at(document: Mapping[str, Any], location: Location) -> object:
     return node
 
 
-def _model_at(location: Location) -> type[Model] | None:
+def _model_at(location: Location, spec: type[Model]) -> type[Model] | None:
     """Return the model that contains the field at a location in the spec."""
-    model: type[Model] | None = DynamicConfigSpec
+    model: type[Model] | None = spec
     for part in location:
         if isinstance(part, int) or model is None:
             continue

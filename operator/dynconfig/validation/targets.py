@@ -11,6 +11,7 @@ from dynconfig.api.tags import MAX_TAGS_FROM_SECRET, MAX_TAGS_TOGETHER
 from dynconfig.api.target import AWSTargetSpec
 from dynconfig.model.errors import InvalidSpec
 from dynconfig.model.target import Target
+from dynconfig.validation.checking import Finding, validation_findings
 
 
 def check_tags(spec: DynamicConfigSpec, target: Target) -> None:
@@ -28,11 +29,21 @@ def check_tags(spec: DynamicConfigSpec, target: Target) -> None:
 
 def parse_target(document: Mapping[str, Any]) -> AWSTargetSpec:
     """Parse the spec of an AWSTarget. Raises InvalidSpec that names every invalid field."""
+    parsed = _parsed(document)
+    if isinstance(parsed, AWSTargetSpec):
+        return parsed
+    faults = tuple(finding.text for finding in parsed)
+    raise InvalidSpec("; ".join(faults), faults)
+
+
+def target_findings(document: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Return all errors in the spec of an AWSTarget."""
+    parsed = _parsed(document)
+    return () if isinstance(parsed, AWSTargetSpec) else parsed
+
+
+def _parsed(document: Mapping[str, Any]) -> AWSTargetSpec | tuple[Finding, ...]:
     try:
         return AWSTargetSpec.model_validate(document.get("spec") or {})
     except ValidationError as error:
-        faults = tuple(
-            f"{'.'.join(('spec', *map(str, fault['loc'])))}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False)
-        )
-        raise InvalidSpec("; ".join(faults), faults) from None
+        return validation_findings(error, document, AWSTargetSpec)

@@ -37,7 +37,8 @@ def command(
 ) -> None:
     """Check manifests without contacting the cluster or AWS.
 
-    Reports every error with file and line, and rules that could not be checked because a value is missing.
+    Reports every error of DynamicConfigs and AWSTargets with file and line, and rules that could not
+    be checked because a value is missing.
     Set DYNCONFIG_REGIONS as for the operator to check spec.region.
 
     Example: dynconfig validate -f manifests/examples/myapp.yaml
@@ -84,15 +85,24 @@ def _show(found: Sequence[Report]) -> None:
             err.line(printable(str(remark)), "red" if remark.severity is Severity.FAULT else "yellow")
         if len(others) > SHOWN:
             err.line(f"{report.title}: {len(others) - SHOWN} more warnings; use -o json to list all", "yellow")
-        valid = f"{counted(report.parameters, 'parameter')} {agreeing(report.parameters, 'is', 'are')}"
+        valid = "valid" if report.parameters is None else _valid(report.parameters)
         if report.faults:
             err.line(f"{err.styled('✗', 'red')} {report.title}: {counted(report.faults, 'error')}")
         else:
-            out.line(f"{out.styled('✓', 'green')} {report.title}: {valid} valid")
+            out.line(f"{out.styled('✓', 'green')} {report.title}: {valid}")
+
+
+def _valid(parameters: int) -> str:
+    return f"{counted(parameters, 'parameter')} {agreeing(parameters, 'is', 'are')} valid"
 
 
 def _document(report: Report) -> dict[str, Any]:
     remarks = [
         {"place": remark.place, "severity": remark.severity.value, "message": remark.text} for remark in report.remarks
     ]
-    return {"object": report.title, "valid": not report.faults, "parameters": report.parameters, "remarks": remarks}
+    return {
+        "object": report.title,
+        "valid": not report.faults,
+        "parameters": report.parameters or 0,
+        "remarks": remarks,
+    }
