@@ -40,6 +40,23 @@ def test_next_commands_allow_the_deletion_of_the_crd_first() -> None:
 
 
 @pytest.mark.lab
+def test_object_in_a_target_is_named_with_what_to_do(harness: CliHarness, tmp_path: Path) -> None:
+    metadata = {"namespace": "shop", "name": "intarget", "uid": "u", "finalizers": ["dynconfig.dev/aws-resources"]}
+    document = {"metadata": metadata, "spec": {"path": "/shop", "target": "prod-eu"}}
+
+    def answer(path: str) -> Answer:
+        if path.endswith("/namespaces/kube-system"):
+            return 200, b'{"metadata": {"uid": "cluster-uid"}}'
+        return listed(*([document] if "/dynamicconfigs" in path else []))
+
+    with api(answer) as server:
+        result = harness.dynconfig("uninstall", "--keep-aws", "--yes", KUBECONFIG=str(server.kubeconfig(tmp_path)))
+    assert result.code == 1
+    assert "shop/intarget: spec.target: commands do not assume the role of AWSTarget prod-eu" in result.err
+    assert "`dynconfig abandon -n shop intarget`" in result.err
+
+
+@pytest.mark.lab
 @pytest.mark.parametrize("is_installed", [True, False])
 def test_operator_without_deployment_is_not_reported_as_stopped(
     harness: CliHarness, tmp_path: Path, *, is_installed: bool

@@ -16,7 +16,7 @@ from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.writer import Writer
 from dynconfig.model.counting import counted
 from dynconfig.model.declaration import Declaration
-from dynconfig.model.errors import Conflict, DynConfigError, NotOwned, Retryable
+from dynconfig.model.errors import Conflict, DynConfigError, NotOwned, NotPossible, Retryable
 from dynconfig.model.key import Key
 from dynconfig.model.resource import Owner, Resource
 from dynconfig.settings import Settings
@@ -171,8 +171,15 @@ class Uninstaller:
         return Removal(document, declaration, tuple(item for item in seen if item.owner == owner.tag))
 
     def _declaration(self, document: Document) -> Declaration:
-        target_file.refuse(document, self._settings.default_target)
         metadata = document["metadata"]
+        try:
+            target_file.refuse(document, self._settings.default_target)
+        except NotPossible as error:
+            place = f"-n {metadata['namespace']} {metadata['name']}"
+            raise NotPossible(
+                f"{metadata['namespace']}/{metadata['name']}: {error}. Delete it, or run `dynconfig abandon {place}`, which leaves "
+                "its resources in AWS, while the operator runs"
+            ) from None
         owner = Owner(self._cluster, metadata["namespace"], metadata["name"], metadata["uid"])
         deletion = declare_deletion(document, owner=owner, default_region=self._region)
         return replace(keeping(deletion), suspended=False)
