@@ -175,10 +175,10 @@ class Uninstaller:
         try:
             target_file.refuse(document, self._settings.default_target)
         except NotPossible as error:
-            place = f"-n {metadata['namespace']} {metadata['name']}"
+            command = f"dynconfig abandon -n {metadata['namespace']} {metadata['name']}"
             raise NotPossible(
-                f"{metadata['namespace']}/{metadata['name']}: {error}. Delete it, or run `dynconfig abandon {place}`, which leaves "
-                "its resources in AWS, while the operator runs"
+                f"{metadata['namespace']}/{metadata['name']}: {error}. While the operator runs, delete it, or run `{command}`, which "
+                "leaves its resources in AWS"
             ) from None
         owner = Owner(self._cluster, metadata["namespace"], metadata["name"], metadata["uid"])
         deletion = declare_deletion(document, owner=owner, default_region=self._region)
