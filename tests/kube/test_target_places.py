@@ -48,7 +48,10 @@ class WatchedKind(FakeKind):
     def put(self, desired: Thing, observed: Thing | None) -> Thing:
         """Record the status first."""
         self.seen.append(dict(self.status()))
-        return super().put(desired, observed)
+        written = super().put(desired, observed)
+        if self.bug:
+            raise self.bug
+        return written
 
     def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
         """Fail if AWS is unreachable."""
@@ -57,6 +60,8 @@ class WatchedKind(FakeKind):
         return super().observe(scope, desired)
 
     unreachable: DynConfigError | None = None
+    bug: Exception | None = None
+    """An unexpected failure after each write."""
     seen: list[dict[str, Any]]
 
 
@@ -279,6 +284,36 @@ def test_place_is_not_recorded_while_aws_was_never_reached() -> None:
             harness.found.applied(configured({"a": "1"}, finalizers=[]))
             await harness.until("Unavailable")
             assert not {"target", "account", "region"} & harness.found.status.keys()
+
+    asyncio.run(scenario())
+
+
+FAILURES: dict[str, dict[str, Any]] = {
+    "a bug after a write": {"bug": TypeError("bug")},
+    "a neighbour may have handed over a parameter": {"unreachable": Unavailable("down"), "adoptionPolicy": "IfUnowned"},
+    "status was lost": {"unreachable": Unavailable("down"), "finalizers": [names.FINALIZER]},
+    "AWS was observed": {"unreachable": Unavailable("down"), "status": {"lastObservedTime": GOING, "target": "one"}},
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_place_stays_recorded_where_something_may_have_been_written(failure: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        about = dict(failure)
+        async with running("one") as harness:
+            harness.kind.bug, harness.kind.unreachable = about.pop("bug", None), about.pop("unreachable", None)
+            harness.found.applied(configured({"a": "1"}, **{"finalizers": [], **about}))
+            await harness.until("InternalError" if harness.kind.bug else "Unavailable")
+            assert harness.found.status["target"] == "one"
+            # With another default target, or after the rules are withdrawn, it is still deleted where it was written.
+            harness.put("one", namespace="others")
+            harness.kind.bug = harness.kind.unreachable = None
+            document = harness.found.server.objects[KEY]
+            document["metadata"]["deletionTimestamp"] = GOING
+            harness.found.deliver("MODIFIED", document)
+            await harness.until_gone()
+            assert harness.kind.store == {}
+            assert harness.used == {"one"}
 
     asyncio.run(scenario())
 

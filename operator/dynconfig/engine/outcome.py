@@ -36,6 +36,8 @@ class Outcome:
     """Steps that depend on refused resources."""
     was_observed: bool = False
     """AWS was observed, so that `plan` and `owned` are valid."""
+    tried_nothing: bool = False
+    """AWS could not be read, so nothing was written. False after an unexpected failure, which may follow writes."""
     rollout_state: RolloutState = STABLE
     """The state of the newest change."""
     label_messages: tuple[str, ...] = ()

@@ -164,7 +164,7 @@ class Engine:
         try:
             found = self.assess(declaration, now)
         except DynConfigError as error:
-            return Outcome(declaration, stopped=error)
+            return Outcome(declaration, stopped=error, tried_nothing=True)
         outcome = _planned(found)
         outcome = replace(outcome, label_messages=self._cleanup.remove_old_labels(found.declaration, found.plan.owned))
         if declaration.suspended:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from dynconfig.api.parameter import DeletionPolicy
+from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.api.status import (
     MAX_DRIFT,
     MAX_EXPIRED,
@@ -23,7 +24,7 @@ from dynconfig.api.status import (
 )
 from dynconfig.engine.drift import drift_entries
 from dynconfig.engine.outcome import Outcome
-from dynconfig.model.declaration import Place
+from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import DynConfigError, SourceMissing
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Resource, Versioned, revision
@@ -213,11 +214,18 @@ def _conditions(readiness: Readiness, generation: int, before: _Before, drift: S
 
 def _unobserved(outcome: Outcome, readiness: Readiness, before: _Before, requested_at: str | None) -> dict[str, Any]:
     document = _failing(_kept(readiness, outcome.declaration.generation, before, requested_at), _since(outcome, before))
-    applied = outcome.declaration.applied
-    if applied is not None and applied.place is not None:
+    if not outcome.tried_nothing or _may_have_written(outcome.declaration, before.previous):
         return document
     # This reconcile was the first one and wrote nothing: the region or the default target may still be corrected.
     return {name: value for name, value in document.items() if name not in _PLACE}
+
+
+def _may_have_written(declaration: Declaration, previous: PreviousStatus) -> bool:
+    """Whether AWS may have something of an object before this reconcile, also because another object handed it over."""
+    was_recorded = declaration.applied is not None and declaration.applied.place is not None
+    is_lost = declaration.status_lost and not declaration.never_written
+    adopts = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED
+    return was_recorded or is_lost or bool(previous.last_observed) or adopts
 
 
 def _failing(document: Mapping[str, Any], since: str | None) -> dict[str, Any]:
