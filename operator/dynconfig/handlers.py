@@ -204,9 +204,9 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         **{f"watch {KINDS} {number}": watch.run() for number, watch in enumerate(watches)},
         **_source_watches(memo.controller, metrics, kube, settings),
         f"watch {targets.KINDS}": targets.watch(kube, known, metrics.unreadable),
-        "leases": memo.leases.watch(),
     }.items():
         background.start(name, work)
+    memo.lease_watch = background.start("leases", memo.leases.watch())
     # Exclude everything imported so far from garbage collection.
     gc.collect()
     gc.freeze()
@@ -259,6 +259,9 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 async def _release(memo: kopf.Memo) -> None:
     """Release the leases as soon as the operator stops: kopf first waits for its own tasks. Awaited by `stop`."""
     await memo.stopped.wait()
+    background: BackgroundTasks = memo.tasks
+    if "lease_watch" in memo:
+        background.cancel([memo.lease_watch])
     await memo.leases.close()
 
 
@@ -336,11 +339,12 @@ class _Shards:
         background: BackgroundTasks = self._memo.tasks
         background.cancel(self._tasks.get(shard, ()))
 
-    async def ended(self, shard: int) -> None:
-        """Return when no reconcile of a shard and none of its other calls is running."""
-        await self._controller.objects.ended(shard)
+    async def ended(self, shard: int) -> bool:
+        """Return when no reconcile of a shard and none of its other calls is running: whether work is left."""
+        is_unfinished = await self._controller.objects.ended(shard)
         if tasks := self._tasks.get(shard):
             await asyncio.wait(tasks)
+        return is_unfinished
 
     async def lost(self, shard: int) -> None:
         """Forget the objects of a shard."""

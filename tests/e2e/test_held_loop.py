@@ -78,8 +78,9 @@ class Replica:
     def ending(self, shard: int) -> None:
         """End nothing."""
 
-    async def ended(self, shard: int) -> None:
+    async def ended(self, shard: int) -> bool:
         """Nothing runs."""
+        return False
 
     async def lost(self, shard: int) -> None:
         """Forget nothing."""

@@ -48,6 +48,7 @@ def test_second_signal_does_not_disturb_the_shutdown(world: World, number: signa
     assert operator.exit_code == 0
     assert "Traceback" not in written
     assert "[error" not in written.lower()
+    assert "[critical" not in written.lower()
 
 
 def test_object_deleted_during_an_operator_outage_is_removed_from_aws(world: World) -> None:

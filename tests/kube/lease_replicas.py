@@ -133,6 +133,7 @@ class Replica:
         self.fences: dict[int, Fence] = {}
         self.whole: list[bool] = []
         self.reconciling: asyncio.Event | None = None
+        self.leaves_work = False
         loop = asyncio.get_running_loop()
         self.skew = 0.0
         self.silent_since: float | None = None
@@ -177,11 +178,12 @@ class Replica:
         """Start nothing more."""
         self._call("ending", shard)
 
-    async def ended(self, shard: int) -> None:
+    async def ended(self, shard: int) -> bool:
         """Wait for a running reconcile."""
         self._call("ended", shard)
         if self.reconciling is not None:
             await self.reconciling.wait()
+        return self.leaves_work
 
     async def lost(self, shard: int) -> None:
         """Serve a shard no more."""

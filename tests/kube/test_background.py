@@ -35,6 +35,13 @@ NOTICED = {
         "announce",
     ): "tests/kube/test_announcement.py::test_status_lists_a_resource_before_it_is_created",
     ("events/listener.py", "__init__"): "tests/events/test_listener.py::test_bug_is_reported",
+    ("kube/targets.py", "_begin"): (
+        "tests/kube/test_targets.py::test_unexpected_exception_stops_the_checks_of_no_other_target"
+    ),
+    # Awaited by the objects of the target.
+    ("kube/chosen_targets.py", "_start"): (
+        "tests/kube/test_chosen_targets.py::test_role_or_account_that_is_not_as_declared_is_not_ready"
+    ),
     # Awaited when the operator stops.
     (
         "handlers.py",

@@ -109,3 +109,27 @@ def test_shard_that_is_being_given_away_is_released_once_when_the_replica_stops(
         await until(lambda: len(second.fences) == 2, 5)
 
     simulate(act)
+
+
+@pytest.mark.parametrize("is_renewed", [False, True])
+@pytest.mark.parametrize("leaves_work", [False, True])
+def test_next_holder_observes_all_objects_if_changes_are_left(*, leaves_work: bool, is_renewed: bool) -> None:
+    async def act() -> None:
+        server = LeaseServer()
+        first = Replica(server, "a")
+        await until(first.may_write, 5)
+        first.leaves_work = leaves_work
+        if is_renewed:
+            # The release conflicts with it.
+            server.store({**server.leases["dynconfig-shard-0"]})
+        await first.stop()
+        second = Replica(server, "b")
+        await until(second.may_write, 5)
+        await second.stop()
+        # What was left is left once.
+        third = Replica(server, "c")
+        await until(third.may_write, 5)
+        await third.stop()
+        assert (first.whole, second.whole, third.whole) == ([False], [leaves_work], [False])
+
+    simulate(act)

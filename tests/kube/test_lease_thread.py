@@ -50,9 +50,10 @@ class User:
         """End work."""
         self._record("ending")
 
-    async def ended(self, _shard: int) -> None:
+    async def ended(self, _shard: int) -> bool:
         """Nothing runs."""
         self._record("ended")
+        return False
 
     async def lost(self, _shard: int) -> None:
         """Forget."""

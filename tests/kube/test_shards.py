@@ -13,6 +13,7 @@ from dynconfig.events.signals import Signal
 from dynconfig.model.fence import Fence, LeaseLost, shard_of
 from dynconfig.model.key import Key
 from dynconfig.model.writes import PUT
+from dynconfig.validation.secret_checks import AnswerBudget
 
 SHARDS = 2
 OWN = shard_of(KEY, SHARDS)
@@ -75,6 +76,42 @@ def test_object_of_a_lost_shard_is_forgotten_and_observed_again_when_it_returns(
             assert found.controller.waiting() == 0
             objects.acquired(Fence(OWN, time.monotonic, 0.0, FOREVER), is_whole=False)
             await found.server.until(lambda: "/app/a" in found.fake.store)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_end_of_a_shard_tells_whether_a_received_change_is_left(*, is_changed: bool) -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            objects = found.controller.objects
+            await objects.ended(OWN)
+            if is_changed:
+                found.controller.router.route([Signal(REGION, time.time(), PUT, parameters=("/app/a",))], OWN)
+            objects.ending(OWN)
+            assert await objects.ended(1 - OWN) is False
+            assert await objects.ended(OWN) is is_changed
+
+    asyncio.run(act())
+
+
+def test_waiting_checks_of_a_lost_shard_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Otherwise those of the objects that are still served wait for them for ever.
+    forgotten = list[tuple[str, str]]()
+    monkeypatch.setattr(AnswerBudget, "forget", lambda _self, namespace, uid: forgotten.append((namespace, uid)))
+
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            uid = found.server.objects[KEY]["metadata"]["uid"]
+            found.controller.objects.ending(OWN)
+            await found.controller.objects.ended(OWN)
+            assert (KEY.namespace, uid) not in forgotten
+            found.controller.objects.lost(OWN)
+            assert (KEY.namespace, uid) in forgotten
 
     asyncio.run(act())
 

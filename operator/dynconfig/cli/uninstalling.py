@@ -175,10 +175,10 @@ class Uninstaller:
         try:
             target_file.refuse(document, self._settings.default_target)
         except NotPossible as error:
-            command = f"dynconfig abandon -n {metadata['namespace']} {metadata['name']}"
+            namespace, name = metadata["namespace"], metadata["name"]
             raise NotPossible(
-                f"{metadata['namespace']}/{metadata['name']}: {error}. While the operator runs, delete it, or run `{command}`, which "
-                "leaves its resources in AWS"
+                f"{namespace}/{name}: {error}. While the operator runs, delete it, or run "
+                f"`dynconfig abandon -n {namespace} {name}`, which leaves its resources in AWS"
             ) from None
         owner = Owner(self._cluster, metadata["namespace"], metadata["name"], metadata["uid"])
         deletion = declare_deletion(document, owner=owner, default_region=self._region)

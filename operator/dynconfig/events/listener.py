@@ -223,6 +223,9 @@ class EventListener:
         counts = {"signal": len(changes), "echo": len(batch.signals) - len(changes)}
         for outcome, count in {**counts, "other": batch.others, "unreadable": batch.unreadable}.items():
             self._handler.count_events(outcome, count)
+        if self._stopped.is_set():
+            # The objects may be served by another replica now, which receives the batch again.
+            return False
         self._queue.delete(batch)
         return counts["echo"] < len(batch.receipts)
 

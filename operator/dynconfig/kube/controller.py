@@ -122,7 +122,7 @@ class Controller:
             router=self.router,
             regions=self._regions,
             existing=self._existing,
-            forget=(self._reconciled.forget, self._objects.forget),
+            forget=(self._reconciled.forget, self._forget_uid),
             unsettle=self._settled.forget,
             default_region=dependencies.region,
         )

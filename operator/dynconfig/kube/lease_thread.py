@@ -45,9 +45,9 @@ class MainLoop:
         """Start no more reconciles in a shard."""
         self._loop.call_soon_threadsafe(self._call, lambda: self._user.ending(shard))
 
-    async def ended(self, shard: int) -> None:
-        """Return when no reconcile of a shard is running."""
-        await _in_loop(self._loop, self._user.ended(shard))
+    async def ended(self, shard: int) -> bool:
+        """Return when no reconcile of a shard is running: whether work is left to the next holder."""
+        return await _in_loop(self._loop, self._user.ended(shard))
 
     async def lost(self, shard: int) -> None:
         """Forget what is remembered of the objects of a shard."""

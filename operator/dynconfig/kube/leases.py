@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 SHARDS = f"{names.GROUP}/shards"
 """Annotation of a lease: how many shards its holder counts. Replicas that count differently never serve at the same time."""
+UNFINISHED = f"{names.GROUP}/unfinished"
+"""Annotation of a released lease: its holder had received changes that it did not reconcile."""
 # How long running reconciles have to end by themselves when a shard is given away; then their next request is refused.
 GRACE_SECONDS = 1.0
 # Leases of replicas that ended are deleted after so many durations.
@@ -58,13 +60,13 @@ class ShardUser(Protocol):
     """Serves the objects of the shards that this replica holds. What a method raises ends `Leases.run`."""
 
     def acquired(self, fence: Fence, *, is_whole: bool) -> None:
-        """Serve a shard; `is_whole`: its last holder did not release it, so all its objects are observed now."""
+        """Serve a shard; `is_whole`: its last holder did not finish its work, so all its objects are observed now."""
 
     def ending(self, shard: int) -> None:
         """Start no more reconciles in a shard; running ones end after their current write."""
 
-    async def ended(self, shard: int) -> None:
-        """Return when no reconcile of a shard is running."""
+    async def ended(self, shard: int) -> bool:
+        """Return when no reconcile of a shard is running: whether changes in AWS or of Secrets are left to the next holder."""
 
     async def lost(self, shard: int) -> None:
         """Forget what is remembered of the objects of a shard, which another replica may write by now."""
@@ -354,7 +356,8 @@ class Leases:
         expired = f"; {previous} did not renew its lease" if previous not in ("", self._identity) else ""
         log.info("Serving shard %d of %d%s", shard, self._count, expired)
         self._waits_for = ""
-        self._user.acquired(fence, is_whole=bool(previous))
+        is_unfinished = observed is not None and UNFINISHED in (observed.document["metadata"].get("annotations") or {})
+        self._user.acquired(fence, is_whole=bool(previous) or is_unfinished)
 
     async def _is_disputed(self) -> bool:
         """Whether a replica that counts another number of shards acquired one at the same time: then both step back."""
@@ -369,13 +372,18 @@ class Leases:
             self._user.ending(shard)
             try:
                 async with asyncio.timeout(GRACE_SECONDS):
-                    await self._user.ended(shard)
+                    is_unfinished = await self._user.ended(shard)
             except TimeoutError:
                 held.fence.revoke()
-                await self._user.ended(shard)
+                is_unfinished = await self._user.ended(shard)
         finally:
             held.fence.revoke()
         self._held.pop(shard, None)
+        if is_unfinished:
+            # The events were taken from the queue: only a look at all objects finds what they were about.
+            metadata = held.document["metadata"]
+            annotations = {**(metadata.get("annotations") or {}), UNFINISHED: "true"}
+            held.document = {**held.document, "metadata": {**metadata, "annotations": annotations}}
         await self._empty(held.document)
         log.info("Released shard %d", shard)
         # Takes a while if there are many objects, and changes nothing that another replica serves.
@@ -391,7 +399,10 @@ class Leases:
                 # A renewal was stored whose answer was not awaited, or came too late.
                 for current in await self._kube.leases(self._namespace, self._timeout):
                     if current["metadata"]["name"] == name and self._is_same(current, document):
-                        await self._write_empty(current)
+                        version = current["metadata"]["resourceVersion"]
+                        await self._write_empty(
+                            {**document, "metadata": {**document["metadata"], "resourceVersion": version}}
+                        )
         except (ApiUnavailable, ApiConflict, ApiRefused) as error:
             log.warning("The lease %s was not released and expires by itself: %s", name, error)
 
@@ -428,6 +439,7 @@ class Leases:
         """Create or replace a lease. Raises ApiConflict if someone else wrote it since it was observed."""
         metadata: dict[str, Any] = {**(observed.document["metadata"] if observed else {"name": name})}
         metadata["annotations"] = {**(metadata.get("annotations") or {}), SHARDS: str(self._count)}
+        metadata["annotations"].pop(UNFINISHED, None)
         metadata["labels"] = {**(metadata.get("labels") or {}), **Kube.LEASE_LABELS}
         document = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
         send = self._kube.replace_lease if observed else self._kube.create_lease

@@ -80,6 +80,10 @@ class RequeuePolicy:
         """Return the objects of each priority that are due and not being reconciled yet."""
         return self._queue.backlogs(self._clock())
 
+    def has_changed(self, is_meant: Callable[[Key], bool]) -> bool:
+        """Whether one of these objects, or what it uses, was changed and is not reconciled yet."""
+        return self._queue.has_changed(is_meant)
+
     def priority(self, key: Key) -> Priority:
         """Return the priority of the running reconcile of an object, with which it is also continued or retried."""
         return self._queue.priority(key)

@@ -75,11 +75,11 @@ class ObjectReceiver:
         router: EventRouter,
         regions: EventRegions,
         existing: ObjectState[Key],
-        forget: tuple[Callable[[Key], None], Callable[[str], None]],
+        forget: tuple[Callable[[Key], None], Callable[[Key, str], None]],
         unsettle: Callable[[Key], None],
         default_region: str,
     ) -> None:
-        """Create a receiver; `forget` removes what is remembered of a reconciled object, by its key and by its UID.
+        """Create a receiver; `forget` removes what is remembered of a reconciled object, by its key, and by key and UID.
 
         `unsettle` makes the next resync of an object a whole reconcile.
         """
@@ -151,10 +151,11 @@ class ObjectReceiver:
         """Start no more reconciles of a shard; running ones end after their current write."""
         self._shards.fences.pop(shard, None)
 
-    async def ended(self, shard: int) -> None:
-        """Return when no reconcile of a shard is running."""
+    async def ended(self, shard: int) -> bool:
+        """Return when no reconcile of a shard is running: whether a change that the next replica does not see is left."""
         while running := [task for task, of in self._shards.running.items() if of == shard]:
             await asyncio.wait(running)
+        return self._requeues.has_changed(lambda key: self._shards.shard_of(key) == shard)
 
     def lost(self, shard: int) -> None:
         """Forget what is remembered of the objects of a shard: another replica serves them from now on."""
@@ -163,7 +164,7 @@ class ObjectReceiver:
             if self._shards.shard_of(key) == shard:
                 weight = self._requeues.weight(key)
                 self._forget_key(key)
-                self._forget_uid(uid)
+                self._forget_uid(key, uid)
                 self._requeues.weigh(key, weight)
                 self._tracker.forget_received(key)
                 self._standby[key] = Standby(Listed(), listened.get(key))
