@@ -214,13 +214,21 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     log.info("Watching %s, default region %s, %s", served, memo.region, memo.tenants)
 
 
-def _users(memo: kopf.Memo, known: targets.Targets, watches: Sequence[ObjectWatch], name: str) -> targets.Users | None:
+def _users(
+    memo: kopf.Memo,
+    known: targets.Targets,
+    watches: Sequence[ObjectWatch],
+    name: str,
+    *,
+    is_one_enough: bool = False,
+) -> targets.Users | None:
     """Return the objects that use a target; None until all that are watched are known."""
     if not all(watch.is_current for watch in watches):
         return None
     settings: Settings = memo.settings
-    keys = memo.controller.objects.using(name, is_terminating=known.is_terminating(name))
-    return targets.Users(keys, is_complete=not settings.namespaces and all(watch.is_complete for watch in watches))
+    is_complete = not settings.namespaces and all(watch.is_complete for watch in watches)
+    found = memo.controller.objects.using(name, is_terminating=known.is_terminating(name), is_one_enough=is_one_enough)
+    return targets.Users(found.keys, is_complete=is_complete, more=found.more)
 
 
 async def oldest_observation(memo: kopf.Memo, **_: Any) -> float:

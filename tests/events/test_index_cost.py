@@ -13,7 +13,7 @@ from dynconfig.kube.moves import BlockedObjects
 from dynconfig.model.errors import NotOwned
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
-from dynconfig.validation.tenancy import Tenant
+from dynconfig.validation.tenancy import NOWHERE, Tenant
 
 FEW, MANY = 100, 3000
 PATHS = {"shop": ("/shop",), "evil": ("/evil",)}
@@ -88,3 +88,69 @@ def test_object_that_waits_for_many_resources_is_found_until_the_last_is_release
         found = [title for title in left if blocked.waiting_for(HOME, [title])]
         assert found
         left = [title for title in left if title not in found]
+
+
+class Targets:
+    """A target with rules that allow one namespace nothing, or one path; counts what is asked."""
+
+    default = "prod"
+
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        self.paths = paths
+
+    def tenant_in(self, namespace: str, target: str) -> Tenant:
+        return Tenant(namespace, is_trusted=False, paths=self.paths, target=target)
+
+
+def with_denied(count: int, path: Callable[[int], str], paths: tuple[str, ...]) -> ResourceIndex:
+    """An index with objects in the default target that wrote nothing and may not, decided once."""
+    index = ResourceIndex(HOME, targets=Targets(paths))
+    for number in range(count):
+        index.update(Key("evil", f"o{number}"), {**document(path(number), "a"), "status": {}})
+    assert index.using("prod") == ((), 0)
+    return index
+
+
+@pytest.mark.parametrize("is_one_enough", [True, False])
+@pytest.mark.parametrize("paths", [NOWHERE, ("/evil",)], ids=["no rule", "another path"])
+@pytest.mark.parametrize("path", [lambda _number: "/shop", lambda number: f"/shop/{number}"], ids=["one", "many"])
+def test_denied_objects_of_a_target_cost_its_checks_nothing(
+    path: Callable[[int], str], paths: tuple[str, ...], *, is_one_enough: bool
+) -> None:
+    counts = []
+    for count in (FEW, MANY):
+        index = with_denied(count, path, paths)
+        # One that is created in addition costs as much as itself.
+        index.update(Key("evil", "another"), document("/shop", "a"))
+        counts.append(operations(partial(index.using, "prod", is_one_enough=is_one_enough)))
+    assert counts[0] == counts[1]
+
+
+def test_one_user_of_many_is_found_without_the_others() -> None:
+    counts = []
+    for count in (FEW, MANY):
+        index = ResourceIndex(HOME, targets=Targets(("/shop",)))
+        for number in range(count):
+            index.update(Key("shop", f"o{number}"), document("/shop", "a"))
+        assert index.using("prod").more == count - 5
+        counts.append(operations(partial(index.using, "prod", is_one_enough=True)))
+        assert index.using("prod", is_one_enough=True).keys
+    assert counts[0] == counts[1]
+
+
+def test_objects_of_a_target_are_decided_again_once_the_rights_of_their_namespace_change() -> None:
+    targets = Targets(NOWHERE)
+    index = ResourceIndex(HOME, targets=targets)
+    index.update(SHOP, document("/shop", "a"))
+    index.update(CART, document("/cart", "a"))
+    for paths, users in (
+        (NOWHERE, ()),
+        (("/shop",), (SHOP,)),
+        (("/cart", "/shop"), (CART, SHOP)),
+        (("/cart",), (CART,)),
+    ):
+        targets.paths = paths
+        assert index.using("prod").keys == users
+        assert index.using("prod", is_one_enough=True).keys in [(key,) for key in users] + [()] * (not users)
+    index.forget(CART)
+    assert index.using("prod") == ((), 0)

@@ -215,10 +215,10 @@ def test_events_of_the_own_account_do_not_concern_objects_in_targets(index: Reso
 def test_objects_of_a_target_are_found_until_they_are_forgotten(index: ResourceIndex) -> None:
     index.update(SHOP, in_place("prod"))
     index.update(CART, in_place("prod"))
-    assert index.using("prod") == (CART, SHOP)
+    assert index.using("prod") == ((CART, SHOP), 0)
     index.forget(CART)
     index.forget(SHOP)
-    assert index.using("prod") == ()
+    assert index.using("prod") == ((), 0)
 
 
 def test_default_target_is_that_of_objects_without_one() -> None:
@@ -228,7 +228,7 @@ def test_default_target_is_that_of_objects_without_one() -> None:
     assert index.update(SHOP, document("/shop", "a")) is None
     reported = {"parameters": [{"name": "/cart/a", "version": 1}]}
     assert index.update(CART, {**document("/cart", "a"), "status": reported}) == HOME
-    assert index.using("prod") == (SHOP,)
+    assert index.using("prod").keys == (SHOP,)
 
 
 def test_parameter_is_handed_over_only_within_a_place() -> None:

@@ -190,7 +190,7 @@ def test_unknown_target_writes_nothing_and_gives_nothing_up() -> None:
 
 def test_target_without_finalizer_is_checked_before_its_first_object_is_written() -> None:
     known = Known()
-    known.put()
+    known.put(allow=[RULE])
     known.targets.changes.clear()
     known.accounts.error = AccessDenied("not yet")
     with pytest.raises(TargetNotReady):
@@ -305,3 +305,16 @@ def test_objects_wait_only_briefly_for_a_target_and_are_requeued(monkeypatch: py
         assert len(known.accounts.verified) == 1
 
     asyncio.run(scenario())
+
+
+def test_only_objects_that_may_use_their_path_wake_the_checks_and_once() -> None:
+    known = Known()
+    known.put(allow=[RULE])
+    woken = []
+    for namespace in ("evil", "shop", "shop"):
+        known.targets.changes.clear()
+        known.of({**OBJECT, "metadata": {"namespace": namespace, "name": "app"}})
+        woken.append(known.targets.changes.is_set())
+    known.targets.forget_needs()
+    known.of()
+    assert (woken, known.targets.changes.is_set()) == ([False, True, False], True)

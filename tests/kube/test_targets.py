@@ -87,7 +87,7 @@ class Cluster:
             self.accounts,
             lambda: 1.7e9,
             lambda: self.clock,
-            using=lambda name: Users(self.users[name], self.is_complete),
+            using=lambda name, **_: Users(self.users[name], self.is_complete),
         )
 
     def put(self, name: str, generation: int = 1, **spec: Any) -> Document:

@@ -9,6 +9,7 @@ from dynconfig.api import names
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.events.signals import EVERYWHERE, Signal, without_arn
+from dynconfig.events.target_users import FirstUsers, TargetUsers
 from dynconfig.model.declaration import Successor, in_target
 from dynconfig.model.fingerprint import Fingerprints, contains, fingerprint, fingerprints
 from dynconfig.model.holders import Holders
@@ -18,6 +19,9 @@ from dynconfig.model.resource import Owner
 from dynconfig.model.stored import is_suspended, listed_names, region_of, spec_of, target_of
 from dynconfig.validation.declare import was_observed, wrote_nothing
 from dynconfig.validation.tenancy import Tenant, TenantOf
+
+MAX_USERS = 5
+"""How many users of a target are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class ResourceIndex:
         self._tenant_of = tenant_of
         self._tenant_in = targets.tenant_in if targets else lambda namespace, _target: tenant_of(namespace)
         self._by_target: dict[str, set[Key]] = {}
+        self._users = TargetUsers(self._tenant_in)
         self._lock = threading.RLock()
         self._entries: dict[Key, _Entry] = {}
         self._groups = Holders[tuple[str, str], _Group]()
@@ -118,6 +123,7 @@ class ResourceIndex:
             self._members.add(group, key)
             if entry.target:
                 self._by_target.setdefault(entry.target, set()).add(key)
+                self._users.add(entry.target, key, entry.path, wrote_nothing=entry.wrote_nothing)
             for identifier, name in entry.resources:
                 self._resources.setdefault(identifier, set()).add((key, name))
         return region
@@ -136,6 +142,7 @@ class ResourceIndex:
                 self._groups.discard((entry.region, entry.path), group)
             if entry.target:
                 _discard(self._by_target, entry.target, key)
+                self._users.discard(entry.target, key)
             for identifier, name in entry.resources:
                 _discard(self._resources, identifier, (key, name))
 
@@ -148,17 +155,15 @@ class ResourceIndex:
         with self._lock:
             return tuple(sorted(self._by_target.get(target, ())))
 
-    def using(self, target: str, *, is_terminating: bool = False) -> tuple[Key, ...]:
-        """Return the objects that use a target: those that have something there or, unless it is being deleted, may."""
+    def using(self, target: str, *, is_terminating: bool = False, is_one_enough: bool = False) -> FirstUsers:
+        """Return the objects that use a target: those that have something there or, unless it is being deleted, may.
+
+        With `is_one_enough`, any one of them.
+        """
         with self._lock:
-            return tuple(
-                key
-                for key in self.in_target(target)
-                if not self._entries[key].wrote_nothing
-                or (
-                    not is_terminating and self._tenant_in(key.namespace, target).may_have_path(self._entries[key].path)
-                )
-            )
+            if is_one_enough:
+                return self._users.any(target, is_terminating=is_terminating)
+            return self._users.first(target, MAX_USERS, is_terminating=is_terminating)
 
     def may_use(self, key: Key) -> bool:
         """Whether the namespace of an object may use its path; True if the object is unknown."""

@@ -23,7 +23,7 @@ from dynconfig.model.errors import (
     TargetTerminating,
     Terminal,
 )
-from dynconfig.model.stored import recorded_place, target_of
+from dynconfig.model.stored import recorded_place, spec_of, target_of
 from dynconfig.model.target import Target
 from dynconfig.validation.declare import wrote_nothing
 from dynconfig.validation.targets import parse_target
@@ -157,9 +157,9 @@ class VerifiedTargets:
                 f"AWSTarget {name} is being deleted and accepts no new objects, and nothing was written. Ask a cluster "
                 "administrator to create it again, or use another target"
             )
-        if not is_kept(found):
-            # The object that needs the target may be its first: the checks add the finalizer.
-            self._targets.changes.set()
+        if not is_kept(found) and self._uses(document, name):
+            # The object may be the first of the target: the checks add the finalizer.
+            self._targets.object_needs(name)
         try:
             target = Target.of(name, parse_target(found))
         except InvalidSpec as error:
@@ -187,6 +187,11 @@ class VerifiedTargets:
             await self._verify(target)
         except Terminal as error:
             raise _not_ready(target.name, error) from None
+
+    def _uses(self, document: Mapping[str, Any], name: str) -> bool:
+        """Whether an object has something in a target, or may."""
+        namespace, path = str(document["metadata"].get("namespace", "")), str(spec_of(document).get("path", ""))
+        return not wrote_nothing(document) or self.tenant_in(namespace, name).may_have_path(path)
 
     def _existing(self, name: str) -> Document:
         """Return a target. Raises TargetNotFound, TargetNotReady, and ApiUnavailable until all are listed."""

@@ -9,6 +9,7 @@ from typing import Any
 from dynconfig.engine.orphans import region_in_use
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.routing import EventRegions, EventRouter
+from dynconfig.events.target_users import FirstUsers
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.readiness import Readiness, ReadyConditions
@@ -109,9 +110,9 @@ class ObjectReceiver:
             self._unsettle(key)
             self._requeues.requeue_after(key, number * interval, Priority.RESYNC)
 
-    def using(self, target: str, *, is_terminating: bool = False) -> tuple[Key, ...]:
-        """Return the objects that use a target: those that have something there or, unless it is being deleted, may."""
-        return self._index.using(target, is_terminating=is_terminating)
+    def using(self, target: str, *, is_terminating: bool = False, is_one_enough: bool = False) -> FirstUsers:
+        """Return the objects that use a target, as the index."""
+        return self._index.using(target, is_terminating=is_terminating, is_one_enough=is_one_enough)
 
     def object_changed(self, document: Mapping[str, Any], event: str | None) -> None:
         """Handle an object that was listed (None), ADDED, MODIFIED or DELETED."""

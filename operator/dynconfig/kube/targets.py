@@ -51,8 +51,18 @@ class Users:
     """The objects that use a target: those that have something there, or may."""
 
     keys: tuple[Key, ...] = ()
+    """The first ones."""
     is_complete: bool = True
-    """Whether there are no others. False if the operator does not watch all namespaces."""
+    """Whether all are known. False if the operator does not watch all namespaces."""
+    more: int = 0
+    """How many are known beside the first ones."""
+
+
+class UsersOf(Protocol):
+    """Returns the objects that use a target, None while that is not known."""
+
+    def __call__(self, name: str, /, *, is_one_enough: bool = False) -> Users | None:
+        """With `is_one_enough`, return any one of them, which takes less time."""
 
 
 class Accounts(Protocol):
@@ -77,7 +87,8 @@ class Targets:
         self.is_listed = False
         """Whether all targets are known, or the operator cannot list them."""
         self.changes = asyncio.Event()
-        """Set when a target was created, changed or deleted."""
+        """Set when a target was created, changed or deleted, or got its first object."""
+        self._expected: set[str] = set()
 
     def on_change(self, changed: Callable[[str], None]) -> None:
         """Call this, too, with the name of a target that changed or was deleted; before all others."""
@@ -87,6 +98,16 @@ class Targets:
         """Report a change of a target, or of what is known about its account."""
         for changed in self._listeners:
             changed(name)
+
+    def object_needs(self, name: str) -> None:
+        """Wake the checks, since this object may be the first of a target: once until `forget_needs`."""
+        if name not in self._expected:
+            self._expected.add(name)
+            self.changes.set()
+
+    def forget_needs(self) -> None:
+        """Let the next object of each target wake the checks again."""
+        self._expected.clear()
 
     def set_unreadable(self, why: str) -> None:
         """Record that the targets cannot be listed; or, if empty, that they were."""
@@ -226,9 +247,8 @@ class TargetChecks:
         now: Callable[[], float],
         clock: Callable[[], float],
         *,
-        using: Callable[[str], Users | None],
+        using: UsersOf,
     ) -> None:
-        """`using` returns the objects that use a target, None while that is not known."""
         self._using = using
         self._kube = kube
         self._targets = targets
@@ -282,9 +302,12 @@ class TargetChecks:
         waiting = [at for name, (_of, at, _failures) in self._due.items() if name not in self._running]
         delay = None if not waiting else min(max(min(waiting) - self._clock(), 0.0), USERS_SECONDS)
         # Unlike wait_for, it is always cancelled: https://github.com/python/cpython/issues/86296
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(USERS_SECONDS if self._targets.unreadable else delay):
                 await self._targets.changes.wait()
+        except TimeoutError:
+            # However many objects need targets, they wake the checks no more often.
+            self._targets.forget_needs()
 
     def _due_document(self, name: str) -> Document | None:
         """Return a target that is due; None if it is not, or does not exist."""
@@ -308,7 +331,7 @@ class TargetChecks:
     def _is_to_be_kept_or_released(self, document: Document) -> bool:
         """Whether the finalizer does not fit the objects that use the target; if it cannot be written, the retry does."""
         name = document["metadata"]["name"]
-        users = None if name in self._unwritten else self._using(name)
+        users = None if name in self._unwritten else self._using(name, is_one_enough=True)
         return users is not None and is_kept(document) != _keeps(document, users)
 
     async def _check_safely(self, document: Document) -> bool:
@@ -364,7 +387,9 @@ class TargetChecks:
 
     async def _report(self, document: Document, checked: Target | DynConfigError, users: Users) -> bool:
         name = document["metadata"]["name"]
-        found = target_status.status(document, checked, users.keys, self._now(), is_complete=users.is_complete)
+        found = target_status.status(
+            document, checked, users.keys, self._now(), is_complete=users.is_complete, more=users.more
+        )
         if found is None:
             return True
         try:

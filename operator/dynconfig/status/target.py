@@ -12,7 +12,6 @@ from dynconfig.model.key import Key
 from dynconfig.model.target import Target
 from dynconfig.model.timestamps import moment, timestamp
 
-MAX_NAMES = 5
 _UNKNOWN = (
     "False",
     Reason.TARGET_IN_USE,
@@ -27,17 +26,18 @@ def status(
     now: float,
     *,
     is_complete: bool = True,
+    more: int = 0,
 ) -> dict[str, Any] | None:
     """Return the new status as a merge patch; None if the stored one says the same and is recent.
 
-    `checked` is the target whose account was verified, or why it is not ready; `users` are the objects that use it, all of them
-    if `is_complete`; `now` is in seconds since the epoch.
+    `checked` is the target whose account was verified, or why it is not ready; `users` are the first objects that use it, and
+    `more` the number of others, all of them if `is_complete`; `now` is in seconds since the epoch.
     """
     generation, previous = document["metadata"].get("generation", 1), document.get("status") or {}
     conditions: Iterable[Mapping[str, Any]] = previous.get("conditions") or ()
     before = next((item for item in conditions if item["type"] == ConditionType.READY), {})
     is_held = "deletionTimestamp" in document["metadata"]
-    value, reason, message = (_held(users) if users or is_complete else _UNKNOWN) if is_held else _ready(checked)
+    value, reason, message = (_held(users, more) if users or is_complete else _UNKNOWN) if is_held else _ready(checked)
     is_same = value == before.get("status")
     ready = {
         "type": ConditionType.READY,
@@ -51,7 +51,7 @@ def status(
         {
             "observedGeneration": generation,
             "conditions": [ready],
-            "objects": len(users),
+            "objects": len(users) + more,
             "account": checked.account if isinstance(checked, Target) else None,
             "lastCheckedTime": timestamp(now),
         }
@@ -66,11 +66,10 @@ def _ready(checked: Target | DynConfigError) -> tuple[str, str, str]:
     return "True", Reason.ACCOUNT_VERIFIED, f"The credentials of {who} belong to account {checked.account}"
 
 
-def _held(users: Sequence[Key]) -> tuple[str, str, str]:
-    named = ", ".join(map(str, users[:MAX_NAMES])) + (
-        f" and {len(users) - MAX_NAMES} more" if len(users) > MAX_NAMES else ""
-    )
-    text = f"Deletion waits for {counted(len(users), 'object')} with this target: {named}. Delete the objects first"
+def _held(users: Sequence[Key], more: int) -> tuple[str, str, str]:
+    named = ", ".join(map(str, users)) + (f" and {more} more" if more else "")
+    count = counted(len(users) + more, "object")
+    text = f"Deletion waits for {count} with this target: {named}. Delete the objects first"
     return "False", Reason.TARGET_IN_USE, text
 
 
