@@ -2,12 +2,13 @@
 
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
 import pytest
-from tests.aws.operator_model import PUT, REGION, OperatorModel, keys
+from tests.aws.operator_model import PUT, REGION, OperatorModel, Work, keys
 from tests.aws.virtual_threads import VirtualThreads
 
 from dynconfig.aws.fair_queue import FairQueue
@@ -108,7 +109,7 @@ def test_small_object_is_served_beside_any_objects_of_another_namespace(
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_quota_is_never_idle_while_objects_wait_whatever_they_do(seed: int) -> None:
+def test_each_write_of_any_mix_of_objects_is_made_once(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - not a secret
     rate = chance.choice([0.3, 0.7, 1.2, 3.0, 10.0])
     model = OperatorModel(
@@ -133,6 +134,33 @@ def test_quota_is_never_idle_while_objects_wait_whatever_they_do(seed: int) -> N
     model.run(600.0)
     assert all(not work.calls for work in model.work.values())
     assert len(model.arrivals) == calls
+
+
+STEP = 0.02
+
+
+@pytest.mark.parametrize("calls_before", [0, 25], ids=["background", "busy background"])
+def test_objects_of_a_better_class_use_each_token_while_those_in_turns_are_busy_elsewhere(calls_before: int) -> None:
+    """Those in turns fill the room of their class, and an object of a worse class waits for most of the burst."""
+    bucket = Bucket(10.0)
+    queue = FairQueue(bucket)
+    worse, better = Key("batch", "resync"), [Key("shop", f"o{number}") for number in range(5)]
+
+    def granted_at_once(key: Key, *, is_background: bool = False) -> None:
+        bucket.tokens = bucket.capacity
+        assert queue.ask(key, 0.0, demand=50, is_background=is_background) == 0.0
+
+    for _ in range(calls_before):
+        granted_at_once(worse, is_background=True)
+    for number in range(15):
+        granted_at_once(Key(f"n{number}", "active"))
+    bucket.tokens = 0.0
+    granted: Counter[str] = Counter()
+    for step in range(1, round(1.9 / STEP)):
+        for key in (worse, *better):
+            granted[key.namespace] += queue.ask(key, step * STEP, demand=50, is_background=key is worse) == 0.0
+    assert granted.total() >= 18
+    assert granted["shop"] >= 3 * granted["batch"]
 
 
 def asked_by_all(queue: FairQueue, waiting: dict[Key, int], now: float) -> int:
@@ -166,11 +194,59 @@ def test_some_object_gets_each_token_at_once(seed: int) -> None:
             if chance.random() < 0.05:
                 queue.leave(key, now, keep_for=chance.choice([None, 5.0]))
                 del waiting[key]
-        granted = asked_by_all(queue, waiting, now)
-        # A part of the burst is kept for objects with few calls.
-        assert granted or not waiting or queue.bucket.wait(queue.bucket.capacity, now) > 0.0
+        if not asked_by_all(queue, waiting, now) and waiting:
+            # A part of the burst is kept for better classes.
+            best = min(queue._class(queue._flows[key]) for key in waiting)
+            assert queue.bucket.wait(1.0 + best / 2 * 0.9 * (queue.bucket.capacity - 1.0), now) > 0.0
         queue.expected_wait(Key("n0", "o0"), now, calls=chance.choice([None, 1, 100]))
         queue.take_next(now)
+
+
+# --- objects that AWS throttles
+
+THROTTLED = Key("shop", "throttled")
+
+
+class WithThrottledObject(OperatorModel):
+    """AWS throttles each call of one object, which backs off."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate)
+        self.turns: list[float] = []
+        self.delays: list[float] = []
+
+    def _reconcile(self, caller: Caller, work: Work) -> None:
+        if caller.key != THROTTLED:
+            super()._reconcile(caller, work)
+            return
+        self.turns.append(self.threads.now)
+        caller.writes = 1
+        self.quota.acquire(REGION, PUT)
+        self.quota.keep_place(REGION, PUT)
+        self.delays.append(0.5 * 2.0 ** len(self.delays))
+        raise Throttled("Rate exceeded", delay=self.delays[-1])
+
+
+@pytest.mark.parametrize("count", [4, 40])
+def test_object_that_aws_throttles_backs_off_whatever_else_is_called_back(count: int) -> None:
+    model = WithThrottledObject(10.0)
+    model.request(THROTTLED, 1)
+    works = [model.request(key, 400 // count) for key in keys("shop", count)]
+    model.run(60.0)
+    for delay, turn, following in zip(model.delays, model.turns, model.turns[1:], strict=False):
+        assert following - turn >= delay
+    assert len(model.turns) >= 5
+    # Those that were turned away do not wait for it.
+    assert max(work.seconds for work in works) <= 1.2 * 400 / 10.0
+
+
+def test_object_that_aws_throttled_comes_back_to_its_place() -> None:
+    queue = FairQueue(Bucket(1.0))
+    throttled, later = Key("shop", "throttled"), Key("shop", "later")
+    assert queue.ask(throttled, 0.0, demand=5) == 0.0
+    queue.back_off(throttled, 0.0)
+    assert queue.ask(later, 0.5, demand=5) > 0.0
+    assert queue.ask(throttled, 1.0, demand=5) == 0.0
 
 
 # --- the work of one call

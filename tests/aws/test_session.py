@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from dynconfig.aws.quota import Quota
+from dynconfig.aws.quota import Caller, Quota
 from dynconfig.aws.session import Session
 from dynconfig.model import errors
 from dynconfig.model.fence import Fence, LeaseLost
+from dynconfig.model.key import Key
 from dynconfig.model.secret import Secret
 from dynconfig_lab.aws import AwsLab, Faults
 from dynconfig_lab.aws.faults import Injected
@@ -143,6 +144,26 @@ def test_retries_by_botocore_count_against_the_quota_and_their_throttling_halves
     assert quota.used() == {("eu-west-1", "ssm.Get"): pytest.approx(0.03)}
     # The bucket was full, AWS throttled it, and the retries are a debt.
     assert quota.rate("eu-west-1", "ssm.GetParameters") == pytest.approx(5.1, abs=0.06)
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "KMS.ThrottlingException"])
+def test_object_that_aws_or_kms_throttled_is_not_called_back_before_its_backoff_ends(
+    lab: AwsLab, counted: Counted, code: str
+) -> None:
+    now = [0.0]
+    quota = Quota(lambda: now[-1], lambda seconds: now.append(now[-1] + seconds), overrides={"ssm.GetParameters": 10.0})
+    called: list[Key] = []
+    quota.call_back = called.append
+    ssm = Session(quota, lambda *_: None, endpoint=lab.endpoint, pool=1).client("ssm", "eu-west-1")
+    lab.faults(Faults(errors={"ssm.GetParameters": Injected(code, "Rate exceeded", None)}))
+    with pytest.raises(errors.Throttled) as failure:
+        quota.run(Caller(Key("shop", "throttled")), lambda: ssm.get_parameters(Names=["/a"]))
+    assert failure.value.delay is None
+    lab.faults(Faults())
+    for _ in range(10):
+        now.append(now[-1] + 1.0)
+        quota.run(Caller(Key("shop", "other")), lambda: ssm.get_parameters(Names=["/a"]))
+    assert called == []
 
 
 def test_one_client_is_shared_for_each_region_and_service(session: Session) -> None:

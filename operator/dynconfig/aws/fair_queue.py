@@ -210,7 +210,7 @@ class FairQueue:
         return flow is not None and flow.kept_until > now
 
     def leave(self, key: Key, now: float, keep_for: float | None = None) -> None:
-        """End the waiting of an object's thread. With `keep_for`, the object comes back in so many seconds to the same place.
+        """End the waiting of an object's thread. With `keep_for`, the object is called back within so many seconds to its place.
 
         If its namespace has too many such objects, it joins at the end then.
         """
@@ -231,6 +231,14 @@ class FairQueue:
             flow.kept_until = -math.inf
         # It joins at the end if it needs more calls.
         flow.order, flow.in_order = next(self._orders), 0
+
+    def back_off(self, key: Key, now: float) -> None:
+        """End the turn of an object whose call AWS throttled: it keeps its place, but comes back by itself after its backoff."""
+        flow = self._flows.get(key)
+        if flow is not None:
+            order, in_order = flow.order, flow.in_order
+            self.leave(key, now)
+            flow.order, flow.in_order, flow.kept_until = order, in_order, now + KEPT_SECONDS
 
     def forget(self, key: Key) -> None:
         """Forget an object that no longer exists."""
@@ -311,20 +319,23 @@ class FairQueue:
     def _admitted(self, present: Iterable[_Flow], now: float) -> list[_Flow]:
         """Return the waiting objects among which the next token is granted: those in turns, and all that need few calls.
 
-        Empty only if there is no token, and those in turns are making calls.
+        If there is a token, some of each class that has any: while those in turns make calls, others of their class are admitted
+        rather than only those of another class.
         """
-        admitted: list[_Flow] = []
+        admitted: dict[int, list[_Flow]] = defaultdict(list)
         others: dict[int, list[_Flow]] = defaultdict(list)
         for flow in present:
             if flow.needs_turn and (flow.is_waiting or flow.active_until > now):
                 others[self._class(flow)].append(flow)
             elif flow.is_waiting:
-                admitted.append(flow)
-        for flows in others.values():
-            admitted += [flow for flow in self._in_order_of_turns(flows)[: self._room()] if flow.is_waiting]
-        if admitted or self.bucket.wait(1.0, now) > 0.0:
-            return admitted
-        return [flow for flows in others.values() for flow in flows if flow.is_waiting]
+                admitted[self._class(flow)].append(flow)
+        has_token = self.bucket.wait(1.0, now) == 0.0
+        for number, flows in others.items():
+            in_turns = self._in_order_of_turns(flows)[: self._room()]
+            admitted[number] += [flow for flow in in_turns if flow.is_waiting]
+            if has_token and not admitted[number]:
+                admitted[number] = [flow for flow in flows if flow.is_waiting]
+        return [flow for flows in admitted.values() for flow in flows]
 
     def _in_order_of_turns(self, flows: Iterable[_Flow]) -> list[_Flow]:
         """Return objects of one class in the order in which they are admitted: the first of each namespace, then the second."""

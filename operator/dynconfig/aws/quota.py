@@ -169,11 +169,11 @@ class Quota:
             self._queue(region, operation).bucket.throttled(self._clock())
 
     def keep_place(self, region: str, operation: str) -> None:
-        """Let the object whose call AWS throttled come back to its place after its backoff."""
+        """Let the object whose call AWS throttled come back to its place, once its backoff has ended."""
         caller = _caller.get()
         if caller is not None:
             with self._lock():
-                self._queue(region, operation).leave(caller.key, self._clock(), keep_for=0.0)
+                self._queue(region, operation).back_off(caller.key, self._clock())
             caller.kept.add(self._name(region, operation))
 
     def set_share(self, fraction: float) -> None:

@@ -29,7 +29,7 @@ from dynconfig.aws.models import Models
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.server_clock import ServerClock
 from dynconfig.events import own_calls
-from dynconfig.model.errors import DynConfigError, Throttled, Unexpected
+from dynconfig.model.errors import DynConfigError, Unexpected
 from dynconfig.model.fence import current
 from dynconfig.model.secret import SecretText
 
@@ -126,7 +126,7 @@ class Client:
     def _refusal(self, error: ClientError, operation: str, request: dict[str, Any]) -> DynConfigError:
         self._count(self._service, operation, error.response.get("Error", {}).get("Code", "unknown"))
         failure = translated(error, operation, _subject(self._service, request), _hidden(request))
-        if isinstance(failure, Throttled):
+        if _is_throttled(error.response):
             self._quota.keep_place(self._place, f"{self._service}.{operation}")
         if isinstance(failure, Unexpected):
             log.error("%s", failure)
@@ -232,8 +232,7 @@ class Session:
 
     def _record_throttling(self, service: str, region: str, response: Any, operation: Any, **_: Any) -> None:
         """Record that AWS throttled an attempt, whether or not botocore retries it; KMS does not count."""
-        error = response[1].get("Error", {}) if response is not None else {}
-        if is_throttling(error.get("Code", ""), error.get("Message") or ""):
+        if response is not None and _is_throttled(response[1]):
             self.quota.throttled(place(region), f"{service}.{operation.name}")
 
     def _timeouts(self, service: str) -> Config:
@@ -291,6 +290,12 @@ def _refuse_truncated(**about: Any) -> None:
     # A body that the caller streams is read later.
     if announced is not None and isinstance(answer["body"], bytes) and len(answer["body"]) < int(announced):
         raise ResponseStreamingError(error=f"{len(answer['body'])} of {announced} bytes received")
+
+
+def _is_throttled(response: Mapping[str, Any]) -> bool:
+    """Whether AWS throttled the calls of an operation; KMS does not count."""
+    error = response.get("Error", {})
+    return is_throttling(error.get("Code", ""), error.get("Message") or "")
 
 
 def _hidden(request: dict[str, Any]) -> str:
