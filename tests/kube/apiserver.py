@@ -72,6 +72,8 @@ class ApiServer:
     events: list[Document] = field(default_factory=list)
     before: Callable[[web.Request], Awaitable[web.Response | None]] | None = None
     after: Callable[[web.Request], Awaitable[None]] | None = None
+    pruned: tuple[str, ...] = ()
+    """Fields of status that the CRD does not have, as one of an earlier version."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -117,6 +119,8 @@ class ApiServer:
         if wanted != document["metadata"]["uid"]:
             return status(409, "the uid differs")
         merge(document, patch)
+        for name in self.pruned:
+            (document.get("status") or {}).pop(name, None)
         if "deletionTimestamp" in document["metadata"] and not document["metadata"]["finalizers"]:
             del self.objects[key]
         return web.json_response(document)

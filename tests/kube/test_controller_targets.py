@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.kube.apiserver import Document
 from tests.kube.controller_harness import GOING, KEY, REGION, ControllerHarness, configured, running_controller
 
@@ -163,13 +164,65 @@ def test_object_that_adopts_gets_no_finalizer_before_its_target_can_be_used(*, i
 def test_object_that_wrote_nothing_is_deleted_without_its_target() -> None:
     async def scenario() -> None:
         async with running() as harness:
-            # An earlier version of the operator added the finalizer.
-            harness.found.applied(in_target())
+            # An earlier version of the operator added the finalizer, and reported what failed.
+            harness.found.applied(in_target(status={"observedGeneration": 1}))
             await harness.until("TargetNotFound")
             stored = harness.found.server.objects[KEY]
             assert stored["metadata"]["finalizers"] == [names.FINALIZER]
             stored["metadata"]["deletionTimestamp"] = GOING
             harness.found.deliver("MODIFIED", stored)
             await harness.found.server.until(lambda: KEY not in harness.found.server.objects)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("failure", ["TargetNotFound", "InvalidSpec", "SourceMissing"])
+def test_object_whose_status_was_lost_is_not_given_up_after_any_number_of_failures(failure: str) -> None:
+    async def scenario() -> None:
+        async with running() as harness:
+            if failure != "TargetNotFound":
+                harness.put()
+            # A backup was restored: it has the finalizer, but no status.
+            found = in_target(**({"resyncInterval": "never"} if failure == "InvalidSpec" else {}))
+            if failure == "SourceMissing":
+                found["spec"]["parameters"] = [{"name": "a", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+            harness.found.applied(found)
+            await harness.until(failure)
+            harness.targets.remove("prod")
+            stored = harness.found.server.objects[KEY]
+            stored["metadata"]["deletionTimestamp"] = GOING
+            for attempt in range(3):
+                for condition in stored["status"]["conditions"]:
+                    condition["message"] = f"before attempt {attempt}"
+                harness.found.deliver("MODIFIED", stored)
+                harness.found.controller.requeue(KEY)
+                await harness.found.server.until(
+                    lambda: (
+                        "prod does not exist" in str(harness.found.status) or KEY not in harness.found.server.objects
+                    )
+                )
+                assert KEY in harness.found.server.objects
+            harness.put(2)
+            await harness.found.server.until(lambda: KEY not in harness.found.server.objects)
+
+    asyncio.run(scenario())
+
+
+def test_target_that_is_deleted_meanwhile_is_the_reason() -> None:
+    async def scenario() -> None:
+        async with running() as harness:
+
+            async def delete_target(request: web.Request) -> None:
+                if "secrets" in request.path:
+                    harness.targets.remove("prod")
+
+            harness.put()
+            harness.found.server.before = delete_target
+            found = in_target(finalizers=[], adoptionPolicy="IfUnowned")
+            found["spec"]["parameters"] = [{"name": "a", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+            harness.found.applied(found)
+            await harness.found.server.until(lambda: bool(harness.found.reason))
+            assert harness.found.reason == "TargetNotFound"
+            assert harness.found.server.objects[KEY]["metadata"]["finalizers"] == []
 
     asyncio.run(scenario())

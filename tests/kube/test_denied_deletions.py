@@ -91,6 +91,37 @@ def test_denied_object_that_waited_is_deleted_without_calls() -> None:
     asyncio.run(act())
 
 
+@pytest.mark.parametrize(
+    ("denied", "allowed"),
+    [
+        ({"region": INVENTED}, ()),
+        ({"region": OTHER}, ()),
+        ({"region": OTHER}, (REGION,)),
+        ({"path": "/victim", "resyncInterval": "never"}, ()),
+    ],
+    ids=["unknown region", "region without a rule", "region that no object may name", "path, and an invalid field"],
+)
+def test_denied_object_that_adopts_is_not_accepted_and_deleted_without_calls(
+    denied: dict[str, Any], allowed: tuple[str, ...]
+) -> None:
+    async def act() -> None:
+        places = Places()
+        rights: dict[str, Any] = {"allowed_regions": allowed, "tenant_of": Tenant} if allowed else {}
+        async with running(places, **rights) as found:
+            found.applied(configured({"a": "1"}, finalizers=[], adoptionPolicy="IfUnowned", **denied))
+            await found.server.until(lambda: found.reason in ("NotAllowed", "InvalidSpec"))
+            stored = found.server.objects[KEY]
+            assert stored["metadata"]["finalizers"] == []
+            assert "region" not in found.status
+            # Its author may set the finalizer.
+            stored["metadata"] |= {"finalizers": [names.FINALIZER], "deletionTimestamp": GOING}
+            found.deliver("MODIFIED", stored)
+            await found.server.until(lambda: not found.server.objects)
+            assert (places.used, found.listened) == ([], [])
+
+    asyncio.run(act())
+
+
 def test_target_that_grants_nothing_is_not_used() -> None:
     async def act() -> None:
         places, accounts = Places(), Accounts()

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.engine.fake_kind import OWNER, FakeKind, Thing, deletion
-from tests.kube.apiserver import Document
+from tests.kube.apiserver import Document, status
 from tests.kube.controller_harness import GOING, KEY, REGION, ControllerHarness, configured, running_controller
 
 from dynconfig.api import names
@@ -314,6 +315,46 @@ def test_place_stays_recorded_where_something_may_have_been_written(failure: dic
             await harness.until_gone()
             assert harness.kind.store == {}
             assert harness.used == {"one"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("adoption", ["Never", "IfUnowned"])
+def test_place_is_recorded_before_the_finalizer(adoption: str) -> None:
+    async def scenario() -> None:
+        async with running("one") as harness:
+
+            async def stop_operator(request: web.Request) -> web.Response | None:
+                is_finalizer = request.method == "PATCH" and "finalizers" in await request.text()
+                return status(503, "stopped") if is_finalizer else None
+
+            harness.found.server.before = stop_operator
+            invalid: dict[str, Any] = {"resyncInterval": "never"} if adoption == "IfUnowned" else {}
+            harness.found.applied(configured({"a": "1"}, finalizers=[], adoptionPolicy=adoption, **invalid))
+            await harness.found.server.until(lambda: "target" in harness.found.status)
+            assert harness.found.server.objects[KEY]["metadata"]["finalizers"] == []
+            harness.found.server.before = None
+            harness.found.controller.requeue(KEY)
+            await harness.until("InvalidSpec" if invalid else "InSync")
+            document = harness.found.server.objects[KEY]
+            assert (document["metadata"]["finalizers"], document["status"]["observedGeneration"]) == (
+                [names.FINALIZER],
+                1,
+            )
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("adoption", ["Never", "IfUnowned"])
+def test_nothing_is_written_if_the_crd_does_not_have_the_target_in_status(adoption: str) -> None:
+    async def scenario() -> None:
+        async with running("one") as harness:
+            harness.found.server.pruned = ("target", "account")
+            invalid: dict[str, Any] = {"resyncInterval": "never"} if adoption == "IfUnowned" else {}
+            harness.found.applied(configured({"a": "1"}, finalizers=[], adoptionPolicy=adoption, **invalid))
+            await harness.until("InvalidSpec" if invalid else "Refused")
+            assert harness.found.server.objects[KEY]["metadata"]["finalizers"] == []
+            assert harness.kind.store == {}
 
     asyncio.run(scenario())
 

@@ -18,11 +18,12 @@ from dynconfig.engine.reconcile import ALARM_SECONDS
 from dynconfig.events.own_calls import collect_requests
 from dynconfig.events.resource_index import ResourceIndex, adopts
 from dynconfig.events.routing import EventRegions, EventRouter, PendingEvents
+from dynconfig.kube.acceptance import Acceptance
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.declarations import Declarations
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.event_warnings import EventWarnings
-from dynconfig.kube.finalizer import DeletionCheck, add_finalizer, has_finalizer, remove_finalizer
+from dynconfig.kube.finalizer import DeletionCheck, has_finalizer, remove_finalizer
 from dynconfig.kube.internal import bug
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.object_tracker import ObjectTracker
@@ -30,13 +31,12 @@ from dynconfig.kube.orphan_watch import ExistingObjects
 from dynconfig.kube.quota_reports import QuotaReports
 from dynconfig.kube.references import References
 from dynconfig.kube.requeue_policy import LONGEST_BACKOFF, RequeuePolicy, Turn
-from dynconfig.kube.responses import INVALID
 from dynconfig.kube.settled_objects import SettledObjects
 from dynconfig.kube.shards import ObjectReceiver, ServedShards
 from dynconfig.kube.status_writer import Announcement, Refusals, StatusWriter, log_failure, log_result, requested_at
 from dynconfig.kube.traces import trace
 from dynconfig.kube.work_queue import Backlog, Priority, WorkQueue
-from dynconfig.model.declaration import Declaration, Place
+from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import (
     GRANTS_NOTHING,
     PASSES_SOON,
@@ -97,6 +97,7 @@ class Controller:
         self._regions = EventRegions(dependencies.start_listener, dependencies.release_listener)
         self._refusals = Refusals(self._reconciled)
         self._status = StatusWriter(dependencies.kube, dependencies.recorder, dependencies.metrics, self._refusals)
+        self._acceptance = Acceptance(dependencies, self._tracker, self._status, self._refusals)
         self.event_warnings = EventWarnings(self._index, self._regions, self._requeues, self._shards, self._status)
         self._quota_reports = QuotaReports(dependencies.clock, self._reconciled)
         self._settled = SettledObjects(
@@ -249,7 +250,7 @@ class Controller:
             return await self._finalize(key, document)
         if was_observed(document):
             # `kubectl replace` drops finalizers. The object owns AWS resources, even if its spec is invalid now.
-            document = await self._ensure_finalizer_if_valid(key, document)
+            document = await self._acceptance.ensure_finalizer_if_valid(key, document)
         try:
             declaration = await self._declarations.of(key, document)
         except DynConfigError as error:
@@ -259,7 +260,7 @@ class Controller:
         if is_listened and (fence := self._shards.fence(key)):
             self._regions.track(key, declaration.place.region, fence)
         if not was_observed(document):
-            document = await self._start(key, document, declaration)
+            document = await self._acceptance.start(key, document, declaration)
         if pending is None:
             return await self._reconcile_declaration(
                 key, document, self._requeues.narrowed_if_polling(key, declaration)
@@ -281,46 +282,17 @@ class Controller:
             self._tracker.record_reconciled(key, document)
         return document
 
-    async def _start(self, key: Key, document: Document, declaration: Declaration) -> Document:
-        document = await self._ensure_finalizer(key, document)
-        if declaration.suspended:
-            return document
-        return await self._status.write_start(key, document, declaration.place, self._deps.now())
-
-    async def _ensure_finalizer(self, key: Key, document: Document) -> Document:
-        """Add the finalizer before the first write to AWS, so that no resource is orphaned; return the object."""
-        if has_finalizer(document):
-            return document
-        document = await add_finalizer(self._deps.kube, key, document)
-        self._tracker.record_reconciled(key, document)
-        return document
-
-    async def _ensure_finalizer_if_valid(self, key: Key, document: Document) -> Document:
-        """As `_ensure_finalizer`, but continue without it if the stored object no longer matches the CRD."""
-        try:
-            document = await self._ensure_finalizer(key, document)
-        except ApiRefused as error:
-            if error.status != INVALID:
-                raise
-            self._refusals.log(
-                key,
-                "finalizer",
-                f"cannot add the finalizer, so deleting the object will not delete its AWS resources: {error}",
-            )
-        else:
-            self._refusals.clear(key, "finalizer")
-        return document
-
     async def _handle_declare_error(self, key: Key, document: Document, error: DynConfigError) -> str:
         """Report that spec is invalid or a source is missing. Raises ApiUnavailable if that is not known."""
         if isinstance(error, ApiUnavailable):
             raise error
-        place: Place | None = None
         if adopts(document) and not isinstance(error, WITHOUT_ACCESS):
-            # Another object may hand over a parameter to it, even if its spec is invalid.
-            document = await self._ensure_finalizer_if_valid(key, document)
-            place = self._deps.unrecorded_place(document)
-        return await self._fail(key, document, error, await self._evaluate_last_change(key, document), place=place)
+            try:
+                document = await self._acceptance.receive(key, document)
+            except WITHOUT_ACCESS as changed:
+                # Its target was deleted or changed meanwhile.
+                error = changed
+        return await self._fail(key, document, error, await self._evaluate_last_change(key, document))
 
     async def _evaluate_last_change(self, key: Key, document: Document) -> Outcome | None:
         """Evaluate the baking change although spec is invalid, since it is still rolled back if an alarm fires."""
@@ -467,11 +439,9 @@ class Controller:
         document: Document,
         error: DynConfigError,
         last_change: Outcome | None = None,
-        *,
-        place: Place | None = None,
     ) -> str:
         """Report an error in status and requeue. AWS is not modified, except for a rollback of the baking change."""
-        await self._status.write_failure(key, document, error, self._deps.now(), last_change, place=place)
+        await self._status.write_failure(key, document, error, self._deps.now(), last_change)
         log_failure(key, document, error)
         delay = self._requeues.retry_delay(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
         if last_change is not None and not (last_change.is_complete and last_change.requeue_after is None):

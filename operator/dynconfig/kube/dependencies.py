@@ -13,7 +13,7 @@ from dynconfig.kube.metrics import Metrics
 from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
 from dynconfig.model.resource import Owner
-from dynconfig.model.stored import recorded_place, region_of
+from dynconfig.model.stored import region_of
 from dynconfig.model.target import Target
 from dynconfig.validation import deletion_checks
 from dynconfig.validation.tenancy import IsOwnLayer, TenantOf
@@ -60,11 +60,15 @@ class Dependencies:
         metadata = document["metadata"]
         return Owner(self.cluster, metadata["namespace"], metadata["name"], metadata["uid"])
 
-    def unrecorded_place(self, document: Document) -> Place | None:
-        """Return where an object writes, None if status records it already. Raises as `ChosenTargets.chosen`."""
-        if recorded_place(document.get("status")) is not None:
-            return None
+    def place_to_adopt_in(self, document: Document) -> Place | None:
+        """Return where an object of which nothing is recorded adopts, None if its namespace may not write there.
+
+        Raises as `ChosenTargets.chosen`.
+        """
         target = self.targets.chosen(document)
+        rights = self.rights_of(document["metadata"]["namespace"], target)
+        if not deletion_checks.may_write(document, is_region=self.is_region, **rights):
+            return None
         return Place(target.region if target else region_of(document) or self.region, target)
 
     async def target_of_deletion(self, document: Document) -> Target | None:

@@ -18,9 +18,10 @@ from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
 from dynconfig.model.previous_status import PreviousStatus
-from dynconfig.model.stored import recorded_place
+from dynconfig.model.stored import complete, recorded_place
 from dynconfig.status import kube_events, progress, report
 from dynconfig.status.kube_events import KubeEvent
+from dynconfig.validation.declare import is_status_lost
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class StatusWriter:
                 return written
         # Reconciles depend on spec and AWS only, and Events are still written. The API server validates spec at each status
         # write, and rejects it if a stored field has another type than in the CRD.
-        message = status["conditions"][0]["message"]
+        message = next((item["message"] for item in status["conditions"]), "")
         self._refusals.log(key, "status", f"cannot write status ({refusal}); the message would be: {message}")
         return document
 
@@ -92,9 +93,14 @@ class StatusWriter:
         """
         generation, previous = document["metadata"].get("generation", 1), PreviousStatus.of_object(document)
         document = await self.write(key, document, report.starting(generation, now, place, previous))
-        if place.target is not None and recorded_place(document.get("status")) is None:
+        if place.target is not None and not records(document, place):
             raise ApiRefused(INVALID, "its target cannot be recorded in status, so nothing was written")
         return document
+
+    async def record_place(self, key: Key, document: Document, place: Place) -> Document:
+        """Record where an object writes, and keep the rest of its status; return the object as the API server has it then."""
+        previous = complete(PreviousStatus.of_object(document).document)
+        return await self.write(key, document, {"conditions": [], **previous, **report.recorded(place)})
 
     async def write_failure(
         self,
@@ -103,12 +109,10 @@ class StatusWriter:
         error: DynConfigError,
         now: float,
         last_change: Outcome | None = None,
-        *,
-        place: Place | None = None,
     ) -> None:
         """Report an invalid spec or another failure; `now` in seconds since the epoch.
 
-        `last_change` is the outcome of the baking change. Record `place`, if it is given.
+        `last_change` is the outcome of the baking change.
         """
         previous, metadata = PreviousStatus.of_object(document), document["metadata"]
         status = report.failure(
@@ -118,9 +122,10 @@ class StatusWriter:
             now,
             requested_at(document),
             deleting="deletionTimestamp" in metadata,
+            is_lost=is_status_lost(document),
             last_change=last_change,
         )
-        await self.write(key, document, {**status, **(report.recorded(place) if place else {})})
+        await self.write(key, document, status)
         rollback_events = (
             kube_events.events_of(last_change, previous, now)
             if last_change and last_change.declaration.rolled_back
@@ -143,6 +148,13 @@ class StatusWriter:
         for event in events:
             self._metrics.kube_event(event.reason)
             await self._recorder.record(document, event)
+
+
+def records(document: Mapping[str, Any], place: Place) -> bool:
+    """Whether status has target and account of a place: the API server drops fields that an older CRD does not have."""
+    recorded, target = recorded_place(document.get("status")), place.target
+    named = (target.name, target.account) if target else ("", "")
+    return recorded is not None and (recorded.target, recorded.account) == named
 
 
 class Announcement:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from dynconfig.api.names import UNSEEN
 from dynconfig.api.parameter import DeletionPolicy
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.api.status import (
@@ -98,11 +99,13 @@ def failure(
     requested_at: str | None,
     *,
     deleting: bool = False,
+    is_lost: bool = False,
     last_change: Outcome | None = None,
 ) -> dict[str, Any]:
     """Return the status if no declaration could be built; what was last observed in AWS is kept.
 
-    `last_change` is the outcome of the baking change, if there is one.
+    `is_lost` says that the status before was lost, which stays known until the object can be declared. `last_change` is the
+    outcome of the baking change, if there is one.
     """
     before = _Before(previous, now)
     found = error_readiness(error, is_overdue=_is_overdue(error, previous, now))
@@ -112,7 +115,8 @@ def failure(
         before = _Before(PreviousStatus.of({**status(last_change, previous, now, requested_at), **bake}), now)
     about = "" if deleting else _about_last_change(before.previous, last_change)
     found = replace(found, message=f"{found.message[: MESSAGE_LENGTH - len(about)]}{about}")
-    return _failing(_kept(found, generation, before, requested_at), since)
+    document = _failing(_kept(found, generation, before, requested_at), since)
+    return {**document, "observedGeneration": UNSEEN} if is_lost else document
 
 
 def _about_last_change(previous: PreviousStatus, outcome: Outcome | None) -> str:
@@ -214,18 +218,23 @@ def _conditions(readiness: Readiness, generation: int, before: _Before, drift: S
 
 def _unobserved(outcome: Outcome, readiness: Readiness, before: _Before, requested_at: str | None) -> dict[str, Any]:
     document = _failing(_kept(readiness, outcome.declaration.generation, before, requested_at), _since(outcome, before))
+    if outcome.tried_nothing and _is_lost(outcome.declaration):
+        document["observedGeneration"] = UNSEEN
     if not outcome.tried_nothing or _may_have_written(outcome.declaration, before.previous):
         return document
     # This reconcile was the first one and wrote nothing: the region or the default target may still be corrected.
     return {name: value for name, value in document.items() if name not in _PLACE}
 
 
+def _is_lost(declaration: Declaration) -> bool:
+    return declaration.status_lost and not declaration.never_written
+
+
 def _may_have_written(declaration: Declaration, previous: PreviousStatus) -> bool:
     """Whether AWS may have something of an object before this reconcile, also because another object handed it over."""
     was_recorded = declaration.applied is not None and declaration.applied.place is not None
-    is_lost = declaration.status_lost and not declaration.never_written
     adopts = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED
-    return was_recorded or is_lost or bool(previous.last_observed) or adopts
+    return was_recorded or _is_lost(declaration) or bool(previous.last_observed) or adopts
 
 
 def _failing(document: Mapping[str, Any], since: str | None) -> dict[str, Any]:

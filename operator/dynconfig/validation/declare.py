@@ -225,13 +225,17 @@ def was_observed(document: Mapping[str, Any]) -> bool:
 
 def wrote_nothing(document: Mapping[str, Any]) -> bool:
     """Whether nothing can have been written for this object: its status exists, and records no place."""
-    return not _is_status_lost(document) and recorded_place(document.get("status")) is None
+    return not is_status_lost(document) and recorded_place(document.get("status")) is None
 
 
-def _is_status_lost(document: Mapping[str, Any]) -> bool:
-    """Whether the object has the finalizer, but no status that the operator wrote."""
+def is_status_lost(document: Mapping[str, Any]) -> bool:
+    """Whether the object has the finalizer, but neither a place nor a generation in status, as after a restored backup.
+
+    The place is recorded before the finalizer is added. The status of a failure keeps the generation as it was.
+    """
     has_finalizer = names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ())
-    return has_finalizer and PreviousStatus.of_object(document).or_none is None
+    previous = PreviousStatus.of_object(document)
+    return has_finalizer and previous.or_none is None and previous.place is None
 
 
 def was_answered(document: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Checks before AWS is called for a deleted object: whether it can have anything there, and whether its region exists. Pure."""
+"""Checks before AWS is called for a deleted or invalid object: whether it can have anything there, and where. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -47,6 +47,27 @@ def has_nothing(
 def _may_have_region(tenant: Tenant, region: str) -> bool:
     use = Use("spec.region", Aspect.REGION, region)
     return not tenant.is_known or tenant.decide(use, lambda _arn: False).is_allowed
+
+
+def may_write(
+    document: Mapping[str, Any],
+    *,
+    default_region: str,
+    tenant: Tenant,
+    allowed_regions: tuple[str, ...] = (),
+    is_region: Callable[[str], bool],
+) -> bool:
+    """Whether the path and the region in spec are allowed, and the region exists. False as long as that is unknown."""
+    region, path = region_of(document), spec_of(document).get("path")
+    if (
+        not isinstance(path, str)
+        or not tenant.decide(Use("spec.path", Aspect.PATH, path), lambda _arn: False).is_allowed
+    ):
+        return False
+    if region is None or region == default_region:
+        return True
+    use = Use("spec.region", Aspect.REGION, region)
+    return not region_fault(region, is_region, allowed_regions) and tenant.decide(use, lambda _arn: False).is_allowed
 
 
 def check_region(region: str, default_region: str, is_region: Callable[[str], bool]) -> None:
