@@ -104,7 +104,8 @@ def adopter(path: str, *names: str, **about: Any) -> dict[str, Any]:
     """An object that may adopt what it declares."""
     found = document(path, *names, region=about.pop("region", None))
     found["spec"]["adoptionPolicy"] = about.pop("adoption", "IfUnowned")
-    return {**found, "metadata": {"uid": "uid-cart", "finalizers": [FINALIZER], **about}}
+    status = {"observedGeneration": 1, "region": found["spec"].get("region", HOME)}
+    return {**found, "metadata": {"uid": "uid-cart", "finalizers": [FINALIZER], **about}, "status": status}
 
 
 def test_successor_declares_the_full_name_below_any_path(index: ResourceIndex) -> None:
@@ -177,11 +178,19 @@ def test_giver_reports_the_full_name_below_any_path(index: ResourceIndex) -> Non
 @pytest.mark.parametrize(
     ("metadata", "status", "expected"),
     [
-        ({}, {"observedGeneration": 1}, {}),
+        ({}, {"observedGeneration": 1, "region": HOME}, {}),
+        ({}, {"observedGeneration": 1}, {"has_finalizer": False, "may_own": False}),
+        ({}, {"observedGeneration": UNSEEN}, {"has_finalizer": False}),
         ({"finalizers": []}, {"observedGeneration": UNSEEN}, {"has_finalizer": False}),
         ({"finalizers": []}, {"observedGeneration": 1}, {"has_finalizer": False, "may_own": False}),
     ],
-    ids=["held", "not served yet", "cannot be held"],
+    ids=[
+        "held",
+        "refused, and held by its author",
+        "not served yet, and held by its author",
+        "not served yet",
+        "cannot be held",
+    ],
 )
 def test_only_objects_with_finalizer_get_a_parameter(
     index: ResourceIndex, metadata: dict[str, Any], status: dict[str, Any], expected: dict[str, bool]
@@ -241,6 +250,27 @@ def test_parameter_is_handed_over_only_within_a_place() -> None:
     # The rules of the target decide, not those of the own account.
     assert found is not None
     assert (found.owner, found.may_own) == (Owner("home", "shop", "cart", ""), True)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        ({"target": "prod", "account": "210987654321", "region": HOME}, (True, True)),
+        ({"target": "prod", "account": "333333333333", "region": HOME}, None),
+        ({"target": "prod", "account": "210987654321", "region": "us-east-1"}, None),
+        ({}, (False, False)),
+    ],
+    ids=["same place", "another account", "another region", "refused, with a finalizer of its author"],
+)
+def test_parameter_is_handed_over_only_to_objects_that_write_in_the_same_account_and_region(
+    recorded: dict[str, str], expected: tuple[bool, bool] | None
+) -> None:
+    index = ResourceIndex(HOME, targets=Targets())
+    status = {"observedGeneration": 1, **recorded}
+    index.update(CART, {**in_place("prod"), "metadata": {"finalizers": [FINALIZER]}, "status": status})
+    place = Place(HOME, target("prod"))
+    found = index.successor(owner(SHOP), place.key, "/shop/a", target=place.target)
+    assert (found and (found.may_own, found.has_finalizer)) == expected
 
 
 def target(name: str) -> Target:

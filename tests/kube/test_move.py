@@ -101,7 +101,8 @@ def test_restarted_operator_lists_all_objects_before_the_first_reconcile() -> No
             before = found.server.objects
         async with running_controller() as later:
             later.server.objects, later.fake.store = before, found.fake.store
-            later.server.objects[HEIR] = heir({"own": "3", "b": "2"}, generation=2)
+            edit = heir({"own": "3", "b": "2"}, generation=2)
+            later.server.objects[HEIR] = {**edit, "status": before[HEIR]["status"]}
             for stored in later.server.objects.values():
                 later.deliver(None, stored)
             # The watch has only shown the object that gives the parameter up.
@@ -120,6 +121,8 @@ def test_given_up_resource_requeues_the_waiting_objects() -> None:
             await found.server.until(lambda: reason(found, KEY) == "InSync")
             found.applied(heir({"a": "1"}))
             await found.server.until(lambda: reason(found, HEIR) == "NotOwned")
+            # The watch shows the place in its status.
+            found.deliver("MODIFIED", found.server.objects[HEIR])
             edited(found, KEY, configured({}, generation=2))
             await found.server.until(lambda: reason(found, HEIR) == "InSync", seconds=1.5)
 

@@ -204,11 +204,11 @@ def test_terminating_target_lets_old_objects_go_on_and_refuses_new_ones() -> Non
             await harness.until("TargetTerminating")
             assert harness.found.server.objects[KEY]["metadata"]["finalizers"] == []
             using = harness.found.controller.objects.using
-            assert using("one", is_terminating=True) == ()
+            assert using("one", is_terminating=True).keys == ()
             status = {**OBSERVED, "target": "one", "account": ACCOUNT}
             harness.found.applied(stored(status, target="one", generation=2))
             await harness.until("InSync")
-            assert using("one", is_terminating=True) == (KEY,)
+            assert using("one", is_terminating=True).keys == (KEY,)
 
     asyncio.run(scenario())
 
@@ -222,7 +222,7 @@ def test_namespace_without_a_rule_uses_no_role_and_keeps_no_target(*, is_deleted
                 configured({"a": "1"}, target="one", finalizers=[], adoptionPolicy="IfUnowned", region="us-east-1")
             )
             await harness.until("PathNotAllowed")
-            assert harness.found.controller.objects.using("one") == ()
+            assert harness.found.controller.objects.using("one").keys == ()
             if is_deleted:
                 document = harness.found.server.objects[KEY]
                 document["metadata"] |= {"deletionTimestamp": GOING, "finalizers": [names.FINALIZER]}

@@ -16,7 +16,16 @@ from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.previous_status import PreviousStatus, ReportedResource
 from dynconfig.model.resource import Owner
-from dynconfig.model.stored import is_suspended, listed_names, region_of, spec_of, target_of
+from dynconfig.model.stored import (
+    RecordedPlace,
+    is_suspended,
+    listed_names,
+    recorded_place,
+    region_of,
+    spec_of,
+    target_of,
+)
+from dynconfig.model.target import Target
 from dynconfig.validation.declare import was_observed, wrote_nothing
 from dynconfig.validation.tenancy import Tenant, TenantOf
 
@@ -41,6 +50,8 @@ class _Entry:
     is_deleting: bool
     suspended: bool
     has_finalizer: bool
+    recorded: RecordedPlace | None
+    """Where it writes, by its status."""
     was_reported: bool
     """Whether it has a status."""
     was_observed: bool
@@ -49,6 +60,10 @@ class _Entry:
     """Whether AWS can have nothing of it."""
     resources: tuple[tuple[str, str], ...]
     """Pairs of an identifier used in events (the name or the end of the ARN) and the name. The status limits both."""
+
+    def is_elsewhere(self, target: Target | None) -> bool:
+        """Whether it writes in another account or region than its target has now."""
+        return target is not None and self.recorded is not None and not self.recorded.is_in(target)
 
     @property
     def released(self) -> Iterator[tuple[str, int]]:
@@ -211,26 +226,30 @@ class ResourceIndex:
             found = self._below(region, name)
             return tuple(key for key, of in found if contains(of.declared, wanted) or contains(of.reported, wanted))
 
-    def successor(self, giver: Owner, region: str, name: str) -> Successor | None:
+    def successor(self, giver: Owner, region: str, name: str, *, target: Target | None = None) -> Successor | None:
         """Return the object that adopts a parameter which the giver releases: it declares the full name and may adopt it.
 
         Suspended and invalid objects count, too, since a declared parameter is not deleted. For the same reason, objects count
         whose namespace has lost the permission for the path, or whose permission is unknown: the parameter is retained for
         these without an owner. An object whose namespace was never allowed to use the path does not count, so it cannot
-        prevent others from deleting their parameters.
+        prevent others from deleting their parameters. Neither does one that writes in another account or region than `target`,
+        the target of the giver: what it declares is another parameter.
         """
         with self._lock:
             wanted = fingerprint(name)
             found = [other for other, of in self._below(region, name) if of.adopts and contains(of.declared, wanted)]
-            others = [other for other in found if other != Key(giver.namespace, giver.name)]
+            giving = Key(giver.namespace, giver.name)
+            others = [other for other in found if other != giving and not self._entries[other].is_elsewhere(target)]
             successor = min(others, key=lambda other: (not self._may_use(other), other), default=None)
             if successor is None:
                 return None
             entry = self._entries[successor]
             owner = Owner(giver.cluster, successor.namespace, successor.name, entry.uid)
-            # An object with a status but without the finalizer cannot get one.
-            may_own = self._may_use(successor) and (entry.has_finalizer or not entry.was_reported)
-            return Successor(owner, may_own=may_own, has_finalizer=entry.has_finalizer)
+            # Without both, its deletion removes nothing from AWS. A status without a place is a refusal; and the author of an
+            # object, too, can set the finalizer.
+            accepts = entry.has_finalizer and entry.recorded is not None
+            may_own = self._may_use(successor) and (accepts or not entry.was_reported)
+            return Successor(owner, may_own=may_own, has_finalizer=accepts)
 
     def releasing_to(self, key: Key) -> tuple[Key, ...]:
         """Return the objects that no longer declare a parameter in their status, but this object does.
@@ -300,6 +319,7 @@ class ResourceIndex:
             is_deleting=_is_deleting(document),
             suspended=is_suspended(document),
             has_finalizer=names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ()),
+            recorded=recorded_place(document.get("status")),
             was_reported=previous.or_none is not None,
             was_observed=was_observed(document),
             wrote_nothing=wrote_nothing(document),

@@ -61,7 +61,9 @@ class Moves:
         seen_at = self._seen_at(key, declaration)
         return replace(
             declaration,
-            successor_of=partial(self._index.successor, declaration.owner, declaration.place.key),
+            successor_of=partial(
+                self._index.successor, declaration.owner, declaration.place.key, target=declaration.place.target
+            ),
             awaits=partial(self._index.gives_up, declaration.place.key),
             deletes_from=(self._now() if seen_at is None else seen_at) + self._move_seconds,
             is_ahead_of_watch=seen_at is None,

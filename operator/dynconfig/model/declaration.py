@@ -73,7 +73,8 @@ class Successor:
     may_own: bool = True
     """Whether its namespace may use the path, as far as is known; if not, the parameter is released without an owner."""
     has_finalizer: bool = True
-    """Whether it has the finalizer, so that it cannot disappear unnoticed. A new object gets it within a moment."""
+    """Whether it has the finalizer and a recorded place, so that it cannot disappear unnoticed. A new object gets both within a
+    moment."""
 
 
 SuccessorOf = Callable[[str], Successor | None]

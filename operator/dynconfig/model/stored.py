@@ -15,6 +15,7 @@ from dynconfig.api.parameter import LEVEL, MAX_LEVELS, DeletionPolicy
 from dynconfig.api.spec import REGION, TARGET_NAME
 from dynconfig.api.status import ConditionType, DynamicConfigStatus, Reason
 from dynconfig.model.naming import LONGEST
+from dynconfig.model.target import Target
 
 # Limits of SSM parameter names: others cannot exist, and requests for them are rejected.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
@@ -82,6 +83,11 @@ class RecordedPlace:
     """The account of the target; empty if it is unknown, as for the operator's own identity."""
     region: str = ""
     """Empty if it is unknown."""
+
+    def is_in(self, target: Target) -> bool:
+        """Whether this is the target, account and region, as far as they are known."""
+        known = (self.target or target.name, self.account or target.account, self.region or target.region)
+        return known == (target.name, target.account, target.region)
 
 
 def recorded_place(status: object) -> RecordedPlace | None:
