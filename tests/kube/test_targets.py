@@ -280,7 +280,27 @@ def test_target_stays_kept_while_users_may_be_unknown() -> None:
             assert names.TARGET_FINALIZER in cluster.targets["a"]["status"]["conditions"][0]["message"]
             cluster.is_complete = True
             await checks.check()
+            cluster.clock += targets.RELEASE_SECONDS
+            await checks.check()
             assert cluster.finalizers("a") == []
+
+    asyncio.run(scenario())
+
+
+def test_deleted_target_waits_for_objects_that_have_just_started() -> None:
+    async def scenario() -> None:
+        cluster = Cluster()
+        cluster.put("a")["metadata"]["finalizers"] = [names.TARGET_FINALIZER]
+        cluster.targets["a"]["metadata"]["deletionTimestamp"] = "2027-01-15T08:00:00Z"
+        cluster.known.put(cluster.targets["a"])
+        async with serving(cluster.answer) as kube:
+            checks = cluster.checks(kube)
+            for users, seconds, is_kept in (((), 29.9, True), ((Key("shop", "myapp"),), 0.1, True), ((), 0.0, False)):
+                await checks.check()
+                cluster.clock += seconds
+                cluster.users["a"] = users
+                await checks.check()
+                assert cluster.finalizers("a") == [names.TARGET_FINALIZER] * is_kept
 
     asyncio.run(scenario())
 

@@ -42,6 +42,9 @@ FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 10.0, 300.0
 # How soon a target is kept after the first object names it, and released after the last one is gone.
 USERS_SECONDS = 2.0
 
+# An object that passed the check of its target before its deletion reads its Secrets first, and then records its place.
+RELEASE_SECONDS = 30.0
+
 # A check may wait for an STS that does not answer, and the default threads also serve others.
 MAX_CONCURRENT = 8
 
@@ -164,11 +167,6 @@ def _version(document: Document) -> tuple[str, int]:
     return str(document["metadata"]["uid"]), int(document["metadata"].get("generation", 1))
 
 
-def _keeps(document: Document, users: Users) -> bool:
-    """Whether a target needs the finalizer: it has users, or, if it has the finalizer already, may have unknown ones."""
-    return bool(users.keys) or (is_kept(document) and not users.is_complete)
-
-
 def is_kept(document: Mapping[str, Any]) -> bool:
     """Return whether a target has the operator's finalizer."""
     return names.TARGET_FINALIZER in (document["metadata"].get("finalizers") or ())
@@ -260,6 +258,8 @@ class TargetChecks:
         """By name: a target that does not answer delays the checks of no other one."""
         self._due: dict[str, tuple[tuple[str, int], float, int]] = {}
         """By name: the uid and generation that was checked, when it is checked again, and how often it failed in succession."""
+        self._terminating: dict[str, tuple[str, float]] = {}
+        """By name: the uid of a target that is being deleted, and when that was first seen."""
         self._unwritten: set[str] = set()
         """Names of targets whose finalizer could not be written."""
 
@@ -287,6 +287,7 @@ class TargetChecks:
         for name in self._due.keys() - set(self._targets):
             del self._due[name]
             self._unwritten.discard(name)
+            self._terminating.pop(name, None)
         for name in () if self._targets.unreadable else self._targets:
             if name not in self._running and (document := self._due_document(name)) is not None:
                 task = self._running[name] = asyncio.create_task(self._check_due(name, document), name=f"check {name}")
@@ -332,7 +333,24 @@ class TargetChecks:
         """Whether the finalizer does not fit the objects that use the target; if it cannot be written, the retry does."""
         name = document["metadata"]["name"]
         users = None if name in self._unwritten else self._using(name, is_one_enough=True)
-        return users is not None and is_kept(document) != _keeps(document, users)
+        return users is not None and is_kept(document) != self._keeps(document, users)
+
+    def _keeps(self, document: Document, users: Users) -> bool:
+        """Whether a target needs the finalizer: it has users, or, if it has the finalizer already, may have unknown ones."""
+        is_certain = self._is_known_to_start_nothing(document) and users.is_complete
+        return bool(users.keys) or (is_kept(document) and not is_certain)
+
+    def _is_known_to_start_nothing(self, document: Document) -> bool:
+        """Whether no object can be about to record a target that is being deleted as its place."""
+        metadata, now = document["metadata"], self._clock()
+        name, uid = str(metadata["name"]), str(metadata["uid"])
+        if "deletionTimestamp" not in metadata:
+            # It is kept again as soon as an object uses it.
+            return True
+        known, since = self._terminating.get(name, (uid, now))
+        since = since if known == uid else now
+        self._terminating[name] = uid, since
+        return now - since >= RELEASE_SECONDS
 
     async def _check_safely(self, document: Document) -> bool:
         """As `_check`, but an unexpected exception only fails the check of this target."""
@@ -351,7 +369,7 @@ class TargetChecks:
         is_deleted = "deletionTimestamp" in document["metadata"]
         self._unwritten.add(name)
         try:
-            document = await self._with_finalizer(document, is_wanted=_keeps(document, users))
+            document = await self._with_finalizer(document, is_wanted=self._keeps(document, users))
         except (ApiUnavailable, ApiConflict, ApiRefused, LeaseLost) as error:
             log.warning("Cannot write the finalizer of AWSTarget %s, retrying: %s", name, error)
             return False

@@ -67,6 +67,9 @@ def _ready(checked: Target | DynConfigError) -> tuple[str, str, str]:
 
 
 def _held(users: Sequence[Key], more: int) -> tuple[str, str, str]:
+    if not users:
+        text = "Deletion waits a moment for objects that may have started to use this target. Nothing is to be done"
+        return "False", Reason.TARGET_IN_USE, text
     named = ", ".join(map(str, users)) + (f" and {more} more" if more else "")
     count = counted(len(users) + more, "object")
     text = f"Deletion waits for {count} with this target: {named}. Delete the objects first"
