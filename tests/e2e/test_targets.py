@@ -250,7 +250,8 @@ def test_target_in_use_is_held(targets: TargetWorld) -> None:
     world.delete("app")
     world.wait("the object is deleted", lambda: world.is_gone("app"))
     assert targets.written(OTHER) == []
-    world.wait("the target is deleted", lambda: targets.is_gone(name))
+    # It is kept for 30 s after its deletion: another object may have started to use it.
+    world.wait("the target is deleted", lambda: targets.is_gone(name), seconds=60.0)
 
 
 def test_target_of_an_object_is_immutable(targets: TargetWorld) -> None:
