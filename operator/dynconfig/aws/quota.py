@@ -124,11 +124,15 @@ class Quota:
     def _lock(self) -> Iterator[None]:
         """Hold the lock; objects that no longer exist are forgotten first."""
         with self._guard:
-            for _ in range(min(len(self._forgotten), FORGOTTEN_AT_ONCE)):
-                key = self._forgotten.popleft()
-                for name in self._places.pop(key, ()):
-                    self._queues[name].forget(key)
+            self._give_up_places()
             yield
+
+    def _give_up_places(self) -> None:
+        """Forget some of the objects that no longer exist; the lock is held."""
+        for _ in range(min(len(self._forgotten), FORGOTTEN_AT_ONCE)):
+            key = self._forgotten.popleft()
+            for name in self._places.pop(key, ()):
+                self._queues[name].forget(key)
 
     def acquire(self, region: str, operation: str) -> None:
         """Wait until a call may start. Raises Throttled with the delay if that is too long to block a thread.
@@ -228,8 +232,13 @@ class Quota:
             return call_as(caller, work)
 
     def forget(self, key: Key) -> None:
-        """Give up the places of an object that no longer exists, once a thread uses a quota. Does not wait for other threads."""
+        """Give up the places of an object that no longer exists, at once or when a thread that uses a quota is done with it."""
         self._forgotten.append(key)
+        if self._guard.acquire(blocking=False):
+            try:
+                self._give_up_places()
+            finally:
+                self._guard.release()
 
     def longest_wait(self, caller: Caller, writes: int) -> QuotaWait | None:
         """Return for which operation a reconcile waited longest, and the time until the `writes` that are left are made.
