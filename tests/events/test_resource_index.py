@@ -175,6 +175,10 @@ def test_giver_reports_the_full_name_below_any_path(index: ResourceIndex) -> Non
     assert index.releasing_to(SHOP) == ()
 
 
+APPLYING = [{"type": "Ready", "status": "Unknown", "reason": "Applying"}]
+"""Written before the finalizer."""
+
+
 @pytest.mark.parametrize(
     ("metadata", "status", "expected"),
     [
@@ -183,6 +187,11 @@ def test_giver_reports_the_full_name_below_any_path(index: ResourceIndex) -> Non
         ({}, {"observedGeneration": UNSEEN}, {"has_finalizer": False}),
         ({"finalizers": []}, {"observedGeneration": UNSEEN}, {"has_finalizer": False}),
         ({"finalizers": []}, {"observedGeneration": 1}, {"has_finalizer": False, "may_own": False}),
+        (
+            {"finalizers": []},
+            {"observedGeneration": 1, "region": HOME, "conditions": APPLYING},
+            {"has_finalizer": False},
+        ),
     ],
     ids=[
         "held",
@@ -190,6 +199,7 @@ def test_giver_reports_the_full_name_below_any_path(index: ResourceIndex) -> Non
         "not served yet, and held by its author",
         "not served yet",
         "cannot be held",
+        "about to be held",
     ],
 )
 def test_only_objects_with_finalizer_get_a_parameter(

@@ -51,3 +51,13 @@ def test_other_writes_need_no_reconcile(tracker: ObjectTracker, changed: Documen
 def test_own_finalizer_needs_no_reconcile(tracker: ObjectTracker) -> None:
     tracker.record_reconciled(KEY, found(finalizers=[]))
     assert not tracker.needs_reconcile(KEY, found())
+
+
+def test_late_version_before_the_finalizer_needs_no_reconcile(tracker: ObjectTracker) -> None:
+    before, accepted = found(finalizers=[]), found()
+    before["metadata"]["resourceVersion"], accepted["metadata"]["resourceVersion"] = "7", "8"
+    tracker.record_accepted(KEY, before, accepted)
+    assert not tracker.needs_reconcile(KEY, before)
+    removed = found(finalizers=[])
+    removed["metadata"]["resourceVersion"] = "9"
+    assert tracker.needs_reconcile(KEY, removed)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -10,6 +11,7 @@ from tests.kube.controller_harness import KEY, REGION, ControllerHarness, config
 
 from dynconfig import handlers
 from dynconfig.events.signals import Signal
+from dynconfig.kube.work_queue import Priority
 from dynconfig.model.fence import Fence, LeaseLost, shard_of
 from dynconfig.model.key import Key
 from dynconfig.model.writes import PUT
@@ -80,19 +82,66 @@ def test_object_of_a_lost_shard_is_forgotten_and_observed_again_when_it_returns(
     asyncio.run(act())
 
 
-@pytest.mark.parametrize("is_changed", [False, True])
-def test_end_of_a_shard_tells_whether_a_received_change_is_left(*, is_changed: bool) -> None:
+def drift(found: ControllerHarness) -> None:
+    """The event of a change in AWS."""
+    found.controller.router.route([Signal(REGION, time.time(), PUT, parameters=("/app/a",))], OWN)
+
+
+def secret(found: ControllerHarness) -> None:
+    """A change of a Secret."""
+    found.controller.requeue(KEY)
+
+
+def bake(found: ControllerHarness) -> None:
+    """A change whose bake time ends later."""
+    found.controller._requeues.requeue_after(KEY, 60.0, Priority.EDIT)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_left"),
+    [(None, None, False), (drift, None, True), (secret, None, True), (bake, None, False), (None, secret, True)],
+)
+def test_end_of_a_shard_tells_whether_a_received_change_is_left(
+    before: Callable[[ControllerHarness], None] | None,
+    after: Callable[[ControllerHarness], None] | None,
+    *,
+    is_left: bool,
+) -> None:
     async def act() -> None:
         async with running_controller(shards=SHARDS) as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
             objects = found.controller.objects
             await objects.ended(OWN)
-            if is_changed:
-                found.controller.router.route([Signal(REGION, time.time(), PUT, parameters=("/app/a",))], OWN)
+            if before is not None:
+                before(found)
             objects.ending(OWN)
+            if after is not None:
+                after(found)
+            # The workers take what is due, and do not reconcile it.
+            for _ in range(20):
+                await asyncio.sleep(0)
             assert await objects.ended(1 - OWN) is False
-            assert await objects.ended(OWN) is is_changed
+            assert await objects.ended(OWN) is is_left
+
+    asyncio.run(act())
+
+
+def test_end_of_a_shard_tells_whether_objects_of_a_killed_holder_are_not_observed_yet() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            objects = found.controller.objects
+            for is_cut_short in (True, False):
+                objects.ending(OWN)
+                await objects.ended(OWN)
+                objects.lost(OWN)
+                objects.acquired(Fence(OWN, time.monotonic, 0.0, FOREVER), is_whole=True)
+                while not is_cut_short and (found.controller.waiting() or found.controller._shards.running):
+                    await asyncio.sleep(0.01)
+                objects.ending(OWN)
+                assert await objects.ended(OWN) is is_cut_short
 
     asyncio.run(act())
 
@@ -189,7 +238,7 @@ def test_deleted_object_of_another_shard_is_forgotten() -> None:
     asyncio.run(act())
 
 
-def test_reconcile_stops_when_the_lease_ends_and_no_status_is_written() -> None:
+def test_reconcile_stops_when_the_lease_ends_and_nothing_more_is_written() -> None:
     async def act() -> None:
         async with running_controller(shards=SHARDS) as found:
             fence = Fence(OWN, time.monotonic, 0.0, FOREVER)
@@ -204,7 +253,9 @@ def test_reconcile_stops_when_the_lease_ends_and_no_status_is_written() -> None:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await asyncio.wait_for(until_lost(found), 10.0)
             assert found.fake.store == {}
-            assert found.reason == ""
+            # The request that was on its way is the first: the status that precedes the finalizer.
+            assert found.reason == "Applying"
+            assert found.server.objects[KEY]["metadata"]["finalizers"] == []
 
     asyncio.run(act())
 

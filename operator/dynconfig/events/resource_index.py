@@ -18,11 +18,13 @@ from dynconfig.model.previous_status import PreviousStatus, ReportedResource
 from dynconfig.model.resource import Owner
 from dynconfig.model.stored import (
     RecordedPlace,
+    is_first_write,
     is_suspended,
     listed_names,
     recorded_place,
     region_of,
     spec_of,
+    status_of,
     target_of,
 )
 from dynconfig.model.target import Target
@@ -53,7 +55,7 @@ class _Entry:
     recorded: RecordedPlace | None
     """Where it writes, by its status."""
     was_reported: bool
-    """Whether it has a status."""
+    """Whether it has another status than the one that precedes its finalizer and its first write."""
     was_observed: bool
     """Whether AWS was observed for it, so its namespace was allowed to use its immutable path."""
     wrote_nothing: bool
@@ -320,7 +322,7 @@ class ResourceIndex:
             suspended=is_suspended(document),
             has_finalizer=names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ()),
             recorded=recorded_place(document.get("status")),
-            was_reported=previous.or_none is not None,
+            was_reported=previous.or_none is not None and not is_first_write(status_of(document)),
             was_observed=was_observed(document),
             wrote_nothing=wrote_nothing(document),
             resources=tuple(sorted(resources)),

@@ -62,6 +62,6 @@ class Acceptance:
         """Add the finalizer before the first write to AWS, so that no resource is orphaned; return the object."""
         if has_finalizer(document):
             return document
-        document = await add_finalizer(self._deps.kube, key, document)
-        self._tracker.record_reconciled(key, document)
-        return document
+        accepted = await add_finalizer(self._deps.kube, key, document)
+        self._tracker.record_accepted(key, document, accepted)
+        return accepted

@@ -73,7 +73,12 @@ class Controller:
         self._reconciled, self._existing = ObjectState[Key](), ObjectState[Key]()
         self._shards = ServedShards(dependencies.shards)
         self._requeues = RequeuePolicy(
-            work_queue, dependencies.clock, dependencies.now, self._reconciled, self._shards.serves
+            work_queue,
+            dependencies.clock,
+            dependencies.now,
+            self._reconciled,
+            self._shards.serves,
+            leave=self._shards.leave,
         )
         self._workers = workers
         self._progress_at = dependencies.clock()
@@ -195,6 +200,7 @@ class Controller:
     async def _process(self, key: Key) -> None:
         started, fence = self._deps.clock(), self._shards.fence(key)
         if fence is None:
+            self._shards.leave(key, self._requeues.priority(key))
             return
         try:
             with fence.within():

@@ -347,17 +347,18 @@ class Leases:
         except ApiConflict:
             # Another replica was faster.
             return
+        previous = observed.holder if observed else ""
+        is_unfinished = observed is not None and UNFINISHED in (observed.document["metadata"].get("annotations") or {})
+        is_whole = bool(previous) or is_unfinished
         if await self._is_disputed():
-            await self._empty(document)
+            await self._empty(_unfinished(document) if is_whole else document)
             return
         fence = Fence(shard, self._clock, self._times.call_seconds, before + self._times.duration)
         self._held[shard] = _Held(fence, document, before)
-        previous = observed.holder if observed else ""
         expired = f"; {previous} did not renew its lease" if previous not in ("", self._identity) else ""
         log.info("Serving shard %d of %d%s", shard, self._count, expired)
         self._waits_for = ""
-        is_unfinished = observed is not None and UNFINISHED in (observed.document["metadata"].get("annotations") or {})
-        self._user.acquired(fence, is_whole=bool(previous) or is_unfinished)
+        self._user.acquired(fence, is_whole=is_whole)
 
     async def _is_disputed(self) -> bool:
         """Whether a replica that counts another number of shards acquired one at the same time: then both step back."""
@@ -381,9 +382,7 @@ class Leases:
         self._held.pop(shard, None)
         if is_unfinished:
             # The events were taken from the queue: only a look at all objects finds what they were about.
-            metadata = held.document["metadata"]
-            annotations = {**(metadata.get("annotations") or {}), UNFINISHED: "true"}
-            held.document = {**held.document, "metadata": {**metadata, "annotations": annotations}}
+            held.document = _unfinished(held.document)
         await self._empty(held.document)
         log.info("Released shard %d", shard)
         # Takes a while if there are many objects, and changes nothing that another replica serves.
@@ -485,3 +484,12 @@ class Leases:
 def identity(pod: str, host: str, unique: str) -> str:
     """Return the identity of a replica: the pod, whose restarted container resumes its leases, or else one of its own."""
     return pod or f"{host}_{unique}"
+
+
+def _unfinished(document: Document) -> Document:
+    """Return a lease with the mark that its holder leaves changes."""
+    metadata = document["metadata"]
+    return {
+        **document,
+        "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), UNFINISHED: "true"}},
+    }

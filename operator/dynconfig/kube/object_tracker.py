@@ -53,6 +53,8 @@ class ObjectTracker:
     def __init__(self, clock: Callable[[], float], reconciled: ObjectState[Key], existing: ObjectState[Key]) -> None:
         self._reconciled: dict[Key, _Fingerprint] = reconciled.new_map()
         self._with_finalizer = reconciled.new_set()
+        self._accepted: dict[Key, str] = reconciled.new_map()
+        """The last versions before the finalizer, which the API server may return late."""
         self._created = TtlCache[Key, Document](MAX_AGE_SECONDS, clock)
         self._uids: dict[Key, str] = existing.new_map()
         self._regions: dict[Key, str] = existing.new_map()
@@ -111,7 +113,8 @@ class ObjectTracker:
     def needs_reconcile(self, key: Key, document: Mapping[str, Any]) -> bool:
         """Return whether the object changed in a way that needs a reconcile."""
         # Only the operator adds the finalizer; others remove it, for example by `kubectl replace`.
-        is_finalizer_removed = key in self._with_finalizer and not has_finalizer(document)
+        is_earlier = document["metadata"]["resourceVersion"] == self._accepted.get(key)
+        is_finalizer_removed = key in self._with_finalizer and not has_finalizer(document) and not is_earlier
         return is_finalizer_removed or self._reconciled.get(key) != _fingerprint_of(document)
 
     def cache_created(self, key: Key, document: Mapping[str, Any]) -> None:
@@ -124,6 +127,11 @@ class ObjectTracker:
         document = self._created.get(key)
         self._created.forget([key])
         return document if key not in self._reconciled else None
+
+    def record_accepted(self, key: Key, before: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+        """Record the state in which the object is reconciled, and the one before its finalizer."""
+        self._accepted[key] = before["metadata"]["resourceVersion"]
+        self.record_reconciled(key, document)
 
     def record_reconciled(self, key: Key, document: Mapping[str, Any]) -> None:
         """Record the state in which the object is reconciled."""

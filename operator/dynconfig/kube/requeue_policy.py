@@ -46,8 +46,15 @@ class RequeuePolicy:
         now: Callable[[], float],
         state: ObjectState[Key],
         is_served: Callable[[Key], bool] = lambda _key: True,
+        *,
+        leave: Callable[[Key, Priority, float], object] = lambda _key, _priority, _at: None,
     ) -> None:
-        """Create the policy; `is_served` returns whether this replica serves an object: no other is ever queued."""
+        """Create the policy; `is_served` returns whether this replica serves an object: no other is ever queued.
+
+        `leave` is called with each object that should be reconciled, but that this replica does not serve, with its priority
+        and the time.
+        """
+        self._leave = leave
         self._queue = work_queue
         self._is_served = is_served
         self._clock = clock
@@ -80,9 +87,15 @@ class RequeuePolicy:
         """Return the objects of each priority that are due and not being reconciled yet."""
         return self._queue.backlogs(self._clock())
 
-    def has_changed(self, is_meant: Callable[[Key], bool]) -> bool:
-        """Whether one of these objects, or what it uses, was changed and is not reconciled yet."""
-        return self._queue.has_changed(is_meant)
+    def leave_due(self, is_meant: Callable[[Key], bool]) -> None:
+        """Leave those of these objects that are due."""
+        for key, priority, at in self._queue.due(self._clock()):
+            if is_meant(key):
+                self._leave(key, priority, at)
+
+    def now(self) -> float:
+        """Return the time of the queue, in seconds."""
+        return self._clock()
 
     def priority(self, key: Key) -> Priority:
         """Return the priority of the running reconcile of an object, with which it is also continued or retried."""
@@ -105,6 +118,7 @@ class RequeuePolicy:
     def requeue_after(self, key: Key, delay: float, priority: Priority) -> None:
         """Requeue an object after a delay in seconds."""
         if not self._is_served(key):
+            self._leave(key, priority, self._clock() + delay)
             return
         self._to_poll.discard(key)
         self._queue.add(key, self._clock() + delay, priority)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -39,6 +40,12 @@ class ServedShards:
     fences: dict[int, Fence] = field(default_factory=dict)
     running: dict[asyncio.Task[None], int] = field(default_factory=dict)
     """Running reconciles, each with the shard of its object."""
+    whole: dict[int, float] = field(default_factory=dict)
+    """When those were acquired of which all objects had to be observed then, by the clock of the queue."""
+    ending: set[int] = field(default_factory=set)
+    """Those that are being given up."""
+    unfinished: set[int] = field(default_factory=set)
+    """Those of them with changes that this replica has received, and does not reconcile any more."""
 
     def shard_of(self, key: Key) -> int:
         """Return the shard of an object."""
@@ -51,6 +58,15 @@ class ServedShards:
     def serves(self, key: Key) -> bool:
         """Whether this replica serves an object."""
         return self.shard_of(key) in self.fences
+
+    def leave(self, key: Key, priority: Priority, due_at: float = math.inf) -> None:
+        """Record that an object is not reconciled here, although a change of it, or of what it uses, was received.
+
+        So was one if it is due since its shard was acquired as a whole.
+        """
+        shard = self.shard_of(key)
+        if shard in self.ending and (priority is not Priority.RESYNC or due_at <= self.whole.get(shard, -math.inf)):
+            self.unfinished.add(shard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +163,26 @@ class ObjectReceiver:
                 if standby.region is not None:
                     self._regions.track(key, standby.region, fence)
                 self._begin(key, replace(standby.listed, interval=None) if is_whole else standby.listed)
+        if is_whole:
+            self._shards.whole[fence.shard] = self._requeues.now()
 
     def ending(self, shard: int) -> None:
         """Start no more reconciles of a shard; running ones end after their current write."""
         self._shards.fences.pop(shard, None)
+        self._shards.ending.add(shard)
+        self._requeues.leave_due(lambda key: self._shards.shard_of(key) == shard)
 
     async def ended(self, shard: int) -> bool:
         """Return when no reconcile of a shard is running: whether a change that the next replica does not see is left."""
         while running := [task for task, of in self._shards.running.items() if of == shard]:
             await asyncio.wait(running)
-        return self._requeues.has_changed(lambda key: self._shards.shard_of(key) == shard)
+        return shard in self._shards.unfinished
 
     def lost(self, shard: int) -> None:
         """Forget what is remembered of the objects of a shard: another replica serves them from now on."""
+        self._shards.whole.pop(shard, None)
+        self._shards.ending.discard(shard)
+        self._shards.unfinished.discard(shard)
         listened = self._regions.leave(shard)
         for key, uid in self._tracker.uids_of_existing():
             if self._shards.shard_of(key) == shard:

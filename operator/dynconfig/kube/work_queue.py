@@ -3,7 +3,7 @@
 import heapq
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import count
@@ -204,9 +204,9 @@ class WorkQueue:
         """Whether objects that were due at the last `take`, even if forgotten since, may not be processed yet."""
         return any(self._due.values())
 
-    def has_changed(self, is_meant: Callable[[Key], bool]) -> bool:
-        """Whether one of these objects is queued with a higher priority than that of a resync."""
-        return any(queued.priority is not Priority.RESYNC and is_meant(key) for key, queued in self._queued.items())
+    def due(self, now: float) -> Iterator[tuple[Key, Priority, float]]:
+        """Yield all due objects, each with its priority and since when it is due."""
+        return ((key, queued.priority, queued.at) for key, queued in self._queued.items() if queued.at <= now)
 
     def is_queued(self, key: Key) -> bool:
         """Whether an object is queued; one in progress was added meanwhile."""

@@ -98,13 +98,13 @@ def recorded_place(status: object) -> RecordedPlace | None:
     found = _map(status)
     target, account, region = (_string(found.get(name)) for name in ("target", "account", "region"))
     is_written = any(found.get(name) for name in ("lastObservedTime", "parameters", "resources"))
-    if not (target or region or is_written or _is_first_write(found)):
+    if not (target or region or is_written or is_first_write(found)):
         return None
     return RecordedPlace(target, account, region)
 
 
-def _is_first_write(status: Mapping[str, Any]) -> bool:
-    """Whether status was written before the first write, by a version that did not record the place with it."""
+def is_first_write(status: Mapping[str, Any]) -> bool:
+    """Whether status is the one that precedes the first write; earlier versions did not record the place with it."""
     conditions = status.get("conditions")
     found = [_map(item) for item in conditions] if isinstance(conditions, Sequence) else []
     return any(item.get("type") == ConditionType.READY and item.get("reason") == Reason.APPLYING for item in found)
