@@ -23,8 +23,8 @@ ROLE = "arn:aws:iam::210987654321:role/dynconfig"
         ({}, {"parameters": PARAMETERS}, ""),
         ({}, {"parameters": PARAMETERS, "target": "before"}, "before"),
         ({}, {"resources": [{"kind": "Dashboard", "name": "x"}], "target": "before"}, "before"),
-        # Nothing is left of it.
-        ({}, {"target": "before"}, "default"),
+        # The place is recorded before the first write, and decides until the object is gone.
+        ({}, {"target": "before"}, "before"),
         # Stored objects may have any shape.
         ({"target": 3}, {}, "default"),
         ({"target": "No Name"}, {}, "default"),
