@@ -383,7 +383,11 @@ def test_controller_answers_an_attacker_rarely_and_all_others_at_once() -> None:
             guarded(found)
             for number in range(3 * AT_ONCE):
                 guess = configured(
-                    {}, uid="evil", generation=number + 1, parameters=[secret(schema={"pattern": f"^x{number}"})]
+                    {},
+                    uid="evil",
+                    generation=number + 1,
+                    finalizers=[],
+                    parameters=[secret(schema={"pattern": f"^x{number}"})],
                 )
                 if number:
                     guess["status"] = found.server.objects[KEY].get("status")
