@@ -46,7 +46,7 @@ def test_removed_finalizer_is_added_again_at_once() -> None:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
             replaced = found.server.objects[KEY]
-            replaced["metadata"]["finalizers"] = []
+            replaced["metadata"].update(finalizers=[], resourceVersion="2")
             found.deliver("MODIFIED", replaced)
             await found.server.until(lambda: has_finalizer(found.server.objects[KEY]))
 
