@@ -74,7 +74,8 @@ class Resyncs:
     async def until_done(self, before: float) -> None:
         """Wait for the end of a reconcile after so many."""
         async with asyncio.timeout(10.0):
-            while self._done == before or self.found.controller.waiting():
+            controller = self.found.controller
+            while self._done == before or controller.waiting() or controller._shards.running:
                 await asyncio.sleep(0.01)
 
     @property
