@@ -20,7 +20,7 @@ from dynconfig_lab.stack import Stack
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/dynconfig-system/leases"
 FIRST, SECOND = "dynconfig-operator-lab", "dynconfig-operator-second"
-# The access keys by which AWS tells the two apart.
+# The access keys that identify the two in the call log.
 KEYS = {"lab": FIRST, SECOND: SECOND}
 OBJECTS = 1000
 CHAOS_OBJECTS = 100

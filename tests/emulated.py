@@ -33,7 +33,7 @@ class AwsTime:
 
 
 class AwsDate:
-    """The date of AWS's responses, which tells the operator the time."""
+    """The date of AWS's responses, from which the operator knows the time."""
 
     def __init__(self) -> None:
         self._ahead = 0.0

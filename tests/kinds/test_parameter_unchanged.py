@@ -1,4 +1,4 @@
-"""A resync of parameters in sync: one read for ten names tells whether anything has changed."""
+"""A resync of parameters in sync: one read for ten names detects any change."""
 
 from collections.abc import Callable
 from typing import Any

@@ -185,7 +185,7 @@ class RequeuePolicy:
         self.requeue_after(key, delay, Priority.RESYNC)
 
     def schedule_unconfirmed(self, key: Key, place: Place, error: Retryable) -> None:
-        """Schedule the next turn of an object of which AWS did not tell whether it is in sync."""
+        """Schedule the next turn of an object that could not be compared with AWS."""
         if isinstance(error, Unavailable):
             self._wait_for_probe(key, place)
             return

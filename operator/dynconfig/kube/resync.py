@@ -39,7 +39,7 @@ def poll_interval(kinds: Iterable[str]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """When an object needs its first reconcile in this process, as its status tells. Times in seconds since the epoch."""
+    """When an object needs its first reconcile in this process, by its status. Times in seconds since the epoch."""
 
     observed: float | None = None
     """When AWS was last observed, if ever."""
