@@ -219,6 +219,13 @@ async def until(condition: Callable[[], bool], seconds: float) -> float:
     return loop.time() - began
 
 
+async def serving(server: LeaseServer, name: str) -> Replica:
+    """A replica that has acquired its shard."""
+    replica = Replica(server, name)
+    await until(replica.may_write, 5)
+    return replica
+
+
 def simulate(act: Callable[[], Any]) -> None:
     """Run with simulated time."""
     loop = VirtualLoop()

@@ -3,14 +3,13 @@
 import asyncio
 
 import pytest
-from tests.kube.lease_replicas import TIMES, LeaseServer, Replica, simulate, until
+from tests.kube.lease_replicas import TIMES, LeaseServer, Replica, serving, simulate, until
 
 
 def test_lease_is_released_before_the_objects_of_the_shard_are_forgotten() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         held = asyncio.Event()
 
         async def lost(shard: int) -> None:
@@ -28,8 +27,7 @@ def test_lease_is_released_before_the_objects_of_the_shard_are_forgotten() -> No
 def test_release_that_conflicts_with_a_stored_renewal_is_repeated() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         await first.kill()
         # A renewal that was cancelled, and stored nevertheless.
         server.store({**server.leases["dynconfig-shard-0"]})
@@ -116,19 +114,16 @@ def test_shard_that_is_being_given_away_is_released_once_when_the_replica_stops(
 def test_next_holder_observes_all_objects_if_changes_are_left(*, leaves_work: bool, is_renewed: bool) -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         first.leaves_work = leaves_work
         if is_renewed:
             # The release conflicts with it.
             server.store({**server.leases["dynconfig-shard-0"]})
         await first.stop()
-        second = Replica(server, "b")
-        await until(second.may_write, 5)
+        second = await serving(server, "b")
         await second.stop()
         # What was left is left once.
-        third = Replica(server, "c")
-        await until(third.may_write, 5)
+        third = await serving(server, "c")
         await third.stop()
         assert (first.whole, second.whole, third.whole) == ([False], [leaves_work], [False])
 

@@ -5,7 +5,7 @@ import random
 import re
 
 import pytest
-from tests.kube.lease_replicas import TIMES, LeaseServer, Replica, simulate, until
+from tests.kube.lease_replicas import TIMES, LeaseServer, Replica, serving, simulate, until
 
 from dynconfig.kube import leases
 from dynconfig.kube.lease_watch import SHARD
@@ -29,8 +29,7 @@ def test_one_replica_serves_and_the_other_stands_by() -> None:
 def test_standby_takes_over_from_a_killed_replica_within_twenty_seconds() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         second = Replica(server, "b")
         await asyncio.sleep(30)
         await first.kill()
@@ -45,8 +44,7 @@ def test_standby_takes_over_from_a_killed_replica_within_twenty_seconds() -> Non
 def test_standby_takes_over_from_a_stopped_replica_within_two_seconds() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         second = Replica(server, "b")
         await asyncio.sleep(30)
         await first.stop()
@@ -78,8 +76,7 @@ def test_released_shard_is_taken_over_at_once_if_leases_may_be_watched(is_watche
 def test_shard_is_released_only_after_its_running_reconcile() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         first.reconciling = asyncio.Event()
         stopping = asyncio.create_task(first.stop())
         await asyncio.sleep(0.5)
@@ -97,8 +94,7 @@ def test_shard_is_released_only_after_its_running_reconcile() -> None:
 def test_replica_that_cannot_renew_stops_writing_before_another_takes_over() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         second = Replica(server, "b")
         await asyncio.sleep(10)
         server.unreachable.add("a")
@@ -116,8 +112,7 @@ def test_replica_that_cannot_renew_stops_writing_before_another_takes_over() -> 
 def test_short_outage_of_the_api_server_changes_no_holder() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         second = Replica(server, "b")
         await asyncio.sleep(10)
         server.unreachable |= {"a", "b"}
@@ -133,8 +128,7 @@ def test_short_outage_of_the_api_server_changes_no_holder() -> None:
 def test_renewals_that_are_stored_count_although_their_answers_come_too_late() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         fence = first.fences[0]
         server.unanswered.add("a")
         for _ in range(120):
@@ -184,8 +178,7 @@ def test_replica_whose_main_event_loop_is_stuck_gives_its_shard_up_until_it_answ
 def test_paused_replica_does_not_write_when_it_continues() -> None:
     async def act() -> None:
         server = LeaseServer()
-        first = Replica(server, "a")
-        await until(first.may_write, 5)
+        first = await serving(server, "a")
         second = Replica(server, "b")
         await asyncio.sleep(10)
         paused = first.fences[0]
@@ -206,8 +199,7 @@ def test_leases_of_others_are_left_alone_and_those_of_replicas_that_are_gone_are
         for name in ("kube-scheduler", "dynconfig-replica-gone"):
             spec = {"holderIdentity": "gone", "leaseDurationSeconds": 15}
             server.store({"metadata": {"name": name}, "spec": spec})
-        replica = Replica(server, "a")
-        await until(replica.may_write, 5)
+        await serving(server, "a")
         await until(lambda: "dynconfig-replica-gone" not in server.leases, TIMES.duration * (FORGOTTEN_DURATIONS + 1))
         assert server.leases["kube-scheduler"]["metadata"]["resourceVersion"] == "1"
 

@@ -301,13 +301,11 @@ def _is_failing(document: Document) -> bool:
 def _check_unchanged(document: Mapping[str, Any], target: Target) -> None:
     """Raise TargetChanged if an object wrote in another target, account or region than this one."""
     recorded = recorded_place(document.get("status"))
-    if recorded is None:
-        return
-    before = (recorded.target or target.name, recorded.account or target.account, recorded.region or target.region)
-    if before != (target.name, target.account, target.region):
-        name, account, region = before
+    if recorded is not None and not recorded.is_in(target):
+        before = recorded.completed(target)
         raise TargetChanged(
             f"AWSTarget {target.name} is now account {target.account} in {target.region}, but this object was written in "
-            f"AWSTarget {name}, account {account}, in {region}; nothing was written or deleted. Ask a cluster administrator for "
-            "the target as it was, or give these resources up: annotate the object with dynconfig.dev/abandon=true and delete it"
+            f"AWSTarget {before.target}, account {before.account}, in {before.region}; nothing was written or deleted. Ask a "
+            "cluster administrator for the target as it was, or give these resources up: annotate the object with "
+            "dynconfig.dev/abandon=true and delete it"
         )

@@ -84,10 +84,13 @@ class RecordedPlace:
     region: str = ""
     """Empty if it is unknown."""
 
+    def completed(self, target: Target) -> "RecordedPlace":
+        """Return the place in which what is not recorded is that of a target."""
+        return RecordedPlace(self.target or target.name, self.account or target.account, self.region or target.region)
+
     def is_in(self, target: Target) -> bool:
         """Whether this is the target, account and region, as far as they are known."""
-        known = (self.target or target.name, self.account or target.account, self.region or target.region)
-        return known == (target.name, target.account, target.region)
+        return self.completed(target) == RecordedPlace(target.name, target.account, target.region)
 
 
 def recorded_place(status: object) -> RecordedPlace | None:

@@ -239,7 +239,7 @@ def is_status_lost(document: Mapping[str, Any]) -> bool:
 
 
 def was_answered(document: Mapping[str, Any]) -> bool:
-    """Whether status already tells if the Secret checks of this generation hold."""
+    """Whether status already shows the result of the Secret checks of this generation."""
     previous, generation = PreviousStatus.of_object(document), document["metadata"].get("generation", 1)
     if generation in (previous.generation, previous.tried_generation):
         return True

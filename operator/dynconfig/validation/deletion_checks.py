@@ -4,22 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dynconfig.api import names
-from dynconfig.api.status import ConditionType, Reason
 from dynconfig.model.errors import InvalidSpec
-from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.regions import unknown_region
-from dynconfig.model.stored import region_of, spec_of, status_of
+from dynconfig.model.stored import recorded_place, region_of, spec_of
 from dynconfig.validation.region_checks import region_fault
 from dynconfig.validation.tenancy import Aspect, Tenant, Use
-
-_WRITTEN = ("lastObservedTime", "parameters", "resources", "region", "target")
-
-
-def was_started(document: Mapping[str, Any]) -> bool:
-    """Whether status records that the object was accepted: it is written before the first write to AWS, only by the operator."""
-    status = status_of(document)
-    ready = PreviousStatus.of(status).conditions.get(ConditionType.READY)
-    return any(status.get(name) for name in _WRITTEN) or (ready is not None and ready.reason == Reason.APPLYING)
 
 
 def has_nothing(
@@ -30,11 +19,11 @@ def has_nothing(
     allowed_regions: tuple[str, ...] = (),
     is_region: Callable[[str], bool],
 ) -> bool:
-    """Whether AWS has nothing of an object: it was not started, and its namespace may not write where its spec says.
+    """Whether AWS has nothing of an object: status records no place, and its namespace may not write where its spec says.
 
     What its namespace may have is searched by the owner tag even then, since status may be lost, as after a restored backup.
     """
-    if was_started(document):
+    if recorded_place(document.get("status")) is not None:
         return False
     region, path = region_of(document), spec_of(document).get("path")
     if not isinstance(path, str) or not tenant.may_have_path(path):

@@ -82,13 +82,13 @@ class Attachments:
             found = _restored(found, scope)
             seen = tuple(_observed(found, scope, wanted.get(name)))
             yield from seen
-            if name not in wanted or _target_of(found).managed_by:
+            if name not in wanted or found.function.managed_by:
                 continue
-            if not (found.owner or was_attached(_target_of(found))):
-                yield Added(only_added(self._with_layer(wanted[name], _target_of(found)), _target_of(found)))
+            if not (found.owner or was_attached(found.function)):
+                yield Added(only_added(self._with_layer(wanted[name], found.function), found.function))
             for attachment in seen:
-                if attachment.owner == scope.owner.tag and needs_layer(wanted[name], _target_of(attachment)):
-                    yield Added(self._with_layer(wanted[name], _target_of(attachment)))
+                if attachment.owner == scope.owner.tag and needs_layer(wanted[name], attachment.function):
+                    yield Added(self._with_layer(wanted[name], attachment.function))
 
     def refuse(self, desired: Attachment, observed: Attachment | None) -> None:
         """Raise NotPossible if the function conflicts with the declaration or would exceed a limit of Lambda."""
@@ -169,7 +169,7 @@ class Attachments:
     def _unattached(self, desired: Attachment) -> Attachment:
         """Read the function again. Raises Conflict if it was deleted, attached or managed since it was observed."""
         current = self._get(desired.name, desired.owner)
-        if current is None or current.owner not in ("", desired.owner) or _target_of(current).managed_by:
+        if current is None or current.owner not in ("", desired.owner) or current.function.managed_by:
             raise Conflict(f"function {desired.name} was deleted or claimed concurrently; retrying", delay=0.5)
         _check_at_rest(current)
         return current
@@ -240,7 +240,7 @@ class Attachments:
 
 def _restored(found: Attachment, scope: Scope) -> Attachment:
     """Return the attachment with what its tags have lost and status records, if it is this owner's."""
-    target, reported = _target_of(found), scope.attached.get(found.name)
+    target, reported = found.function, scope.attached.get(found.name)
     if target.managed_by:
         return found
     # Without tags and variables, a read policy may still be left of an attachment.
@@ -251,7 +251,7 @@ def _restored(found: Attachment, scope: Scope) -> Attachment:
 
 def _observed(found: Attachment, scope: Scope, wanted: Attachment | None) -> Iterator[Attachment]:
     """Yield the attachment, regardless of its owner. If there is none, check that the function can be attached."""
-    target = _target_of(found)
+    target = found.function
     if target.managed_by:
         if wanted is not None:
             yield replace(found, owner=target.managed_by)
@@ -264,14 +264,9 @@ def _observed(found: Attachment, scope: Scope, wanted: Attachment | None) -> Ite
         check_limits(wanted, target)
 
 
-def _target_of(attachment: Attachment) -> TargetFunction:
-    assert attachment.target is not None, "what was observed has its function"  # noqa: S101 - for the type checker
-    return attachment.target
-
-
 def _target(attachment: Attachment) -> TargetFunction:
     """Return the function for a write. Raises if its environment is not readable, since the write would lose it."""
-    target = _target_of(attachment)
+    target = attachment.function
     environment.check_readable(attachment.name, target.environment_error)
     return target
 

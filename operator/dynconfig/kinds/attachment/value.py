@@ -92,6 +92,13 @@ class Attachment(Resource):
     """What the last status records as added."""
 
     @property
+    def function(self) -> TargetFunction:
+        """The function of an observed attachment. Raises ValueError for one that is only declared."""
+        if self.target is None:
+            raise ValueError(f"the function of {self.name} was not observed")
+        return self.target
+
+    @property
     def used_layer(self) -> str:
         """The layer version of the extension that the function has."""
         if self.target is None:
@@ -234,8 +241,7 @@ def restored(found: Attachment, owner: Owner, reported: Attached | None) -> Atta
     If the owner's tag and the owner's variables were lost, layer and variables are those of a deployment: it may be another
     function of the same name.
     """
-    assert found.target is not None, "what was observed has its function"  # noqa: S101 - for the type checker
-    target, known = found.target, reported
+    target, known = found.function, reported
     if not (found.owner or is_left_by(target, owner)):
         known = Attached(role=reported.role if reported else "")
     recorded = completed(replace(target.tagged, owner=owner.tag), known, target.variables)
