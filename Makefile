@@ -117,6 +117,7 @@ chart: ## Copy the files that the Helm chart shares with manifests/install
 	@cp crds/protection.yaml charts/dynconfig-operator/files/protection.yaml
 	@cp crds/limits.yaml charts/dynconfig-operator/files/limits.yaml
 	@cp crds/secrets.yaml charts/dynconfig-operator/files/secrets.yaml
+	@cp crds/access.yaml charts/dynconfig-operator/files/access.yaml
 	@for name in rbac operator-writes networkpolicy; do cp manifests/install/$$name.yaml charts/dynconfig-operator/files/; done
 
 # The example of manifests/iam; a test compares the files with the output of the command.

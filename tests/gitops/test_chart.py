@@ -35,7 +35,7 @@ def test_chart_shares_the_crd_and_the_rbac_rules() -> None:
     assert (CHART / "files" / "crd.yaml").read_text() == crd.read_text(), "run `make chart`"
     targets = crd.parent / "awstargets.dynconfig.dev.yaml"
     assert (CHART / "files" / "targets.yaml").read_text() == targets.read_text(), "run `make chart`"
-    for name in ("protection.yaml", "limits.yaml", "secrets.yaml"):
+    for name in ("protection.yaml", "limits.yaml", "secrets.yaml", "access.yaml"):
         assert (CHART / "files" / name).read_text() == (crd.parent / name).read_text(), "run `make chart`"
     for name in ("rbac.yaml", "operator-writes.yaml", "networkpolicy.yaml"):
         assert (CHART / "files" / name).read_text() == (INSTALL / name).read_text(), "run `make chart`"
@@ -247,7 +247,13 @@ def test_policies_can_be_omitted_and_the_one_for_secrets_can_warn(render: Render
     warning = rendered(render({"crd": {"secretAccess": "Warn"}}))
     bindings = [item for item in warning if item["kind"] == "ValidatingAdmissionPolicyBinding"]
     actions = {item["metadata"]["name"].partition("-")[0]: item["spec"]["validationActions"] for item in bindings}
-    assert actions == {"keep": ["Deny"], "limit": ["Deny"], "dynconfig": ["Deny"], "secrets": ["Warn"]}
+    assert actions == {
+        "keep": ["Deny"],
+        "limit": ["Deny"],
+        "access": ["Deny"],
+        "dynconfig": ["Deny"],
+        "secrets": ["Warn"],
+    }
 
 
 def test_helm_lint_reports_nothing(helm: Path, tmp_path: Path) -> None:
