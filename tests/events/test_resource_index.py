@@ -209,6 +209,32 @@ def test_only_objects_with_finalizer_get_a_parameter(
     assert index.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART), **expected)
 
 
+NEW: dict[str, Any] = {"metadata": {"uid": "uid-cart"}, "status": {"observedGeneration": UNSEEN}}
+"""An object that the operator has not accepted, because it is new, or because its author prevents it."""
+
+
+@pytest.mark.parametrize(
+    ("new", "accepted", "is_awaited", "expected"),
+    [
+        (["aaa/x"], ["team/x"], True, ("team/x", True)),
+        (["shop/x"], ["aaa/x", "team/x"], True, ("shop/x", True)),
+        (["shop/x"], ["team/x"], False, ("team/x", True)),
+        (["shop/a"], ["shop/b", "aaa/x"], True, ("shop/b", True)),
+        (["shop/b", "shop/a"], [], True, ("shop/a", True)),
+        (["aaa/x"], [], True, ("aaa/x", True)),
+        (["aaa/x"], [], False, ("aaa/x", False)),
+    ],
+)
+def test_successor_is_in_the_own_namespace_or_else_accepted_already(
+    index: ResourceIndex, new: list[str], accepted: list[str], expected: tuple[str, bool], *, is_awaited: bool
+) -> None:
+    for title in (*new, *accepted):
+        index.update(Key(*title.split("/")), adopter("/shop", "a") | (NEW if title in new else {}))
+    found = index.successor(owner(SHOP), HOME, "/shop/a", is_awaited=is_awaited)
+    assert found is not None
+    assert (found.owner.title, found.may_own) == expected
+
+
 # --- objects in targets
 
 

@@ -1,12 +1,15 @@
 """A parameter moves between objects: it is handed over in place, in whichever order the two are edited."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
-from tests.kube.apiserver import Document
+from aiohttp import web
+from tests.kube.apiserver import Document, status
 from tests.kube.controller_harness import GOING, KEY, ControllerHarness, configured, running_controller
 
+from dynconfig.kube.moves import ACCEPTANCE_SECONDS
 from dynconfig.model.errors import Conflict
 from dynconfig.model.key import Key
 
@@ -169,6 +172,33 @@ def test_move_of_most_parameters_continues_as_soon_as_the_other_object_declares_
             await found.server.until(lambda: reason(found, KEY) == "UnsafePlan")
             edited(found, HEIR, heir({"own": "3", **dict.fromkeys("bcd", "1")}, generation=2))
             await moved(found)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_object_that_is_never_accepted_does_not_block_a_removal(*, is_deleted: bool) -> None:
+    async def act() -> None:
+        late = 0.0
+
+        async def refuse(request: web.Request) -> web.Response | None:
+            return status(409, "it has changed") if request.method == "PATCH" and HEIR.name in request.path else None
+
+        async with running_controller(now=lambda: time.time() + late) as found:
+            found.applied(configured({"a": "1", "b": "2"}))
+            await found.server.until(lambda: reason(found, KEY) == "InSync")
+            found.server.before = refuse
+            found.applied(heir({"b": "2"}, finalizers=[]))
+            deleted = configured({"a": "1", "b": "2"}, metadata={"deletionTimestamp": GOING})
+            edited(found, KEY, deleted if is_deleted else configured({"a": "1"}, generation=2))
+            await found.server.until(lambda: reason(found, KEY) == "Conflict")
+            late = 2 * ACCEPTANCE_SECONDS
+            await found.server.until(lambda: "release /app/b" in found.fake.calls)
+            await found.server.until(lambda: KEY not in found.server.objects or reason(found, KEY) == "InSync")
+            # A declared parameter is not deleted.
+            assert found.fake.store["/app/b"].owner == ""
+            found.server.before = None
+            await found.server.until(lambda: reason(found, HEIR) == "InSync")
 
     asyncio.run(act())
 

@@ -228,7 +228,9 @@ class ResourceIndex:
             found = self._below(region, name)
             return tuple(key for key, of in found if contains(of.declared, wanted) or contains(of.reported, wanted))
 
-    def successor(self, giver: Owner, region: str, name: str, *, target: Target | None = None) -> Successor | None:
+    def successor(
+        self, giver: Owner, region: str, name: str, *, target: Target | None = None, is_awaited: bool = True
+    ) -> Successor | None:
         """Return the object that adopts a parameter which the giver releases: it declares the full name and may adopt it.
 
         Suspended and invalid objects count, too, since a declared parameter is not deleted. For the same reason, objects count
@@ -236,22 +238,26 @@ class ResourceIndex:
         these without an owner. An object whose namespace was never allowed to use the path does not count, so it cannot
         prevent others from deleting their parameters. Neither does one that writes in another account or region than `target`,
         the target of the giver: what it declares is another parameter.
+
+        Objects of the giver's namespace come first, then those that are accepted already. `is_awaited`: whether the giver still
+        waits for the acceptance of a new object, which its author may prevent for ever.
         """
         with self._lock:
             wanted = fingerprint(name)
             found = [other for other, of in self._below(region, name) if of.adopts and contains(of.declared, wanted)]
             giving = Key(giver.namespace, giver.name)
             others = [other for other in found if other != giving and not self._entries[other].is_elsewhere(target)]
-            successor = min(others, key=lambda other: (not self._may_use(other), other), default=None)
-            if successor is None:
-                return None
-            entry = self._entries[successor]
-            owner = Owner(giver.cluster, successor.namespace, successor.name, entry.uid)
-            # Without both, its deletion removes nothing from AWS. A status without a place is a refusal; and the author of an
-            # object, too, can set the finalizer.
-            accepts = entry.has_finalizer and entry.recorded is not None
-            may_own = self._may_use(successor) and (accepts or not entry.was_reported)
-            return Successor(owner, may_own=may_own, has_finalizer=accepts)
+            successors = [self._as_successor(giver.cluster, other, is_awaited=is_awaited) for other in others]
+            return min(successors, key=lambda successor: _rank(successor, giver), default=None)
+
+    def _as_successor(self, cluster: str, key: Key, *, is_awaited: bool) -> Successor:
+        entry = self._entries[key]
+        owner = Owner(cluster, key.namespace, key.name, entry.uid)
+        # Without both, its deletion removes nothing from AWS. A status without a place is a refusal; and the author of an
+        # object, too, can set the finalizer.
+        accepts = entry.has_finalizer and entry.recorded is not None
+        may_own = (accepts or (is_awaited and not entry.was_reported)) and self._may_use(key)
+        return Successor(owner, may_own=may_own, has_finalizer=accepts)
 
     def releasing_to(self, key: Key) -> tuple[Key, ...]:
         """Return the objects that no longer declare a parameter in their status, but this object does.
@@ -332,6 +338,13 @@ class ResourceIndex:
 def adopts(document: Mapping[str, Any]) -> bool:
     """Whether an object adopts resources without an owner or handed over to it."""
     return spec_of(document).get("adoptionPolicy") == AdoptionPolicy.IF_UNOWNED and not _is_deleting(document)
+
+
+def _rank(successor: Successor, giver: Owner) -> tuple[bool, bool, bool, str, str]:
+    """Return a sort key: first the object that is most likely meant to have a parameter of the giver."""
+    owner = successor.owner
+    is_other = owner.namespace != giver.namespace
+    return (not successor.may_own, is_other, not successor.has_finalizer, owner.namespace, owner.name)
 
 
 def _is_deleting(document: Mapping[str, Any]) -> bool:

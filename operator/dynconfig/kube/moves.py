@@ -21,6 +21,8 @@ _GLOBAL = ("Role ",)
 _CLAIMS = (("Attachment ", "Function "),)
 # Each costs about a hundred bytes.
 MOST_WANTED = 64
+# How long a removed parameter waits for the acceptance of a new object that declares it, after the wait for a declaration.
+ACCEPTANCE_SECONDS = 10.0
 
 
 class Moves:
@@ -58,14 +60,19 @@ class Moves:
 
     def with_successors(self, key: Key, declaration: Declaration) -> Declaration:
         """Return the declaration with access to the declarations of other objects."""
-        seen_at = self._seen_at(key, declaration)
+        seen_at, now = self._seen_at(key, declaration), self._now()
+        deletes_from = (now if seen_at is None else seen_at) + self._move_seconds
         return replace(
             declaration,
             successor_of=partial(
-                self._index.successor, declaration.owner, declaration.place.key, target=declaration.place.target
+                self._index.successor,
+                declaration.owner,
+                declaration.place.key,
+                target=declaration.place.target,
+                is_awaited=now < deletes_from + ACCEPTANCE_SECONDS,
             ),
             awaits=partial(self._index.gives_up, declaration.place.key),
-            deletes_from=(self._now() if seen_at is None else seen_at) + self._move_seconds,
+            deletes_from=deletes_from,
             is_ahead_of_watch=seen_at is None,
         )
 
