@@ -168,7 +168,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     await targets.list_all(kube, known)
     await policy.check()
     watches = _object_watches(memo.controller, metrics, kube, settings)
-    memo.controller.moves.is_current = lambda: all(watch.is_current for watch in watches)
+    memo.controller.moves.is_current = partial(_are_current, watches)
     for watch in watches:
         # All objects are listed before the first reconcile, so that none deletes a resource that another declares.
         await watch.list_all()
@@ -212,6 +212,12 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     gc.freeze()
     served = ", ".join(settings.namespaces) or "all namespaces"
     log.info("Watching %s, default region %s, %s", served, memo.region, memo.tenants)
+
+
+def _are_current(watches: Sequence[ObjectWatch], since: float) -> bool:
+    """Whether all objects are known as they were at a time; all watches that are silent are opened again."""
+    answers = [watch.is_current_since(since) for watch in watches]
+    return all(answers)
 
 
 def _users(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -236,3 +237,80 @@ def test_watch_is_not_current_while_objects_are_listed_again() -> None:
     with pytest.raises(Enough):
         asyncio.run(act())
     assert current == [("first", False), ("first", False), ("second", False), ("third", True)]
+
+
+def test_silent_watch_is_opened_again_before_it_counts_as_current() -> None:
+    """The first connection is half open: the API server has sent what this end never receives."""
+    opened = 0
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        nonlocal opened
+        if "watch" not in request.query:
+            return listed(text("first"))
+        opened += 1
+        response = await streamed(request, *([line("missed")] if opened > 1 else []))
+        await closing.wait()
+        return response
+
+    async def act() -> None:
+        nonlocal closing
+        closing = asyncio.Event()
+        async with serving(serve) as kube, asyncio.timeout(20):
+            watch = ObjectWatch(kube, received, received.unreadable.append, "shop")
+            await watch.list_all()
+            task = asyncio.create_task(watch.run())
+            for connections in (1, 2):
+                # After what the connections so far show.
+                moment = time.monotonic()
+                while not watch.is_current_since(moment):
+                    await asyncio.sleep(0.01)
+                assert opened == connections
+            assert "missed" in received.documents
+            # What was known before needs no other connection.
+            assert watch.is_current_since(moment)
+            assert opened == 2
+            task.cancel()
+            closing.set()
+            await asyncio.gather(task, return_exceptions=True)
+
+    closing = asyncio.Event()
+    received = Received()
+    asyncio.run(act())
+
+
+def test_delivered_change_shows_that_a_watch_is_current() -> None:
+    opened = 0
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        nonlocal opened
+        if "watch" not in request.query:
+            return listed()
+        opened += 1
+        response = await streamed(request)
+        await wanted.wait()
+        await response.write(line("second") + b"\n")
+        await closing.wait()
+        return response
+
+    async def act() -> None:
+        nonlocal wanted, closing
+        wanted, closing = asyncio.Event(), asyncio.Event()
+        async with serving(serve) as kube, asyncio.timeout(20):
+            watch = ObjectWatch(kube, received, received.unreadable.append, None)
+            await watch.list_all()
+            task = asyncio.create_task(watch.run())
+            while not opened:
+                await asyncio.sleep(0.01)
+            moment = time.monotonic()
+            wanted.set()
+            while "second" not in received.documents:
+                await asyncio.sleep(0.01)
+            assert watch.is_current_since(moment)
+            assert opened == 1
+            task.cancel()
+            closing.set()
+            await asyncio.gather(task, return_exceptions=True)
+
+    wanted, closing = asyncio.Event(), asyncio.Event()
+    received = Received()
+    asyncio.run(act())

@@ -7,6 +7,8 @@ from typing import Any
 
 import kopf
 import pytest
+from aiohttp import web
+from tests.kube.apiserver import status
 from tests.kube.controller_harness import KEY, REGION, ControllerHarness, configured, running_controller
 
 from dynconfig import handlers
@@ -123,6 +125,30 @@ def test_end_of_a_shard_tells_whether_a_received_change_is_left(
                 await asyncio.sleep(0)
             assert await objects.ended(1 - OWN) is False
             assert await objects.ended(OWN) is is_left
+
+    asyncio.run(act())
+
+
+def test_drift_whose_reconcile_failed_and_waits_for_its_next_try_is_left() -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            objects, failures = found.controller.objects, 0
+            await objects.ended(OWN)
+
+            async def unavailable(_request: web.Request) -> web.Response:
+                nonlocal failures
+                failures += 1
+                return status(503, "unavailable")
+
+            found.server.before = unavailable
+            drift(found)
+            await found.server.until(lambda: failures > 0)
+            while found.controller._shards.running or found.controller.waiting():
+                await asyncio.sleep(0)
+            objects.ending(OWN)
+            assert await objects.ended(OWN) is True
 
     asyncio.run(act())
 

@@ -1,6 +1,6 @@
 """Accepts objects: records where they write, then adds the finalizer, before AWS has anything of them."""
 
-from dynconfig.kube.client import ApiRefused, Document
+from dynconfig.kube.client import ApiConflict, ApiRefused, Document
 from dynconfig.kube.dependencies import Dependencies
 from dynconfig.kube.finalizer import add_finalizer, has_finalizer
 from dynconfig.kube.object_tracker import ObjectTracker
@@ -25,7 +25,8 @@ class Acceptance:
     async def start(self, key: Key, document: Document, declaration: Declaration) -> Document:
         """Accept an object before its first write to AWS; return it. Raises as `StatusWriter.write_start`, and ApiConflict."""
         if not declaration.suspended:
-            document = await self._status.write_start(key, document, declaration.place, self._deps.now())
+            started = await self._status.write_start(key, document, declaration.place, self._deps.now())
+            document = _unedited(document, started)
         return await self._ensure_finalizer(key, document)
 
     async def receive(self, key: Key, document: Document) -> Document:
@@ -37,7 +38,7 @@ class Acceptance:
             place = self._deps.place_to_adopt_in(document)
             if place is None:
                 return document
-            document = await self._status.record_place(key, document, place)
+            document = _unedited(document, await self._status.record_place(key, document, place))
             if place.target is not None and not records(document, place):
                 return document
         return await self.ensure_finalizer_if_valid(key, document)
@@ -65,3 +66,10 @@ class Acceptance:
         accepted = await add_finalizer(self._deps.kube, key, document)
         self._tracker.record_accepted(key, document, accepted)
         return accepted
+
+
+def _unedited(before: Document, after: Document) -> Document:
+    """Return an object after a write to its status. Raises ApiConflict if it was edited meanwhile, so that it is read again."""
+    if ObjectTracker.is_edited(before, after):
+        raise ApiConflict("the object has been edited meanwhile", delay=0.2)
+    return after

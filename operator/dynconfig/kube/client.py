@@ -1,7 +1,7 @@
 """The asynchronous Kubernetes API client of the operator; objects are plain documents."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -160,12 +160,15 @@ class Kube:
         """
         return self._pages(objects_path(namespace))
 
-    def watch_objects(self, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
+    def watch_objects(
+        self, namespace: str | None, since: str, opened: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[tuple[str, Document]]:
         """Yield type and DynamicConfig of each change since a resourceVersion, until the server closes the watch.
 
-        A line that is not an event has the type UNREADABLE. Raises WatchExpired.
+        A line that is not an event has the type UNREADABLE. `opened` is called when the server begins to answer. Raises
+        WatchExpired.
         """
-        return self._watch(objects_path(namespace), since)
+        return self._watch(objects_path(namespace), since, opened=opened)
 
     def target_pages(self) -> Pages:
         """Yield the pages of all AWSTargets, as `object_pages`."""
@@ -329,7 +332,13 @@ class Kube:
             yield item
 
     async def _watch(
-        self, path: str, since: str, loads: Loads = _whole, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        since: str,
+        loads: Loads = _whole,
+        headers: Mapping[str, str] | None = None,
+        *,
+        opened: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[tuple[str, Document]]:
         params = {
             "watch": "true",
@@ -342,6 +351,7 @@ class Kube:
             async with await self._request("GET", path, params=params, headers=headers, timeout=timeout) as response:
                 if response.status >= 400:
                     raise_for_status(response.status, await response.read())
+                opened()
                 async for line in lines(response.content):
                     event = await self._parser.parsed(path, partial(parse_line, line, loads), len(line))
                     # The next line may be as large.

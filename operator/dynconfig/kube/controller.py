@@ -95,6 +95,7 @@ class Controller:
             self._index,
             self._requeues.requeue,
             dependencies.now,
+            dependencies.clock,
             dependencies.move_seconds,
             reconciled=self._reconciled,
             existing=self._existing,
@@ -193,7 +194,7 @@ class Controller:
         self._progress_at = self._deps.clock()
         if not task.cancelled() and (failure := task.exception()) is not None:
             log.error("Reporting the status of %s failed (operator bug):\n%s", key, trace(failure))
-            self._requeues.requeue_after(key, self._requeues.backoff(key), Priority.RESYNC)
+            self._requeues.continue_after(key, self._requeues.backoff(key), Priority.RESYNC)
         self._requeues.done(key)
         free.release()
 
@@ -209,14 +210,14 @@ class Controller:
             reason = "LeaseLost"
             log.info("%s: stopped: %s", key, error)
             # The lease may only have been renewed late; if it is lost, this replica no longer serves the object.
-            self._requeues.requeue_after(key, self._requeues.backoff(key), self._requeues.priority(key))
+            self._requeues.continue_after(key, self._requeues.backoff(key), self._requeues.priority(key))
         except (ApiUnavailable, ApiConflict) as error:
             reason = error.reason
-            self._requeues.requeue_after(key, self._requeues.retry_delay(key, error), self._requeues.priority(key))
+            self._requeues.continue_after(key, self._requeues.retry_delay(key, error), self._requeues.priority(key))
         except ApiRefused as error:
             reason = "ApiRefused"
             self._refusals.log(key, "object", f"the API server rejected a write of the operator: {error}")
-            self._requeues.requeue_after(key, self._requeues.backoff(key), Priority.RESYNC)
+            self._requeues.continue_after(key, self._requeues.backoff(key), Priority.RESYNC)
         else:
             self._refusals.clear(key, "object")
         self._deps.metrics.reconciled(reason, self._deps.clock() - started)

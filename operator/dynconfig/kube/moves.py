@@ -19,6 +19,8 @@ from dynconfig.model.object_state import ObjectState
 _GLOBAL = ("Role ",)
 # A managed function and an attachment claim the same resource.
 _CLAIMS = (("Attachment ", "Function "),)
+# A deletion waits so long before it is checked again whether other objects are known.
+UNSEEN_SECONDS = 1.0
 # Each costs about a hundred bytes.
 MOST_WANTED = 64
 # How long a removed parameter waits for the acceptance of a new object that declares it, after the wait for a declaration.
@@ -33,6 +35,7 @@ class Moves:
         index: ResourceIndex,
         requeue: Callable[[Key], None],
         now: Callable[[], float],
+        clock: Callable[[], float],
         move_seconds: float,
         *,
         reconciled: ObjectState[Key],
@@ -41,17 +44,18 @@ class Moves:
         self._index = index
         self._requeue = requeue
         self._now = now
+        self._clock = clock
         self._move_seconds = move_seconds
         self._blocked = BlockedObjects(reconciled)
-        self.is_current: Callable[[], bool] = lambda: True
-        """Return whether all objects have been listed and the watches are running."""
+        self.is_current: Callable[[float], bool] = lambda _since: True
+        """Return whether all objects are known as they were at a time of the clock, in seconds."""
         self._edits: dict[Key, tuple[str, Any, float]] = existing.new_map()
 
     def record_generation(self, key: Key, metadata: Mapping[str, Any]) -> None:
         """Record when the watch delivered a generation of an object."""
         known, found = self._edits.get(key), (str(metadata.get("uid")), metadata.get("generation"))
         if known is None or known[:2] != found:
-            self._edits[key] = (*found, self._now())
+            self._edits[key] = (*found, self._clock())
 
     def object_edited(self, key: Key) -> None:
         """After an edit, requeue the objects that can now hand over parameters to it."""
@@ -60,8 +64,8 @@ class Moves:
 
     def with_successors(self, key: Key, declaration: Declaration) -> Declaration:
         """Return the declaration with access to the declarations of other objects."""
-        seen_at, now = self._seen_at(key, declaration), self._now()
-        deletes_from = (now if seen_at is None else seen_at) + self._move_seconds
+        seen_at, since = self._seen_at(key, declaration), self._clock()
+        wait = min(UNSEEN_SECONDS, self._move_seconds) if seen_at is None else seen_at + self._move_seconds - since
         return replace(
             declaration,
             successor_of=partial(
@@ -69,10 +73,10 @@ class Moves:
                 declaration.owner,
                 declaration.place.key,
                 target=declaration.place.target,
-                is_awaited=now < deletes_from + ACCEPTANCE_SECONDS,
+                is_awaited=wait + ACCEPTANCE_SECONDS > 0,
             ),
             awaits=partial(self._index.gives_up, declaration.place.key),
-            deletes_from=deletes_from,
+            deletes_from=self._now() + wait,
             is_ahead_of_watch=seen_at is None,
         )
 
@@ -89,12 +93,12 @@ class Moves:
     def _seen_at(self, key: Key, declaration: Declaration) -> float | None:
         """Return when the watch delivered this generation; removed resources wait from then on for a possible new owner.
 
-        None if the watch has not delivered this generation yet, or while objects are listed again: then it is unknown which
-        objects declare what.
+        None if the watch has not delivered this generation yet, or if other objects may not be known as they were then, as while
+        they are listed again: it is unknown which objects declare what.
         """
         known = self._edits.get(key)
         is_known = known is not None and known[:2] == (declaration.owner.uid, declaration.generation)
-        return known[2] if known and is_known and self.is_current() else None
+        return known[2] if known and is_known and self.is_current(known[2]) else None
 
 
 class BlockedObjects:

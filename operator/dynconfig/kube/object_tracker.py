@@ -69,6 +69,7 @@ class ObjectTracker:
         https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#status-subresource
         """
         metadata, known, status = document["metadata"], self._received.get(key), size.compact(document.get("status"))
+        self._created.forget([key])
         self._uids[key], self._versions[key] = metadata["uid"], metadata["resourceVersion"]
         found = _fingerprint_of(document)
         is_known = known is not None and known.has_spec_of(found)
@@ -118,7 +119,7 @@ class ObjectTracker:
         return is_finalizer_removed or self._reconciled.get(key) != _fingerprint_of(document)
 
     def cache_created(self, key: Key, document: Mapping[str, Any]) -> None:
-        """Keep a created object for a second, unless too many are kept."""
+        """Keep a created object until the watch delivers its next state, at most a second, unless too many are kept."""
         if len(self._created) < MAX_CREATED:
             self._created.put(key, dict(document))
 
@@ -127,6 +128,11 @@ class ObjectTracker:
         document = self._created.get(key)
         self._created.forget([key])
         return document if key not in self._reconciled else None
+
+    @staticmethod
+    def is_edited(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Return whether someone has edited an object between two states of it, in a way that needs a reconcile."""
+        return _fingerprint_of(before) != _fingerprint_of(after)
 
     def record_accepted(self, key: Key, before: Mapping[str, Any], document: Mapping[str, Any]) -> None:
         """Record the state in which the object is reconciled, and the one before its finalizer."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 BOOKMARK = "BOOKMARK"
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 4.0
+DELIVERY_SECONDS = 0.5
+"""A watch that was opened again delivers what it has missed within this time."""
 KINDS = "DynamicConfigs"
 
 
@@ -43,6 +46,8 @@ class ObjectWatch:
         unreadable: Unreadable,
         namespace: str | None,
         sleep: Sleep = asyncio.sleep,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kube = kube
         self._receiver = receiver
@@ -52,6 +57,13 @@ class ObjectWatch:
         self._skipped = SkippedChanges(lambda: unreadable(KINDS))
         self._version = ""
         self._is_forbidden = False
+        self._clock = clock
+        self._shown_at = float("-inf")
+        """When the server was last known to answer, by the clock: what it stored before has been delivered."""
+        self._opened_at: float | None = None
+        """When an open watch was opened, until what it had missed has been delivered."""
+        self._is_open = False
+        self._renewal = asyncio.timeout(None)
         self.is_listed = False
         """Whether all existing objects have been passed to the receiver."""
 
@@ -62,6 +74,20 @@ class ObjectWatch:
         True if the operator may not list the namespace, so that others do not wait for it.
         """
         return bool(self._version) or self._is_forbidden
+
+    def is_current_since(self, moment: float) -> bool:
+        """Whether the receiver knows all that was stored before a time of the clock, in seconds.
+
+        A silent watch has either nothing to deliver, or a connection of which only this end is left. It is opened again, so that
+        this is known soon.
+        """
+        if self._opened_at is not None and self._clock() >= self._opened_at + DELIVERY_SECONDS:
+            self._shown_at, self._opened_at = max(self._shown_at, self._opened_at), None
+        if self._is_forbidden or not self._version or self._shown_at >= moment:
+            return self.is_current
+        if self._opened_at is None and self._renewal.when() is None and self._is_open:
+            self._renewal.reschedule(0.0)
+        return False
 
     @property
     def is_complete(self) -> bool:
@@ -112,7 +138,7 @@ class ObjectWatch:
             self.is_listed = error.status == NOT_FOUND
 
     async def _list(self) -> None:
-        version, found = "", set[Key]()
+        began, version, found = self._clock(), "", set[Key]()
         async with self._kube.object_pages(self._namespace) as pages:
             async for page in pages:
                 version = page["metadata"]["resourceVersion"]
@@ -128,18 +154,33 @@ class ObjectWatch:
             # Deleted while the watch was interrupted.
             self._receiver.missing(key)
         self._known, self._version, self.is_listed, self._is_forbidden = found, version, True, False
+        self._shown_at = began
 
     async def _follow(self) -> None:
-        """Pass each change to the receiver until the server closes the watch."""
-        async with self._skipped.expiring():
-            async for event, document in self._kube.watch_objects(self._namespace, self._version):
-                if event == UNREADABLE:
-                    log.error(
-                        "Skipped a change of one of the %s that cannot be parsed; listing all of them soon", KINDS
-                    )
-                    self._skipped.add()
-                else:
-                    self._handle(event, document)
+        """Pass each change to the receiver until the server closes the watch; open it again if that is asked for."""
+        is_closed = False
+        while not is_closed:
+            self._renewal = asyncio.timeout(None)
+            try:
+                async with self._skipped.expiring(), self._renewal:
+                    await self._pass_changes()
+                    is_closed = True
+            except TimeoutError:
+                if not self._renewal.expired():
+                    raise
+            finally:
+                self._is_open, self._opened_at = False, None
+
+    async def _pass_changes(self) -> None:
+        async for event, document in self._kube.watch_objects(self._namespace, self._version, self._opened):
+            if event == UNREADABLE:
+                log.error("Skipped a change of one of the %s that cannot be parsed; listing all of them soon", KINDS)
+                self._skipped.add()
+            else:
+                self._handle(event, document)
+
+    def _opened(self) -> None:
+        self._is_open, self._opened_at = True, self._clock()
 
     def _handle(self, event: str, document: Mapping[str, Any]) -> None:
         self._version = document["metadata"]["resourceVersion"]
@@ -147,6 +188,7 @@ class ObjectWatch:
             key = _key(document)
             (self._known.discard if event == "DELETED" else self._known.add)(key)
             self._receiver.object_changed(document, event)
+        self._shown_at = self._clock()
 
 
 def _key(document: Mapping[str, Any]) -> Key:

@@ -65,6 +65,8 @@ class RequeuePolicy:
         self._requeued = state.new_set()
         self._to_poll = state.new_set()
         self._polling = state.new_set()
+        self._interrupted = state.new_set()
+        """Objects whose last reconcile ended before its result was in status."""
         self._outages = Outages(clock, state)
         state.on_forget(self._forget)
         self._changed = asyncio.Event()
@@ -88,10 +90,12 @@ class RequeuePolicy:
         return self._queue.backlogs(self._clock())
 
     def leave_due(self, is_meant: Callable[[Key], bool]) -> None:
-        """Leave those of these objects that are due."""
+        """Leave those of these objects that are due, or whose last reconcile did not finish: what it was for is in no status."""
         for key, priority, at in self._queue.due(self._clock()):
             if is_meant(key):
                 self._leave(key, priority, at)
+        for key in filter(is_meant, self._interrupted):
+            self._leave(key, Priority.EDIT, self._clock())
 
     def now(self) -> float:
         """Return the time of the queue, in seconds."""
@@ -123,6 +127,12 @@ class RequeuePolicy:
         self._to_poll.discard(key)
         self._queue.add(key, self._clock() + delay, priority)
         self._changed.set()
+
+    def continue_after(self, key: Key, delay: float, priority: Priority) -> None:
+        """Repeat a reconcile after a delay in seconds that ended before its result was in status."""
+        if self._is_served(key):
+            self._interrupted.add(key)
+        self.requeue_after(key, delay, priority)
 
     def weigh(self, key: Key, weight: int) -> None:
         """Set a measure of the memory that the object takes while it is reconciled, as `size.weight`."""
@@ -271,10 +281,11 @@ class RequeuePolicy:
         (self._polling.add if is_poll else self._polling.discard)(key)
         self._requeued.discard(key)
         self._to_poll.discard(key)
+        self._interrupted.discard(key)
 
     def _resync(self, key: Key, outcome: Outcome) -> None:
         """Requeue at the resync, counted from the last full attempt, so that events do not postpone it."""
-        age = self._now() - self._attempted.get(key, self._now())
+        age = max(0.0, self._now() - self._attempted.get(key, self._now()))
         delay = resync.delay(outcome.declaration.resync_seconds, age, random.random())  # noqa: S311 - not a secret
         kinds = () if outcome.error else tuple(resource.kind for resource in outcome.owned)
         self._requeue_or_poll(key, delay, resync.poll_interval(kinds))
