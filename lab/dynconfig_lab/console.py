@@ -71,9 +71,9 @@ class DemoConsole:
         """The operator's log."""
         return self.stack.operator_log.read_text()
 
-    def is_ready(self, generation: int | None = None) -> bool:
+    def is_ready(self, generation: int | None = None, name: str = "myapp") -> bool:
         """Whether the object is Ready for its newest generation."""
-        document = self.stack.document("dcfg", "myapp")
+        document = self.stack.document("dcfg", name)
         status = document.get("status", {})
         conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
         current = status.get("appliedGeneration") == (generation or document["metadata"]["generation"])

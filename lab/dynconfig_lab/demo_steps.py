@@ -6,8 +6,10 @@ from typing import Any
 
 from rich.table import Table
 
+from dynconfig_lab.aws.accounts import ACCOUNT
 from dynconfig_lab.console import EXAMPLE, FUNCTION, PATH, DemoConsole, Step
 from dynconfig_lab.errors import LabError
+from dynconfig_lab.stack import CommandFailed
 
 TTL = 5
 CALLS = 50
@@ -26,6 +28,8 @@ ALARMS = {
         }
     ],
 }
+ACCOUNTS = EXAMPLE.with_name("accounts.yaml")
+SECOND = "222222222222"
 READS = ("Get", "List", "Describe")
 
 
@@ -135,6 +139,31 @@ def _killed(demo: DemoConsole) -> None:
         demo.stack.operator.restart("operator")
 
 
+def _accounts(demo: DemoConsole) -> None:
+    trusts = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trusts]})
+    role = ("--role-name", "dynconfig", "--assume-role-policy-document", policy)
+    demo.command("aws", "iam", "create-role", "--profile", "second", *role)
+    demo.stack.aws("iam", account=SECOND).create_role(RoleName="dynconfig", AssumeRolePolicyDocument=policy)
+    demo.kubectl("apply", "-f", str(ACCOUNTS))
+    demo.wait("the role is assumed, and the object is Ready", lambda: demo.is_ready(name="partner"))
+    demo.kubectl("get", "awst")
+    for account in (SECOND, ACCOUNT):
+        found = demo.stack.aws("ssm", account=account).get_parameters_by_path(Path="/default", Recursive=True)
+        demo.echo(f"account {account} has {len(found['Parameters'])} parameters below /default")
+    other = ACCOUNTS.read_text().replace("/default/partner", "/other/partner").replace("name: partner", "name: other")
+    refused = demo.stack.folder / "other.yaml"
+    refused.write_text(other)
+    demo.command("kubectl", "apply", "-f", "other.yaml")
+    try:
+        demo.stack.kubectl("apply", "-f", str(refused))
+    except CommandFailed as error:
+        demo.echo(str(error).rpartition("denied request: ")[2], "yellow")
+    else:
+        raise LabError("a path that the target does not allow was not refused")
+    demo.kubectl("delete", "-f", str(ACCOUNTS))
+
+
 def _search(demo: DemoConsole) -> None:
     places = {
         "the object": demo.stack.kubectl("get", "dcfg", "myapp", "-o", "yaml"),
@@ -222,6 +251,11 @@ STEPS = (
     ),
     Step(
         "The operator is killed", "A second replica is on standby; it takes over when the lease has expired.", _killed
+    ),
+    Step(
+        "Two accounts",
+        "An AWSTarget is an account with a role, and says who may use which paths; anything else is refused.",
+        _accounts,
     ),
     Step("Where is the password?", "Search everything that the operator wrote for its value.", _search),
     Step("Delete", "Resources that the object owns are deleted with it; others are kept.", _delete),

@@ -79,14 +79,14 @@ class Stack:
         """A client of the API server with all permissions."""
         return self.plane.client()
 
-    def aws(self, service: str, config: Config | None = None) -> Any:
-        """A boto3 client of the emulated AWS."""
+    def aws(self, service: str, config: Config | None = None, account: str = "lab") -> Any:
+        """A boto3 client of the emulated AWS; in another account, its administrator."""
         return boto3.client(  # type: ignore[call-overload]  # any service by name
             service,
             region_name=REGION,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             config=config,
-            aws_access_key_id="lab",
+            aws_access_key_id=account,
             aws_secret_access_key="lab",  # noqa: S106 - the emulator accepts any
         )
 
