@@ -184,7 +184,7 @@ def test_object_that_is_never_accepted_does_not_block_a_removal(*, is_deleted: b
         async def refuse(request: web.Request) -> web.Response | None:
             return status(409, "it has changed") if request.method == "PATCH" and HEIR.name in request.path else None
 
-        async with running_controller(now=lambda: time.time() + late) as found:
+        async with running_controller(clock=lambda: time.monotonic() + late) as found:
             found.applied(configured({"a": "1", "b": "2"}))
             await found.server.until(lambda: reason(found, KEY) == "InSync")
             found.server.before = refuse
