@@ -22,6 +22,7 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
 from dynconfig import __version__
+from dynconfig.aws.connections import READS, before_send
 from dynconfig.aws.credentials import OWN, Credentials, Principal, SharedSession, called_by, place
 from dynconfig.aws.errors import is_throttling, translated, translated_locally, without_client, without_credentials
 from dynconfig.aws.facts import nouns
@@ -30,7 +31,7 @@ from dynconfig.aws.quota import Quota
 from dynconfig.aws.server_clock import ServerClock
 from dynconfig.events import own_calls
 from dynconfig.model.errors import DynConfigError, Unexpected
-from dynconfig.model.fence import current
+from dynconfig.model.fence import LeaseLost
 from dynconfig.model.secret import SecretText
 
 log = logging.getLogger(__name__)
@@ -42,16 +43,7 @@ Clock = Callable[[], float]
 """Monotonic time in seconds."""
 
 OWN_USER_AGENT = "dynconfig-operator/"
-# CloudTrail sends no events for these.
-# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
-_READS = ("Get", "List", "Describe")
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 15.0
-# Of the longest time that a write may take, how much may pass until AWS accepts the connection.
-_CONNECT_SHARE = 0.25
-# ReceiveMessage with long polling responds after up to twenty seconds.
-_LONGER_READS = {"sqs": 35.0}
-# It blocks and reads; what it hides from others becomes visible again.
-_RECEIVE = "ReceiveMessage"
 # With whatever Content-Type: emulators send that of pages with any answer.
 _PAGES = (b"<!doctype html", b"<html")
 _NOUNS = nouns()
@@ -112,13 +104,16 @@ class Client:
             # The message quotes the request, which may hold a secret.
             raise TypeError(f"{operation} was called with arguments that botocore refuses") from None
         except (BotoCoreError, ResponseParserError, JSONDecodeError, OSError) as error:
+            if isinstance(error.__context__, LeaseLost):
+                # botocore wraps what a connection raises.
+                raise error.__context__ from None
             self._count(self._service, operation, type(error).__name__)
             local = translated_locally(error, operation, _subject(self._service, request))
             if local is None:
                 raise
             raise local from None
         self._count(self._service, operation, "OK")
-        if not operation.startswith(_READS):
+        if not operation.startswith(READS):
             own_calls.record_request(answer["ResponseMetadata"].get("RequestId", ""))
         self._clock.answered(answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date", ""))
         return answer
@@ -156,8 +151,7 @@ class Session:
         self._session = _session()
         self._credentials = Credentials(self._session, clock)
         self.server_clock = ServerClock(clock)
-        self._write_seconds = write_seconds
-        self._session.register("before-send", partial(_check_fence, is_needed=write_seconds is not None))
+        self._session.register("before-send", partial(before_send, is_needed=write_seconds is not None))
         self._clients: dict[tuple[str, str], Client] = {}
         self._shared: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
@@ -167,7 +161,7 @@ class Session:
         self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 3},
             connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            read_timeout=min(_READ_SECONDS, write_seconds or _READ_SECONDS),
             max_pool_connections=pool,
             # PendingEvents once: botocore puts its own together anew for each request, a thirtieth of what one takes.
             user_agent=f"{self._session.user_agent()} {OWN_USER_AGENT}{__version__}",
@@ -213,7 +207,7 @@ class Session:
                 service,
                 region_name=region,
                 endpoint_url=self._endpoint,
-                config=self._config.merge(self._timeouts(service)),
+                config=self._config,
             )
         except DataNotFoundError:
             # A service unknown to botocore is a bug.
@@ -234,27 +228,6 @@ class Session:
         """Record that AWS throttled an attempt, whether or not botocore retries it; KMS does not count."""
         if response is not None and _is_throttled(response[1]):
             self.quota.throttled(place(region), f"{service}.{operation.name}")
-
-    def _timeouts(self, service: str) -> Config:
-        connect, read = _CONNECT_SECONDS, _LONGER_READS.get(service, _READ_SECONDS)
-        if self._write_seconds is not None and service not in _LONGER_READS:
-            connect = min(connect, self._write_seconds * _CONNECT_SHARE)
-            read = min(read, self._write_seconds - connect)
-        return Config(connect_timeout=connect, read_timeout=read)
-
-
-def _check_fence(*, is_needed: bool, **about: Any) -> None:
-    """Before each attempt of a request, refuse it unless the lease lasts long enough. Raises LeaseLost.
-
-    With `is_needed`, a write without a fence is an error.
-    """
-    _before_send, service, operation = about["event_name"].split(".")
-    writes = not (operation.startswith(_READS) or operation == _RECEIVE or service == "sts")
-    fence = current()
-    if fence is not None:
-        fence.check(writes=writes)
-    elif writes and is_needed:
-        raise AssertionError(f"{service}.{operation} without a lease")
 
 
 def _session() -> BotocoreSession:

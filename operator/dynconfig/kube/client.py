@@ -16,6 +16,7 @@ from dynconfig.kube import json_levels, json_selection
 from dynconfig.kube.configuration import TOKEN, configured
 from dynconfig.kube.connection import Connection
 from dynconfig.kube.fair_semaphore import FairSemaphore
+from dynconfig.kube.fenced_request import FencedRequest
 from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.parser import Parser
 from dynconfig.kube.responses import (
@@ -87,7 +88,11 @@ class Kube:
         self._impersonation = impersonation(connection.user)
         self.configuration = Configuration(
             connection_pool_maxsize=CONNECTIONS,
-            client_session_kwargs={"headers": self._impersonation, "read_bufsize": READ_BYTES},
+            client_session_kwargs={
+                "headers": self._impersonation,
+                "read_bufsize": READ_BYTES,
+                "request_class": FencedRequest,
+            },
         )
         self._renewing = asyncio.Lock()
         with configured(connection, self.configuration, self._renew) as self._token:

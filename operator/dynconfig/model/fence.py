@@ -1,6 +1,10 @@
 """Writes start only while a lease lasts: a fence that is checked before each request to AWS and the API server is sent."""
 
 import hashlib
+import socket
+import struct
+import sys
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -44,6 +48,21 @@ class Fence:
         left = self._until - self._clock()
         if self._is_revoked or left < (self.call_seconds if writes else 0.0):
             raise LeaseLost(f"the lease of shard {self.shard} has ended or is about to end")
+
+    def admit(self, connection: socket.socket | TransportSocket, *, writes: bool) -> None:
+        """Raise LeaseLost unless bytes of a request may be passed to a connection now.
+
+        Those of a write are delivered within `call_seconds` or never: after a network partition, the kernel would otherwise
+        retransmit them for minutes, also if the connection was closed or the process killed. With SO_LINGER of 0 s, either
+        discards them; TCP_USER_TIMEOUT, which Linux has, also counts while the process is paused. It is half of the time, since a
+        packet may wait in the network: three seconds for the answer to an ARP request.
+        https://man7.org/linux/man-pages/man7/tcp.7.html https://man7.org/linux/man-pages/man7/socket.7.html
+        """
+        self.check(writes=writes)
+        if writes:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if sys.platform == "linux":
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self.call_seconds * 500))
 
     @contextmanager
     def within(self) -> Iterator[None]:
