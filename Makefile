@@ -128,6 +128,7 @@ IAM_EXAMPLE = --path /myapp --function 'dynconfig-*' --function 'myapp-*' --acco
 .PHONY: iam
 iam: $(VENV)/.ready ## Generate the IAM policies in manifests/iam
 	@for part in parameters functions; do $(BIN)/dynconfig iam $(IAM_EXAMPLE) --part $$part > manifests/iam/$$part.json || exit 1; done
+	@$(BIN)/dynconfig iam --target manifests/examples/tenants/target.yaml > manifests/iam/target.json
 
 .PHONY: argocd
 argocd: $(VENV)/.ready ## Generate the health check and actions for Argo CD, and their test cases

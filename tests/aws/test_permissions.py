@@ -31,6 +31,8 @@ ALARM_ACCOUNT_ACTIONS = [
     "cloudwatch:PutCompositeAlarm",
 ]
 
+PARAMETERS_ONLY: dict[str, Any] = {"functions": (), "alarms": False, "dashboards": False}
+
 
 def policy(**about: Any) -> dict[str, dict[str, Any]]:
     """The statements by their names."""
@@ -63,12 +65,14 @@ def test_only_actions_without_resource_level_are_allowed_on_everything() -> None
         [*ACCOUNT_ACTIONS, "logs:DescribeLogGroups", *ALARM_ACCOUNT_ACTIONS],
         ["cloudwatch:PutMetricData"],
     ]
-    assert wide[1]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "DynamicConfig"}}
+    region = {"aws:RequestedRegion": REGION}
+    assert wide[0]["Condition"] == {"StringEquals": region}
+    assert wide[1]["Condition"] == {"StringEquals": {"cloudwatch:namespace": "DynamicConfig", **region}}
 
 
 def test_writer_of_an_image_parameter_may_describe_images() -> None:
     # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
-    assert allows(policy(functions=()), "ec2:DescribeImages", "*")
+    assert allows(policy(**PARAMETERS_ONLY), "ec2:DescribeImages", "*")
 
 
 @pytest.mark.parametrize("boundary", ["", "arn:aws:iam::123456789012:policy/boundary"])
@@ -87,8 +91,18 @@ def test_keys_are_usable_through_ssm_in_the_region_and_for_the_paths_only() -> N
     }
 
 
+def test_key_of_an_alias_is_usable_by_a_condition() -> None:
+    alias = "arn:aws:kms:eu-west-1:123456789012:alias/shop"
+    found = policy(keys=[KEY, alias])
+    assert found["Keys"]["Resource"] == [KEY]
+    assert found["KeyAliases"]["Resource"] == ["arn:aws:kms:eu-west-1:123456789012:key/*"]
+    by_alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/shop"]}}
+    assert found["KeyAliases"]["Condition"] == {**found["Keys"]["Condition"], **by_alias}
+    assert "Keys" not in policy(keys=[alias])
+
+
 def test_event_queue_and_rules_are_limited_to_our_prefix() -> None:
-    statements = policy(functions=())
+    statements = policy(**PARAMETERS_ONLY)
     queue, rule = (
         "arn:aws:sqs:eu-west-1:123456789012:dynconfig-*",
         "arn:aws:events:eu-west-1:123456789012:rule/dynconfig-*",
@@ -105,15 +119,14 @@ def test_no_statement_about_keys_without_keys() -> None:
 
 
 def test_operator_for_parameters_only_may_do_nothing_else() -> None:
-    assert set(policy(functions=())) == {"Parameters", "Metadata", "Events", "EventRules"}
-    assert policy(functions=())["Metadata"]["Action"] == ACCOUNT_ACTIONS
+    assert set(policy(**PARAMETERS_ONLY)) == {"Parameters", "Metadata", "Events", "EventRules"}
+    assert policy(**PARAMETERS_ONLY)["Metadata"]["Action"] == ACCOUNT_ACTIONS
 
 
 def test_operator_for_parameters_may_have_alarms_and_dashboards_without_a_function() -> None:
-    found = policy(functions=(), alarms=True)
+    found = policy(functions=())
     assert set(found) == {"Parameters", "Metadata", "Events", "EventRules", "Metrics", "New", "Own"}
     assert found["Metadata"]["Action"] == [*ACCOUNT_ACTIONS, *ALARM_ACCOUNT_ACTIONS]
-    assert policy(alarms=True) == policy()
 
 
 @pytest.mark.parametrize(
@@ -254,6 +267,11 @@ def test_policies_in_the_manifests_are_the_generated_ones(part: Part) -> None:
     asked += ["--account", ACCOUNT, "--region", REGION, "--operator-role", OPERATOR, "--boundary", BOUNDARY]
     asked += ["--part", part.value]
     assert CliRunner().invoke(application(asked), asked).stdout == (EXAMPLES / f"{part.value}.json").read_text()
+
+
+def test_policy_of_a_target_in_the_manifests_is_the_generated_one() -> None:
+    asked = ["iam", "--target", str(EXAMPLES.parent / "examples" / "tenants" / "target.yaml")]
+    assert CliRunner().invoke(application(asked), asked).stdout == (EXAMPLES / "target.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.lab.aws.clients import connect
 
+from dynconfig.aws import trust
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
 from dynconfig.aws.targets import TargetSessions
@@ -61,13 +64,15 @@ def sessions(session: Session, clock: Clock) -> TargetSessions:
     return TargetSessions(session, "blue cluster", clock)
 
 
-def role(aws: AwsLab, clock: Clock, account: str = OTHER, **statement: Any) -> str:
+def role(
+    aws: AwsLab, clock: Clock, account: str = OTHER, *, document: dict[str, Any] | None = None, **statement: Any
+) -> str:
     """A role that AWS already knows; return its ARN."""
-    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole", **statement}
+    allow = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole", **statement}
     keys = {"aws_access_key_id": account, "aws_secret_access_key": "lab"}
     created = connect(aws.endpoint, "iam", keys).create_role(
         RoleName=f"target-{next(_numbers)}",
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        AssumeRolePolicyDocument=json.dumps(document or {"Version": "2012-10-17", "Statement": [allow]}),
     )
     clock.now += 1
     return str(created["Role"]["Arn"])
@@ -104,6 +109,46 @@ def test_external_id_and_session_tags_are_sent(aws: AwsLab, clock: Clock, sessio
     for wrong in (target(arn, has_session_tags=True), target(arn, external_id="4711"), target(arn, external_id="471")):
         with pytest.raises(AccessDenied, match=f"trust policy of role {arn}: principal, sts:ExternalId"):
             sessions.verify(wrong)
+
+
+def test_printed_trust_policy_lets_only_this_cluster_assume_the_role(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions
+) -> None:
+    asked = Target("prod", REGION, OTHER, external_id="4711", has_session_tags=True)
+    own = f"arn:aws:iam::{ACCOUNT}:root"
+    found = trust.target_role(asked, own, "blue cluster", trust.ServiceAccount("", "dynconfig-system", "operator"))
+    arn = role(aws, clock, document=found)
+    sessions.verify(replace(asked, role_arn=arn))
+    for wrong in (replace(asked, external_id=""), replace(asked, has_session_tags=False), replace(asked, name="other")):
+        with pytest.raises(AccessDenied, match="sts:TagSession for session tags, which EKS Pod Identity always passes"):
+            sessions.verify(replace(wrong, role_arn=arn))
+
+
+def test_printed_trust_policy_takes_the_transitive_tags_of_pod_identity(aws: AwsLab, clock: Clock) -> None:
+    account = trust.ServiceAccount(f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/prod", "dynconfig-system", "operator")
+    own = role(aws, clock, ACCOUNT, Action=BOTH)
+    keys = {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "lab"}
+    tags = {key.partition("/")[2]: value for key, value in account.tags("Request").items()}
+    session = connect(aws.endpoint, "sts", keys).assume_role(
+        RoleArn=own,
+        RoleSessionName="pod",
+        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+        TransitiveTagKeys=list(tags),
+    )["Credentials"]
+    in_pod = {
+        "aws_access_key_id": session["AccessKeyId"],
+        "aws_secret_access_key": session["SecretAccessKey"],
+        "aws_session_token": session["SessionToken"],
+    }
+
+    def assume(account: trust.ServiceAccount) -> None:
+        arn = role(aws, clock, document=trust.target_role(target(), own, "", account))
+        connect(aws.endpoint, "sts", in_pod).assume_role(RoleArn=arn, RoleSessionName="target")
+
+    assume(account)
+    for other in (replace(account, cluster=""), replace(account, name="other")):
+        with pytest.raises(ClientError, match="is not authorized to perform"):
+            assume(other)
 
 
 def test_role_of_another_account_is_not_used(aws: AwsLab, clock: Clock, sessions: TargetSessions) -> None:

@@ -315,7 +315,7 @@ def test_policy_without_a_boundary_causes_a_warning(more: tuple[str, ...], is_wa
         ("--account", "1"),
         ("--region", "zzz"),
         ("--key", "notarn"),
-        ("--key", "arn:aws:kms:eu-west-1:123456789012:alias/shop"),
+        ("--key", "arn:aws:kms:eu-west-1:123456789012:alias/*"),
         ("--layer", "own:3"),
         ("--boundary", "arn:aws:iam::123456789012:role/r"),
     ],

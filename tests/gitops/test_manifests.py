@@ -1,11 +1,12 @@
 """What Argo CD and Flux get: it refers to existing files, in the right order, and deletes nothing by accident."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.cli.shell import dynconfig
-from tests.gitops.conftest import Build, Document
+from tests.gitops.conftest import Build, Document, Render, rendered
 
 from dynconfig import tenants
 
@@ -127,6 +128,20 @@ def test_flux_keeps_the_crd(flux: dict[tuple[str, str], Document], kustomize: Bu
         if item["metadata"].get("annotations", {}).get("kustomize.toolkit.fluxcd.io/prune") == "disabled"
     }
     assert kept == {"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
+
+def test_component_for_irsa_adds_the_role_that_the_chart_adds(kustomize: Build, render: Render, tmp_path: Path) -> None:
+    for name in ("crds", "manifests"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    lines = ["apiVersion: kustomize.config.k8s.io/v1beta1", "kind: Kustomization", "resources: [manifests/install]"]
+    (tmp_path / "kustomization.yaml").write_text("\n".join([*lines, "components: [manifests/irsa]"]))
+    built = kustomize(tmp_path)
+    added = [item for item in built if item not in kustomize(ROOT / "manifests" / "install")]
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/dynconfig-operator"}
+    charted = rendered(render({"serviceAccount": {"annotations": role}}))
+    (account,) = (item for item in charted if item["kind"] == "ServiceAccount")
+    assert [(item["kind"], item["metadata"]["annotations"]) for item in added] == [("ServiceAccount", role)]
+    assert account["metadata"]["annotations"] == role
 
 
 def test_served_namespaces_are_those_with_a_role_binding(kustomize: Build) -> None:

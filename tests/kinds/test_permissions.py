@@ -67,7 +67,7 @@ def test_alarms_and_dashboard_need_no_lambda_permissions(harness: AwsHarness) ->
     made = {action(call) for call in harness.watch.calls}
     harness.watch.calls |= before
     assert "cloudwatch:PutMetricAlarm" in made
-    assert made <= allowed(functions=(), alarms=True)
+    assert made <= allowed(functions=())
 
 
 def test_every_allowed_action_is_used() -> None:

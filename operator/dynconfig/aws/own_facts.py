@@ -4,7 +4,18 @@ from dynconfig.api.alarms import OWN_NAMESPACE
 from dynconfig.api.names import CLUSTER_TAG
 from dynconfig.aws import layers
 from dynconfig.model import errors
-from dynconfig.model.allowed import METADATA, NAMED_LIKE_OURS, Allowed, Grant, Part, Statement, anything, if_watching
+from dynconfig.model.allowed import (
+    METADATA,
+    NAMED_LIKE_OURS,
+    Allowed,
+    Conditions,
+    Grant,
+    Part,
+    Statement,
+    anything,
+    in_region,
+    with_alarms,
+)
 from dynconfig.model.arns import Arns
 from dynconfig.model.facts import Facts, Group
 from dynconfig.model.naming import PREFIX
@@ -40,7 +51,7 @@ QUEUE = Facts(
                 "sqs:SetQueueAttributes",
                 "sqs:TagQueue",
             ),
-            resources=lambda _allowed, arns: [arns.queue(f"{PREFIX}*")],
+            resources=lambda allowed, arns: [arns.queue(f"{PREFIX}*")] if allowed.events else [],
         ),
     ),
     errors={
@@ -76,7 +87,7 @@ RULES = Facts(
                 "events:PutTargets",
                 "events:TagResource",
             ),
-            resources=lambda _allowed, arns: [arns.rule(f"{PREFIX}*")],
+            resources=lambda allowed, arns: [arns.rule(f"{PREFIX}*")] if allowed.events else [],
         ),
         # Of rules whose tag names a cluster: those that fill the queue.
         Grant(
@@ -87,7 +98,7 @@ RULES = Facts(
                 rank=4,
             ),
             actions=("events:DeleteRule", "events:RemoveTargets"),
-            resources=lambda _allowed, arns: arns.rule(f"{PREFIX}*"),
+            resources=lambda allowed, arns: arns.rule(f"{PREFIX}*") if allowed.events else "",
         ),
     ),
 )
@@ -98,6 +109,12 @@ TAG_INDEX = Facts(
     errors={"PaginationTokenExpiredException": errors.Conflict},
     quotas=(Group("tagging.Get", ("resourcegroupstaggingapi.GetResources",), 5.0),),
 )
+
+
+def _of_own_metrics(allowed: Allowed, arns: Arns) -> Conditions:
+    return {"StringEquals": {"cloudwatch:namespace": OWN_NAMESPACE, **in_region(allowed, arns)["StringEquals"]}}
+
+
 DRIFT_METRIC = Facts(
     kind="",
     service="cloudwatch",
@@ -108,18 +125,18 @@ DRIFT_METRIC = Facts(
             statement=Statement(
                 sid="Metrics",
                 part=Part.PARAMETERS,
-                conditions=lambda _allowed, _arns: {"StringEquals": {"cloudwatch:namespace": OWN_NAMESPACE}},
+                conditions=_of_own_metrics,
                 rank=5,
             ),
             actions=("cloudwatch:PutMetricData",),
-            resources=if_watching(anything),
+            resources=with_alarms(anything),
         ),
     ),
 )
 
 
 def _layers(allowed: Allowed, _arns: Arns) -> list[str]:
-    if not allowed.functions:
+    if not allowed.all_functions:
         return []
     return [layers.public_parameters(allowed.region), *layers.patterns(allowed.region), *allowed.own_layers]
 

@@ -29,17 +29,22 @@ def operator_policy(allowed: Allowed, part: Part | None = None) -> dict[str, Any
     statements = [
         _rendered(statement, grants, allowed, arns)
         for statement, grants in sorted(by_statement.items(), key=lambda item: item[0].rank)
-        if part in (None, statement.part if allowed.functions else Part.PARAMETERS)
+        if part in (None, statement.part if allowed.all_functions else Part.PARAMETERS)
     ]
     if allowed.operator_role and part is not Part.PARAMETERS:
         # Else it could give itself more than it has, or pass itself on.
         statements.append({"Sid": "Self", "Effect": "Deny", "Action": "iam:*", "Resource": allowed.operator_role})
-    return {"Version": "2012-10-17", "Statement": statements}
+    return document(*statements)
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    """Return a policy document."""
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def broad(allowed: Allowed) -> list[str]:
     """The patterns of names that begin with nothing in particular, and so allow what others have."""
-    names = (*allowed.functions, *allowed.attached_roles)
+    names = (*allowed.all_functions, *allowed.attached_roles)
     return [name for name in dict.fromkeys(names) if len(re.split(r"[*?]", name, maxsplit=1)[0]) < DISTINCT]
 
 

@@ -126,7 +126,7 @@ def _assume(session: Session, target: Target, cluster: str) -> dict[str, str]:
         # AWS gives the same answer if the role does not exist.
         raise AccessDenied(
             f"{error}; and allow it in the trust policy of role {target.role_arn}: principal, sts:ExternalId, and "
-            "sts:TagSession for session tags",
+            "sts:TagSession for session tags, which EKS Pod Identity always passes (`dynconfig iam --trust target`)",
             code=error.code,
         ) from None
     found = answer["Credentials"]

@@ -1,5 +1,6 @@
-"""Reads an AWSTarget from a file, and refuses objects in targets where commands call AWS."""
+"""Reads an AWSTarget from a file or the cluster, and refuses objects in targets where commands call AWS."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from dynconfig.cli.failures import Failed
 from dynconfig.model.errors import InvalidSpec, NotPossible
 from dynconfig.model.stored import target_of
 from dynconfig.validation.targets import parse_target
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
 def refuse(document: Mapping[str, Any], default: str) -> None:
@@ -37,9 +41,25 @@ def read(path: Path) -> tuple[str, AWSTargetSpec]:
     found = [item for item in documents if isinstance(item, dict) and item.get("kind") == names.TARGET_KIND]
     if len(found) != 1:
         raise Failed(f"{path} has {len(found)} objects of kind {names.TARGET_KIND}, expected one")
-    (document,) = found
+    return _parsed(found[0], f"{path}: ")
+
+
+def find(text: str) -> tuple[str, AWSTargetSpec]:
+    """Return name and spec of the AWSTarget in a file, or if there is no such file, in the cluster. Raises Failed, NoCluster."""
+    if Path(text).is_file() or not _NAME.fullmatch(text) or Path(text).suffix in (".yaml", ".yml", ".json"):
+        return read(Path(text))
+    from dynconfig.cli import cluster
+
+    with cluster.reading() as reader:
+        document = reader.target(text)
+    if document is None:
+        raise Failed(f"AWSTarget {text} not found, and there is no file with this name")
+    return _parsed(document)
+
+
+def _parsed(document: Mapping[str, Any], where: str = "") -> tuple[str, AWSTargetSpec]:
     name = str((document.get("metadata") or {}).get("name", ""))
     try:
         return name, parse_target(document)
     except InvalidSpec as error:
-        raise Failed(f"{path}: AWSTarget {name}: {error}") from None
+        raise Failed(f"{where}AWSTarget {name}: {error}") from None

@@ -30,7 +30,7 @@ from dynconfig.kinds._shared.alarm_base import METRIC, NOTIFIES, AlarmBase, Answ
 from dynconfig.kinds._shared.context import Context
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model import errors
-from dynconfig.model.allowed import METADATA, NAMED_LIKE_OURS, NEW, OWN, Grant, anything, if_watching
+from dynconfig.model.allowed import METADATA, NAMED_LIKE_OURS, NEW, OWN, Grant, anything, with_alarms
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotFound
 from dynconfig.model.facts import EventSource, Facts, Group
@@ -222,7 +222,7 @@ def _names(spec: DynamicConfigSpec, names: Names) -> Iterator[tuple[str, str]]:
 
 
 # All alarms of the operator begin with the prefix, whatever the function is called; see model/naming.py.
-_ARNS = if_watching(lambda _allowed, arns: [arns.alarm(f"{PREFIX}*")])
+_ARNS = with_alarms(lambda _allowed, arns: [arns.alarm(f"{PREFIX}*")])
 
 FACTS = Facts(
     kind=Alarm.kind,
@@ -237,7 +237,7 @@ FACTS = Facts(
             statement=METADATA,
             rank=2,
             actions=("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms"),
-            resources=if_watching(anything),
+            resources=with_alarms(anything),
         ),
         Grant(statement=NAMED_LIKE_OURS, rank=2, actions=("cloudwatch:ListTagsForResource",), resources=_ARNS),
         Grant(statement=NEW, rank=0, actions=("cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"), resources=_ARNS),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dynconfig.api.alarms import UNHEALTHY
 from dynconfig.kinds._shared.alarm_base import COMPOSITE, NOTIFIES, AlarmBase
 from dynconfig.kinds._shared.context import Context
-from dynconfig.model.allowed import METADATA, OWN, Grant, anything, if_watching
+from dynconfig.model.allowed import METADATA, OWN, Grant, anything, with_alarms
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import NotFound
 from dynconfig.model.facts import EventSource, Facts, Group
@@ -105,12 +105,12 @@ FACTS = Facts(
     grants=(
         # Only who may put all composite alarms can put one.
         # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
-        Grant(statement=METADATA, rank=2, actions=("cloudwatch:PutCompositeAlarm",), resources=if_watching(anything)),
+        Grant(statement=METADATA, rank=2, actions=("cloudwatch:PutCompositeAlarm",), resources=with_alarms(anything)),
         Grant(
             statement=OWN,
             rank=0,
             actions=("cloudwatch:DeleteAlarms", "cloudwatch:TagResource", "cloudwatch:UntagResource"),
-            resources=if_watching(lambda _allowed, arns: [arns.alarm(f"{PREFIX}*")]),
+            resources=with_alarms(lambda _allowed, arns: [arns.alarm(f"{PREFIX}*")]),
         ),
     ),
     quotas=(Group("cloudwatch.Put", ("cloudwatch.PutCompositeAlarm",), 3.0),),

@@ -16,7 +16,7 @@ from dynconfig.kinds._shared.detail_cache import DetailCache
 from dynconfig.kinds._shared.documents import canonical, policy
 from dynconfig.kinds._shared.tags import Pairs
 from dynconfig.model import errors
-from dynconfig.model.allowed import NAMED_LIKE_OURS, NEW, OWN, Grant, if_watching
+from dynconfig.model.allowed import NAMED_LIKE_OURS, NEW, OWN, Grant, with_alarms
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import Conflict, NotFound, Refused
 from dynconfig.model.facts import EventSource, Facts, Group
@@ -154,7 +154,7 @@ def _names(spec: DynamicConfigSpec, names: Names) -> Iterator[tuple[str, str]]:
         yield "spec.alarms.topic", names.topic
 
 
-_ARNS = if_watching(lambda _allowed, arns: [arns.of("sns", f"{PREFIX}*")])
+_ARNS = with_alarms(lambda _allowed, arns: [arns.of("sns", f"{PREFIX}*")])
 
 FACTS = Facts(
     kind=Topic.kind,

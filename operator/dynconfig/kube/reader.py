@@ -86,6 +86,10 @@ class Reader:
         """Return a Secret or ConfigMap, or None if it does not exist."""
         return self._found(f"{sources_path(kind, namespace)}/{name}")
 
+    def target(self, name: str) -> Document | None:
+        """Return an AWSTarget, or None if it does not exist."""
+        return self._found(f"{targets_path()}/{name}")
+
     def targets(self) -> list[Document]:
         """Return all AWSTargets; none if their definition is not installed."""
         listed = self._found(targets_path())

@@ -27,10 +27,15 @@ class Allowed:
     account: str
     region: str
     keys: Sequence[str] = ()
+    """ARNs of KMS keys, or of aliases of keys."""
     functions: Sequence[str] = (f"{PREFIX}*",)
-    """Patterns of names; none where the operator keeps parameters only."""
-    alarms: bool = False
-    """Without functions, too, alarms and dashboards are kept."""
+    """Patterns of names; none where the operator manages no functions."""
+    alarms: bool = True
+    dashboards: bool = True
+    events: bool = True
+    """The operator creates a queue and rules of its own for events."""
+    attached_functions: Sequence[str] = ()
+    """Patterns of the names of functions that are attached to; if empty, those of `functions`."""
     attached_roles: Sequence[str] = ()
     """Patterns of the names of roles of functions that are attached to."""
     own_layers: Sequence[str] = ()
@@ -44,9 +49,9 @@ class Allowed:
     """Routes, integrations and stages of any HTTP API may be written, whatever tags the API has."""
 
     @property
-    def is_watching(self) -> bool:
-        """Whether alarms and dashboards are kept."""
-        return self.alarms or bool(self.functions)
+    def all_functions(self) -> list[str]:
+        """Patterns of the names of functions that are managed or attached to."""
+        return list(dict.fromkeys((*self.functions, *self.attached_functions)))
 
     @property
     def derived(self) -> list[str]:
@@ -67,6 +72,14 @@ Conditions = Mapping[str, Any]
 def unconditional(_allowed: Allowed, _arns: Arns) -> Conditions:
     """Return no conditions."""
     return {}
+
+
+def in_region(allowed: Allowed, _arns: Arns) -> Conditions:
+    """Return the condition for actions without a resource level, whose resources have no region.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requestedregion
+    """
+    return {"StringEquals": {"aws:RequestedRegion": allowed.region}}
 
 
 # What carries our owner tag: cluster, namespace, name and uid.
@@ -96,7 +109,7 @@ class Statement:
     """Its place in the policy; statements of equal rank are in the order of the kinds."""
 
 
-METADATA = Statement(sid="Metadata", part=Part.PARAMETERS, rank=1)
+METADATA = Statement(sid="Metadata", conditions=in_region, part=Part.PARAMETERS, rank=1)
 """Actions without a resource level."""
 NAMED_LIKE_OURS = Statement(sid="Events", part=Part.PARAMETERS, rank=3)
 """Actions on resources whose names begin with PREFIX, which need no function: limited by the name only."""
@@ -132,6 +145,6 @@ def with_functions(resources: Resources) -> Resources:
     return lambda allowed, arns: resources(allowed, arns) if allowed.functions else ()
 
 
-def if_watching(resources: Resources) -> Resources:
-    """Return the same resources, and none if the operator manages neither alarms nor dashboards."""
-    return lambda allowed, arns: resources(allowed, arns) if allowed.is_watching else ()
+def with_alarms(resources: Resources) -> Resources:
+    """Return the same resources, and none if the operator manages no alarms."""
+    return lambda allowed, arns: resources(allowed, arns) if allowed.alarms else ()

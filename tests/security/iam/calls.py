@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference_pol
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -101,7 +101,9 @@ def requests(service: str, operation: str, call: Call, aws: Present) -> list[Req
     if (service, operation) == ("sts", "GetCallerIdentity"):
         # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
         return []
-    return list(_SERVICES[service](operation, call, aws))
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-requestedregion
+    region = {"aws:RequestedRegion": "us-east-1" if service == "iam" else REGION}
+    return [replace(each, context={**each.context, **region}) for each in _SERVICES[service](operation, call, aws)]
 
 
 def _request(

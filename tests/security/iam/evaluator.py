@@ -1,4 +1,4 @@
-"""IAM's evaluation of identity policies by its documented rules, for policies and requests of one account. Pure.
+"""IAM's evaluation of identity and trust policies by its documented rules. Pure.
 
 No boundaries, resource policies or variables: an unknown element is an error, never a decision.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
@@ -44,6 +44,17 @@ def decide(policies: Iterable[Policy], request: Request) -> Decision:
     if "Deny" in effects:
         return Decision.EXPLICIT_DENY
     return Decision.ALLOWED if "Allow" in effects else Decision.IMPLICIT_DENY
+
+
+def trusts(policy: Policy, action: str, principal: tuple[str, str], context: Context) -> Decision:
+    """The decision of a role's trust policy for a principal, which a statement has to name: (AWS, Service or Federated, value).
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    kind, name = principal
+    named = [each for each in policy["Statement"] if name in _many(each["Principal"].get(kind, ()))]
+    role = "arn:aws:iam::123456789012:role/trusting"
+    return decide([{"Statement": [{**each, "Resource": role} for each in named]}], Request(action, role, context))
 
 
 def _applies(statement: Mapping[str, Any], request: Request) -> bool:

@@ -132,6 +132,12 @@ class Life:
         features = {key: value for key, value in everything().items() if key != "parameters"}
         return merged(merged(spec, features), {"alarms": {"drift": True}, "rollout": {"bakeTime": "60s"}})
 
+    def tamper_parameter(self) -> None:
+        """Change value and tags of a parameter externally."""
+        ssm, name = self.aws("ssm"), "/myapp/config/database/host"
+        ssm.put_parameter(Name=name, Value="by hand", Type="String", Overwrite=True)
+        ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=[{"Key": "team", "Value": "other"}])
+
     def edited(self, spec: dict[str, Any], *, after: float = 0.0) -> Outcome:
         """Apply a new generation until AWS is in sync."""
         self.generation += 1
@@ -205,6 +211,24 @@ def whole_life(life: Life) -> None:
     life.deleted(kept)
 
 
+def short_life(life: Life, spec: dict[str, Any]) -> None:
+    """Created, changed externally, edited and deleted, without a function."""
+    life.edited(spec)
+    life.settled(spec, after=120)
+    life.tamper_parameter()
+    for case in CASES.values():
+        if case.feature and case.feature.keys() <= spec.keys() - {"parameters"}:
+            for tamper in case.tampers.values():
+                tamper(life.outsider)
+    life.settled(spec, after=130)
+    spec["parameters"][0]["value"] = "other.example.com"
+    spec["tags"] = {"stage": "dev"}
+    life.edited(spec, after=140)
+    life.edited({key: value for key, value in spec.items() if key not in ("alarms", "dashboard")}, after=400)
+    life.edited(spec, after=500)
+    life.deleted(spec)
+
+
 def tampered(life: Life, spec: dict[str, Any]) -> None:
     """External changes: of each kind as in its contract case, of the boundary, and of a parameter."""
     for name in sorted(CASES.keys() - {"attachment", "parameter"}):
@@ -212,9 +236,7 @@ def tampered(life: Life, spec: dict[str, Any]) -> None:
             tamper(life.outsider)
     if life.boundary:
         life.aws("iam").put_role_permissions_boundary(RoleName=life.role, PermissionsBoundary=OTHER_BOUNDARY)
-    ssm, name = life.aws("ssm"), "/myapp/config/database/host"
-    ssm.put_parameter(Name=name, Value="by hand", Type="String", Overwrite=True)
-    ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=[{"Key": "team", "Value": "other"}])
+    life.tamper_parameter()
 
 
 def rolled_back(life: Life, spec: dict[str, Any]) -> None:

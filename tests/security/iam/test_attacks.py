@@ -174,6 +174,8 @@ ELSEWHERE: Tries = [
     ("kms:Decrypt", f"{KEY}0", {**VIA, CONTEXT: INSIDE}),
     ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "AWS/Lambda"}),
     ("cloudwatch:PutMetricData", "*", {}),
+    ("cloudwatch:PutMetricData", "*", {"cloudwatch:namespace": "DynamicConfig", "aws:RequestedRegion": "us-east-1"}),
+    *((action, "*", {"aws:RequestedRegion": "us-east-1"}) for action in ("ssm:DescribeParameters", "tag:GetResources")),
     *((f"lambda:{action}", PAYMENTS, {**OWNER, **GIVEN}) for action in ("UpdateFunctionCode", "CreateFunction", "GetFunction")),
     ("logs:DeleteLogGroup", arn("logs", "log-group:/aws/lambda/payments:*"), OWNER),
     ("events:PutRule", arn("events", "rule/payments"), {**OWNER, **GIVEN}),

@@ -12,12 +12,13 @@ def _bound(allowed: Allowed, _arns: Arns) -> Conditions:
 
 
 def _functions(allowed: Allowed, arns: Arns) -> list[str]:
-    return [arns.function(name) for name in allowed.functions] if allowed.attached_roles else []
+    names = (allowed.attached_functions or allowed.functions) if allowed.attached_roles else ()
+    return [arns.function(name) for name in names]
 
 
 def _roles(allowed: Allowed, arns: Arns) -> list[str]:
     # The Lambda console makes roles with a path, /service-role/.
-    names = allowed.attached_roles if allowed.functions else ()
+    names = allowed.attached_roles if allowed.all_functions else ()
     return [arns.role(place, path="/") for name in names for place in (name, f"*/{name}")]
 
 

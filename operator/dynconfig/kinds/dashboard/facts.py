@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.kinds.dashboard.dashboards import Dashboard, Dashboards
 from dynconfig.model import errors
-from dynconfig.model.allowed import NAMED_LIKE_OURS, Grant, if_watching
+from dynconfig.model.allowed import NAMED_LIKE_OURS, Grant
 from dynconfig.model.facts import EventSource, Facts, Group
 from dynconfig.model.naming import PREFIX, Names
 
@@ -28,7 +28,7 @@ FACTS = Facts(
             statement=NAMED_LIKE_OURS,
             rank=3,
             actions=("cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard"),
-            resources=if_watching(lambda _allowed, arns: [arns.dashboard(f"{PREFIX}*")]),
+            resources=lambda allowed, arns: [arns.dashboard(f"{PREFIX}*")] if allowed.dashboards else [],
         ),
     ),
     errors={

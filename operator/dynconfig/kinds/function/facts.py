@@ -16,6 +16,10 @@ def _arns(allowed: Allowed, arns: Arns) -> list[str]:
     return [arns.function(name) for name in allowed.functions]
 
 
+def _read(allowed: Allowed, arns: Arns) -> list[str]:
+    return [arns.function(name) for name in allowed.all_functions]
+
+
 def _names(spec: DynamicConfigSpec, names: Names) -> Iterator[tuple[str, str]]:
     if spec.function and not spec.function.name:
         yield "spec.function.name", names.function
@@ -30,7 +34,7 @@ FACTS = Facts(
     grants=(
         # GetFunction answers the tags, and with them the owner, only to who may list them.
         # https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
-        Grant(statement=NAMED, rank=1, actions=("lambda:GetFunction", "lambda:ListTags"), resources=_arns),
+        Grant(statement=NAMED, rank=1, actions=("lambda:GetFunction", "lambda:ListTags"), resources=_read),
         Grant(statement=NEW, rank=1, actions=("lambda:CreateFunction", "lambda:TagResource"), resources=_arns),
         Grant(
             statement=OWN,

@@ -3,7 +3,7 @@
 from dynconfig.kinds.parameter.parameters import Parameters
 from dynconfig.kinds.parameter.value import Parameter
 from dynconfig.model import errors
-from dynconfig.model.allowed import METADATA, Allowed, Conditions, Grant, Part, Statement, anything
+from dynconfig.model.allowed import METADATA, Allowed, Conditions, Grant, Part, Statement
 from dynconfig.model.arns import Arns
 from dynconfig.model.facts import EventSource, Facts, Group
 
@@ -18,6 +18,22 @@ def _through_ssm(allowed: Allowed, arns: Arns) -> Conditions:
         "StringLike": {"kms:EncryptionContext:PARAMETER_ARN": _arns(allowed, arns)},
     }
 
+
+def _with_alias(allowed: Allowed, arns: Arns) -> Conditions:
+    aliases = [alias.rpartition(":")[2] for alias in _keys(allowed, is_alias=True)]
+    return {**_through_ssm(allowed, arns), "ForAnyValue:StringEquals": {"kms:ResourceAliases": aliases}}
+
+
+def _keys(allowed: Allowed, *, is_alias: bool) -> list[str]:
+    return [key for key in allowed.keys if (":alias/" in key) is is_alias] if allowed.paths else []
+
+
+def _keys_with_alias(allowed: Allowed, _arns: Arns) -> list[str]:
+    places = (alias.partition(":alias/")[0] for alias in _keys(allowed, is_alias=True))
+    return [f"{place}:key/*" for place in dict.fromkeys(places)]
+
+
+_USE = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey")
 
 FACTS = Facts(
     kind=Parameter.kind,
@@ -46,13 +62,25 @@ FACTS = Facts(
         # SSM looks for the image of a parameter of data type aws:ec2:image in the writer's name.
         # https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-ec2-aliases.html
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
-        Grant(statement=METADATA, rank=0, actions=("ec2:DescribeImages", "ssm:DescribeParameters"), resources=anything),
+        Grant(
+            statement=METADATA,
+            rank=0,
+            actions=("ec2:DescribeImages", "ssm:DescribeParameters"),
+            resources=lambda allowed, _arns: "*" if allowed.paths else "",
+        ),
         # Standard parameters are encrypted directly, advanced ones with a data key; with the key through SSM only.
         # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
         Grant(
             statement=Statement(sid="Keys", part=Part.PARAMETERS, conditions=_through_ssm, rank=2),
-            actions=("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
-            resources=lambda allowed, _arns: list(allowed.keys),
+            actions=_USE,
+            resources=lambda allowed, _arns: _keys(allowed, is_alias=False),
+        ),
+        # An alias as the resource allows nothing; as a condition it allows the key that it belongs to.
+        # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+        Grant(
+            statement=Statement(sid="KeyAliases", part=Part.PARAMETERS, conditions=_with_alias, rank=2),
+            actions=_USE,
+            resources=_keys_with_alias,
         ),
     ),
     errors={
