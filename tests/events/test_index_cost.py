@@ -1,38 +1,28 @@
-"""What one namespace stores in the index costs the objects of others nothing."""
+"""What is stored in the index costs nothing but those who look up the same names."""
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
-from tests.events.test_resource_index import CART, HOME, SHOP, document, owner
+from tests.engine.fake_kind import FakeKind, Thing, declared
+from tests.events.test_resource_index import CART, HOME, SHOP, adopter, document, owner
+from tests.operations import calls_of
 
+from dynconfig.engine.outcome import Outcome
 from dynconfig.events.resource_index import ResourceIndex
-from dynconfig.kube.moves import BlockedObjects
+from dynconfig.events.routing import EventRouter
+from dynconfig.events.signals import Signal
+from dynconfig.kube.moves import BlockedObjects, Moves
 from dynconfig.model.errors import NotOwned
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
+from dynconfig.model.plan import Create, Delete, Release, Step
+from dynconfig.model.writes import DELETE, PUT
 from dynconfig.validation.tenancy import NOWHERE, Tenant
 
 FEW, MANY = 100, 3000
 PATHS = {"shop": ("/shop",), "evil": ("/evil",)}
-
-
-def operations(act: Callable[[], object]) -> int:
-    """Return the number of calls of functions, and of values that generators yield."""
-    counted = 0
-
-    def count(_frame: object, event: str, _about: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        act()
-    finally:
-        sys.setprofile(None)
-    return counted
 
 
 def with_others(count: int, path: str, **more: Any) -> ResourceIndex:
@@ -61,7 +51,7 @@ RELEASED = {"lastObservedTime": "2027-01-15T08:00:00Z", "parameters": [{"name": 
 @pytest.mark.parametrize(("path", "status"), [("/shop", {}), ("/evil", RELEASED)], ids=["denied", "releasing"])
 def test_objects_of_others_cost_nothing(path: str, status: dict[str, Any], *, suspend: bool) -> None:
     indexes = [with_others(count, path, status=status, spec={"suspend": suspend}) for count in (FEW, MANY)]
-    few, many = (operations(partial(lookups, index)) for index in indexes)
+    few, many = (calls_of(partial(lookups, index)) for index in indexes)
     assert many == few
 
 
@@ -76,7 +66,7 @@ def test_waiting_objects_of_others_cost_a_release_nothing() -> None:
         blocked.record(SHOP, HOME, NotOwned("taken", titles=["Parameter /shop/a"]))
         for number in range(count):
             blocked.record(Key("evil", f"o{number}"), HOME, NotOwned("taken", titles=[f"Parameter /evil/{number}"]))
-        counts.append(operations(partial(blocked.waiting_for, HOME, ["Parameter /shop/a"])))
+        counts.append(calls_of(partial(blocked.waiting_for, HOME, ["Parameter /shop/a"])))
         assert blocked.waiting_for(HOME, ["Parameter /shop/a"]) == {SHOP}
     assert counts[0] == counts[1]
 
@@ -122,7 +112,7 @@ def test_denied_objects_of_a_target_cost_its_checks_nothing(
         index = with_denied(count, path, paths)
         # One that is created in addition costs as much as itself.
         index.update(Key("evil", "another"), document("/shop", "a"))
-        counts.append(operations(partial(index.using, "prod", is_one_enough=is_one_enough)))
+        counts.append(calls_of(partial(index.using, "prod", is_one_enough=is_one_enough)))
     assert counts[0] == counts[1]
 
 
@@ -133,7 +123,7 @@ def test_one_user_of_many_is_found_without_the_others() -> None:
         for number in range(count):
             index.update(Key("shop", f"o{number}"), document("/shop", "a"))
         assert index.using("prod").more == count - 5
-        counts.append(operations(partial(index.using, "prod", is_one_enough=True)))
+        counts.append(calls_of(partial(index.using, "prod", is_one_enough=True)))
         assert index.using("prod", is_one_enough=True).keys
     assert counts[0] == counts[1]
 
@@ -154,3 +144,77 @@ def test_objects_of_a_target_are_decided_again_once_the_rights_of_their_namespac
         assert index.using("prod", is_one_enough=True).keys in [(key,) for key in users] + [()] * (not users)
     index.forget(CART)
     assert index.using("prod") == ((), 0)
+
+
+NAMES = [f"n{number}" for number in range(50)]
+
+
+def in_one_namespace(count: int, names: Callable[[int], list[str]]) -> ResourceIndex:
+    """An index with an object that has many names, and others of its namespace at the same path."""
+    index = ResourceIndex(HOME, lambda namespace: Tenant(namespace, is_trusted=False, paths=PATHS[namespace]))
+    index.update(CART, document("/shop", *NAMES))
+    for number in range(count):
+        index.update(Key("shop", f"o{number}"), adopter("/shop", *names(number)))
+    return index
+
+
+def reconciled(index: ResourceIndex) -> set[Key]:
+    """Return what is requeued once all names of an object were created, deleted and released."""
+    requeued, kind = set[Key](), FakeKind()
+    moves = Moves(index, requeued.add, float, float, 1.0, reconciled=ObjectState(), existing=ObjectState())
+    things = [Thing(name=f"/shop/{name}") for name in NAMES]
+    steps = tuple(Step(kind, change(thing)) for thing in things for change in (Create, Delete, Release))
+    outcome = Outcome(declared({}), applied=steps)
+    moves.handle_outcome(CART, outcome)
+    return requeued
+
+
+def routed(index: ResourceIndex) -> None:
+    """Route the events of names that no object has, list another object, and route those of own calls."""
+    router = EventRouter(index, lambda _key: None, float, ObjectState())
+    router.route([Signal(HOME, 0.0, DELETE, parameters=(f"/shop/unknown{number}",)) for number in range(50)])
+    router.replay_unmatched(CART)
+    router.record_own_writes(CART, ["r"])
+    router.route([Signal(HOME, 0.0, "DeleteParameters", parameters=(f"/shop/{name}",), request="r") for name in NAMES])
+
+
+OWN_WORK: dict[str, Callable[[ResourceIndex], object]] = {
+    "reconciled": reconciled,
+    "routed": routed,
+    "dropped": lambda index: index.receiving(CART, document("/shop")),
+    "deleted": lambda index: index.receiving(CART, None),
+    "planned": lambda index: [index.successor(owner(CART), HOME, f"/shop/{name}") for name in NAMES],
+    "updated": lambda index: index.update(CART, document("/shop", *NAMES[1:])),
+}
+
+
+@pytest.mark.parametrize("work", OWN_WORK.values(), ids=list(OWN_WORK))
+def test_other_names_of_the_same_namespace_and_path_cost_an_object_nothing(
+    work: Callable[[ResourceIndex], object],
+) -> None:
+    indexes = [in_one_namespace(count, lambda number: [f"own{number}"]) for count in (FEW, MANY)]
+    few, many = (calls_of(partial(work, index)) for index in indexes)
+    # The arrays of the index may be divided meanwhile.
+    assert many <= 1.1 * few
+
+
+@pytest.mark.parametrize("work", ["dropped", "deleted", "planned"])
+def test_object_gives_up_its_names_at_the_same_cost_however_many_others_declare_them(work: str) -> None:
+    indexes = [in_one_namespace(count, lambda _number: NAMES[:5]) for count in (FEW, MANY)]
+    few, many = (calls_of(partial(OWN_WORK[work], index)) for index in indexes)
+    assert many <= 1.1 * few
+
+
+def test_objects_that_declare_what_an_object_created_or_handed_over_are_requeued() -> None:
+    index = in_one_namespace(FEW, lambda number: [NAMES[0]] if number == 7 else ["own"])
+    assert reconciled(index) == {Key("shop", "o7")}
+
+
+def test_own_write_of_a_parameter_concerns_no_object() -> None:
+    requeued = list[Key]()
+    router = EventRouter(in_one_namespace(1, lambda _number: NAMES), requeued.append, float, ObjectState())
+    router.record_own_writes(CART, ["r"])
+    router.route([Signal(HOME, 0.0, PUT, parameters=("/shop/n0",), request="r")])
+    assert not requeued
+    router.route([Signal(HOME, 0.0, PUT, parameters=("/shop/n0",), request="of another")])
+    assert set(requeued) == {CART, Key("shop", "o0")}

@@ -220,7 +220,7 @@ NEW: dict[str, Any] = {"metadata": {"uid": "uid-cart"}, "status": {"observedGene
         (["shop/x"], ["aaa/x", "team/x"], True, ("shop/x", True)),
         (["shop/x"], ["team/x"], False, ("team/x", True)),
         (["shop/a"], ["shop/b", "aaa/x"], True, ("shop/b", True)),
-        (["shop/b", "shop/a"], [], True, ("shop/a", True)),
+        (["shop/b", "shop/a"], [], True, ("shop/b", True)),
         (["aaa/x"], [], True, ("aaa/x", True)),
         (["aaa/x"], [], False, ("aaa/x", False)),
     ],

@@ -50,13 +50,6 @@ def test_forgotten_value_is_not_returned(scene: Scene) -> None:
     assert (scene.cache.get("a"), scene.cache.get("b")) == (None, 2)
 
 
-def test_all_keys_of_a_value_are_forgotten(scene: Scene) -> None:
-    for key, value in {"a": 1, "b": 2, "c": 1}.items():
-        scene.cache.put(key, value)
-    scene.cache.forget_values(1)
-    assert [scene.cache.get(key) for key in "abc"] == [None, 2, None]
-
-
 def test_expired_values_are_removed_from_memory(scene: Scene) -> None:
     for index in range(100):
         scene.cache.put(str(index), index)

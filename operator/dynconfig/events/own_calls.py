@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from dynconfig.events.signals import Signal
+from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
 from dynconfig.model.ttl_cache import TtlCache
 
@@ -42,17 +43,19 @@ class OwnCalls:
     """The recent writes of all objects. `now` returns seconds since the epoch."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._made = TtlCache[str, Key](KEPT_SECONDS, now)
+        self._made = TtlCache[str, int](KEPT_SECONDS, now)
+        """A digest of the object of each request, so that nothing names a deleted one."""
 
     def made(self, key: Key, requests: Iterable[str]) -> None:
         """Record the calls of a reconcile of an object."""
+        caller = fingerprint(str(key))
         for request in requests:
-            self._made.put(request, key)
+            self._made.put(request, caller)
 
     def is_of(self, key: Key, signal: Signal) -> bool:
         """Whether the event is that of an own call for this object."""
-        return bool(signal.request) and self._made.get(signal.request) == key
+        return bool(signal.request) and self._made.get(signal.request) == fingerprint(str(key))
 
-    def forget(self, key: Key) -> None:
-        """Forget the calls of an object that no longer exists."""
-        self._made.forget_values(key)
+    def is_known(self, signal: Signal) -> bool:
+        """Whether the event is that of an own call, for whichever object."""
+        return bool(signal.request) and self._made.get(signal.request) is not None

@@ -1,8 +1,11 @@
 """An index of the names that objects declare and report: finds the objects of an event, and successors of parameters. Pure."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 from dynconfig.api import names
@@ -11,6 +14,7 @@ from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.events.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.events.target_users import FirstUsers, TargetUsers
 from dynconfig.model.declaration import Successor, in_target
+from dynconfig.model.digest_index import DigestIndex
 from dynconfig.model.fingerprint import Fingerprints, contains, fingerprint, fingerprints
 from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
@@ -33,6 +37,9 @@ from dynconfig.validation.tenancy import Tenant, TenantOf
 
 MAX_USERS = 5
 """How many users of a target are named."""
+
+MAX_RECEIVING = 20
+"""How many objects that declare a parameter are found when another replica's object gives it up: only one receives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,21 @@ class _Entry:
     resources: tuple[tuple[str, str], ...]
     """Pairs of an identifier used in events (the name or the end of the ARN) and the name. The status limits both."""
 
+    @property
+    def accepts(self) -> bool:
+        """Whether it may be given a parameter at once.
+
+        Without both, its deletion removes nothing from AWS. A status without a place is a refusal; and the author of an object,
+        too, can set the finalizer.
+        """
+        return self.has_finalizer and self.recorded is not None
+
+    @property
+    def names(self) -> Iterator[int]:
+        """Yield the digests of all parameters that it declares or reports."""
+        yield from self.declared
+        yield from self.reported
+
     def is_elsewhere(self, target: Target | None) -> bool:
         """Whether it writes in another account or region than its target has now."""
         return target is not None and self.recorded is not None and not self.recorded.is_in(target)
@@ -74,7 +96,7 @@ class _Entry:
 
 
 class _Group(NamedTuple):
-    """Objects of a namespace with the same place and path, for which the same permission decides."""
+    """Objects of a namespace with the same place and path that are found, or chosen as successors, by the same rules."""
 
     namespace: str
     target: str
@@ -82,11 +104,20 @@ class _Group(NamedTuple):
     path: str
     was_observed: bool
     """They may have something in AWS, so their namespace once had the permission."""
+    was_reported: bool
+    adopts: bool
+    accepts: bool
 
     @classmethod
     def of(cls, key: Key, entry: _Entry) -> "_Group":
         """Return the group of an object."""
-        return cls(key.namespace, entry.target, entry.region, entry.path, entry.was_observed)
+        place = key.namespace, entry.target, entry.region, entry.path
+        return cls(*place, entry.was_observed, entry.was_reported, entry.adopts, entry.accepts)
+
+    @property
+    def mark(self) -> int:
+        """Return what makes digests of names different from those in other groups."""
+        return fingerprint(repr(self))
 
 
 class TargetTenants(Protocol):
@@ -101,7 +132,7 @@ class TargetTenants(Protocol):
 
 
 class ResourceIndex:
-    """The entries of all objects: a few hundred bytes each, and eight for each parameter. Thread-safe."""
+    """The entries of all objects: a few hundred bytes each, and sixteen for each parameter. Thread-safe."""
 
     def __init__(
         self,
@@ -119,7 +150,13 @@ class ResourceIndex:
         self._entries: dict[Key, _Entry] = {}
         self._groups = Holders[tuple[str, str], _Group]()
         """The groups of each place and path."""
-        self._members = Holders[_Group, Key]()
+        self._members = Counter[_Group]()
+        """The number of objects of each group."""
+        self._names = DigestIndex()
+        """The numbers of objects by digest of each name that they declare or report, and mark of their group."""
+        self._keys: dict[int, Key] = {}
+        self._numbers: dict[Key, int] = {}
+        self._unused = count()
         self._resources: dict[str, set[tuple[Key, str]]] = {}
         self._undeclared = Holders[tuple[str, int], Key]()
         """Objects by place and digest of each parameter that they are about to release."""
@@ -129,39 +166,66 @@ class ResourceIndex:
         entry = self._entry(document)
         region = None if entry.target else entry.region
         with self._lock:
-            if self._entries.get(key) == entry:
+            known = self._entries.get(key)
+            if known == entry:
                 return region
-            self.forget(key)
-            self._entries[key] = entry
-            for released in entry.released:
-                self._undeclared.add(released, key)
-            group = _Group.of(key, entry)
-            self._groups.add((entry.region, entry.path), group)
-            self._members.add(group, key)
-            if entry.target:
-                self._by_target.setdefault(entry.target, set()).add(key)
-                self._users.add(entry.target, key, entry.path, wrote_nothing=entry.wrote_nothing)
-            for identifier, name in entry.resources:
-                self._resources.setdefault(identifier, set()).add((key, name))
+            has_names_of = known is not None and _indexed(key, known) == _indexed(key, entry)
+            if known is not None:
+                self._remove(key, known)
+                if not has_names_of:
+                    self._remove_names(key, known)
+            if not has_names_of:
+                self._add_names(key, entry)
+            self._add(key, entry)
         return region
+
+    def _add(self, key: Key, entry: _Entry) -> None:
+        self._entries[key] = entry
+        for released in entry.released:
+            self._undeclared.add(released, key)
+        if entry.target:
+            self._by_target.setdefault(entry.target, set()).add(key)
+            self._users.add(entry.target, key, entry.path, wrote_nothing=entry.wrote_nothing)
+        for identifier, name in entry.resources:
+            self._resources.setdefault(identifier, set()).add((key, name))
+
+    def _remove(self, key: Key, entry: _Entry) -> None:
+        del self._entries[key]
+        for released in entry.released:
+            self._undeclared.discard(released, key)
+        if entry.target:
+            _discard(self._by_target, entry.target, key)
+            self._users.discard(entry.target, key)
+        for identifier, name in entry.resources:
+            _discard(self._resources, identifier, (key, name))
+
+    def _add_names(self, key: Key, entry: _Entry) -> None:
+        group, number = _Group.of(key, entry), next(self._unused)
+        self._numbers[key], self._keys[number] = number, key
+        self._members[group] += 1
+        self._groups.add((entry.region, entry.path), group)
+        mark = group.mark
+        for digest in entry.names:
+            self._names.add(mark ^ digest, number)
+
+    def _remove_names(self, key: Key, entry: _Entry) -> None:
+        group, number = _Group.of(key, entry), self._numbers.pop(key)
+        del self._keys[number]
+        self._members[group] -= 1
+        if not self._members[group]:
+            del self._members[group]
+            self._groups.discard((entry.region, entry.path), group)
+        mark = group.mark
+        for digest in entry.names:
+            self._names.discard(mark ^ digest, number)
 
     def forget(self, key: Key) -> None:
         """Remove the entry of an object."""
         with self._lock:
-            entry = self._entries.pop(key, None)
-            if entry is None:
-                return
-            for released in entry.released:
-                self._undeclared.discard(released, key)
-            group = _Group.of(key, entry)
-            self._members.discard(group, key)
-            if group not in self._members:
-                self._groups.discard((entry.region, entry.path), group)
-            if entry.target:
-                _discard(self._by_target, entry.target, key)
-                self._users.discard(entry.target, key)
-            for identifier, name in entry.resources:
-                _discard(self._resources, identifier, (key, name))
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._remove(key, entry)
+                self._remove_names(key, entry)
 
     def target(self, document: Mapping[str, Any]) -> str:
         """Return the name of the target of an object; empty for the operator's own identity."""
@@ -203,11 +267,13 @@ class ResourceIndex:
             if old is None:
                 return ()
             new = self._entry(document) if document else None
-            had = {*old.declared, *old.reported} - ({*new.declared, *new.reported} if new else set())
-            if not had:
-                return ()
-            others = (other for other in self._at(old.region, old.path) if other != key)
-            return tuple(sorted(other for other in others if not had.isdisjoint(self._entries[other].declared)))
+            had = set(old.names).difference(new.names if new else ())
+            marks = [group.mark for group in self._at(old.region, old.path)] if had else ()
+            found = {
+                number for mark in marks for digest in had for number in self._names.of(mark ^ digest)[:MAX_RECEIVING]
+            }
+            found.discard(self._numbers[key])
+            return tuple(sorted(self._keys[number] for number in found))
 
     def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
         """Return the objects that an event concerns, each with the names of its resources in the event."""
@@ -221,12 +287,22 @@ class ResourceIndex:
                     found[key] = (*found.get(key, ()), name)
         return found
 
-    def naming(self, region: str, name: str) -> tuple[Key, ...]:
-        """Return the objects that declare or report a parameter with this full name."""
+    def digests(self, key: Key) -> frozenset[int]:
+        """Return the digests of all names of an object in events."""
         with self._lock:
-            wanted = fingerprint(name)
-            found = self._below(region, name)
-            return tuple(key for key, of in found if contains(of.declared, wanted) or contains(of.reported, wanted))
+            entry = self._entries.get(key)
+            if entry is None:
+                return frozenset()
+            return frozenset((*entry.names, *(fingerprint(identifier) for identifier, _name in entry.resources)))
+
+    def naming(self, region: str, *full_names: str) -> tuple[Key, ...]:
+        """Return the objects that declare or report a parameter with one of these full names."""
+        with self._lock:
+            found = set[int]()
+            for name in full_names:
+                for _group, numbers in self._below(region, name):
+                    found.update(numbers)
+            return tuple(self._keys[number] for number in sorted(found))
 
     def successor(
         self, giver: Owner, region: str, name: str, *, target: Target | None = None, is_awaited: bool = True
@@ -239,25 +315,24 @@ class ResourceIndex:
         prevent others from deleting their parameters. Neither does one that writes in another account or region than `target`,
         the target of the giver: what it declares is another parameter.
 
-        Objects of the giver's namespace come first, then those that are accepted already. `is_awaited`: whether the giver still
-        waits for the acceptance of a new object, which its author may prevent for ever.
+        Objects of the giver's namespace come first, then those that are accepted already; of equal ones, the one that was known
+        first. `is_awaited`: whether the giver still waits for the acceptance of a new object, which its author may prevent for
+        ever.
         """
         with self._lock:
-            wanted = fingerprint(name)
-            found = [other for other, of in self._below(region, name) if of.adopts and contains(of.declared, wanted)]
-            giving = Key(giver.namespace, giver.name)
-            others = [other for other in found if other != giving and not self._entries[other].is_elsewhere(target)]
-            successors = [self._as_successor(giver.cluster, other, is_awaited=is_awaited) for other in others]
+            able, giving = partial(self._receives, fingerprint(name), target), Key(giver.namespace, giver.name)
+            adopting = [numbers for group, numbers in self._below(region, name) if group.adopts]
+            others = ((self._keys[number] for number in numbers) for numbers in adopting)
+            # Of each group the first, however many others declare the parameter.
+            found = [first for keys in others if (first := next((k for k in keys if k != giving and able(k)), None))]
+            successors = [self._as_successor(giver.cluster, other, is_awaited=is_awaited) for other in found]
             return min(successors, key=lambda successor: _rank(successor, giver), default=None)
 
     def _as_successor(self, cluster: str, key: Key, *, is_awaited: bool) -> Successor:
         entry = self._entries[key]
         owner = Owner(cluster, key.namespace, key.name, entry.uid)
-        # Without both, its deletion removes nothing from AWS. A status without a place is a refusal; and the author of an
-        # object, too, can set the finalizer.
-        accepts = entry.has_finalizer and entry.recorded is not None
-        may_own = (accepts or (is_awaited and not entry.was_reported)) and self._may_use(key)
-        return Successor(owner, may_own=may_own, has_finalizer=accepts)
+        may_own = (entry.accepts or (is_awaited and not entry.was_reported)) and self._may_use(key)
+        return Successor(owner, may_own=may_own, has_finalizer=entry.accepts)
 
     def releasing_to(self, key: Key) -> tuple[Key, ...]:
         """Return the objects that no longer declare a parameter in their status, but this object does.
@@ -289,24 +364,30 @@ class ResourceIndex:
     def _tenant(self, namespace: str, target: str) -> Tenant:
         return self._tenant_in(namespace, target) if target else self._tenant_of(namespace)
 
-    def _at(self, region: str, path: str) -> Iterator[Key]:
-        """Yield the objects with a path, except those of namespaces that may not use it and never could.
+    def _receives(self, wanted: int, target: Target | None, key: Key) -> bool:
+        """Whether an object declares a parameter, by its digest, of a target."""
+        entry = self._entries[key]
+        return contains(entry.declared, wanted) and not entry.is_elsewhere(target)
+
+    def _at(self, region: str, path: str) -> Iterator[_Group]:
+        """Yield the groups of objects with a path, except those of namespaces that may not use it and never could.
 
         However many they are, such objects cost others nothing.
         """
         for group in self._groups.of((region, path)):
             if group.was_observed or self._tenant(group.namespace, group.target).may_have_path(path):
-                yield from self._members.of(group)
+                yield group
 
-    def _below(self, region: str, name: str) -> Iterator[tuple[Key, _Entry]]:
-        """Yield the objects whose path contains the name, as `_at`."""
-        end = name.rfind("/")
+    def _below(self, region: str, name: str) -> Iterator[tuple[_Group, list[int]]]:
+        """Yield the groups whose path contains the name, as `_at`, each with the objects that declare or report it."""
+        wanted, end = fingerprint(name), name.rfind("/")
         # No declared path has more levels, so a name of only slashes is not more expensive.
         for _level in range(MAX_LEVELS):
             if end <= 0:
                 return
-            for key in self._at(region, name[:end]):
-                yield key, self._entries[key]
+            for group in self._at(region, name[:end]):
+                if found := self._names.of(group.mark ^ wanted):
+                    yield group, found
             end = name.rfind("/", 0, end)
 
     def _entry(self, document: Mapping[str, Any]) -> _Entry:
@@ -333,6 +414,10 @@ class ResourceIndex:
             wrote_nothing=wrote_nothing(document),
             resources=tuple(sorted(resources)),
         )
+
+
+def _indexed(key: Key, entry: _Entry) -> tuple[_Group, Fingerprints, Fingerprints]:
+    return _Group.of(key, entry), entry.declared, entry.reported
 
 
 def adopts(document: Mapping[str, Any]) -> bool:

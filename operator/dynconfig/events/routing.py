@@ -1,6 +1,5 @@
 """Routes AWS events to the objects that they concern, and knows from which regions events are needed."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -8,11 +7,12 @@ from dynconfig.events.own_calls import OwnCalls
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import Signal
 from dynconfig.model.fence import Fence
+from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
 
-# The newest signals that matched no known object.
-MOST_UNMATCHED = 200
+# The newest names that matched no known object. All objects are listed within minutes.
+MOST_UNMATCHED, UNMATCHED_SECONDS = 200, 600.0
 
 
 @dataclass(slots=True)
@@ -41,23 +41,30 @@ class EventRouter:
         self._requeue = requeue
         self._own_calls = OwnCalls(now)
         self._pending: dict[Key, PendingEvents] = state.new_map()
-        state.on_forget(self._own_calls.forget)
-        self._unmatched: deque[tuple[Signal, int]] = deque(maxlen=MOST_UNMATCHED)
+        self._now = now
+        self._unmatched: dict[int, tuple[Signal, int, float]] = {}
+        """Signals by the digest of each name, with the shard and the time of receipt; the newest last."""
 
     def route(self, signals: Sequence[Signal], shard: int = 0) -> None:
-        """Requeue the objects of a shard that events from its queue concern, except by their own calls."""
+        """Requeue the objects of a shard that events from its queue concern, except by their own calls.
+
+        Others that declare the parameters of an own call are requeued after its reconcile, if that concerns them (`moves.py`).
+        """
         for signal in signals:
+            if signal.parameters and self._own_calls.is_known(signal):
+                continue
             concerned = self._index.of(signal)
             if not concerned:
-                self._unmatched.append((signal, shard))
+                self._add_unmatched(signal, shard)
             for key, names in concerned.items():
                 if self._shard_of(key) == shard and not self._own_calls.is_of(key, signal):
                     self._add_pending(key, names, signal)
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
-        for signal, shard in tuple(self._unmatched):
-            if key in self._index.of(signal):
+        digests = self._unmatched.keys() & self._index.digests(key) if self._unmatched else ()
+        for signal, shard, received in [self._unmatched[digest] for digest in digests]:
+            if self._now() - received < UNMATCHED_SECONDS:
                 self.route([signal], shard)
 
     def record_own_writes(self, key: Key, requests: Sequence[str]) -> None:
@@ -67,6 +74,14 @@ class EventRouter:
     def take(self, key: Key) -> PendingEvents | None:
         """Remove and return the pending events of an object that is reconciled now."""
         return self._pending.pop(key, None)
+
+    def _add_unmatched(self, signal: Signal, shard: int) -> None:
+        for name in (*signal.parameters, *signal.resources):
+            digest = fingerprint(name)
+            self._unmatched.pop(digest, None)
+            self._unmatched[digest] = signal, shard, self._now()
+        while len(self._unmatched) > MOST_UNMATCHED:
+            del self._unmatched[next(iter(self._unmatched))]
 
     def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
         pending = self._pending.setdefault(key, PendingEvents(signal.at))

@@ -85,7 +85,7 @@ class Moves:
         region = outcome.declaration.place.key
         given_up = [step.resource.title for step in outcome.applied if step.is_removal]
         moved = [step.resource.name for step in outcome.applied if step.changes_hands]
-        declaring = {other for name in moved for other in self._index.naming(region, name)} - {key}
+        declaring = {*self._index.naming(region, *moved)} - {key}
         for other in (*declaring, *self._blocked.waiting_for(region, given_up)):
             self._requeue(other)
         self._blocked.record(key, region, outcome.not_owned)

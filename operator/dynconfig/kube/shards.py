@@ -206,6 +206,7 @@ class ObjectReceiver:
             return
         if event is None:
             self._begin(key, Listed.of(checked))
+            self._router.replay_unmatched(key)
         elif is_changed:
             self._handle_edit(key, document, event, is_small=weight <= size.SMALL)
         else:
@@ -245,7 +246,6 @@ class ObjectReceiver:
     def _begin(self, key: Key, listed: Listed) -> None:
         """Schedule an object that was listed, or whose shard was acquired."""
         self._requeues.schedule_listed(key, listed)
-        self._router.replay_unmatched(key)
         if not self._index.may_use(key):
             # The operator or the policy may have changed since the status was written.
             self._requeues.requeue(key)

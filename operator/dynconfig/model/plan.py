@@ -108,11 +108,13 @@ class Step:
 
     @property
     def changes_hands(self) -> bool:
-        """Whether the owner of the resource changes."""
+        """Whether the resource has another owner then, or an owner for the first time."""
         match self.change:
             case Update(observed, desired, _):
                 return observed.owner != desired.owner
-        return True
+            case Release(_, successor):
+                return successor is not None
+        return isinstance(self.change, Create)
 
     @property
     def deletes_parameter(self) -> bool:

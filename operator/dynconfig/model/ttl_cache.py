@@ -41,12 +41,6 @@ class TtlCache(Generic[K, V]):
             for key in keys:
                 self._entries.pop(key, None)
 
-    def forget_values(self, value: V) -> None:
-        """Remove all keys with this value."""
-        with self._lock:
-            for key in [key for key, (_at, _version, known) in self._entries.items() if known == value]:
-                del self._entries[key]
-
     def __len__(self) -> int:
         with self._lock:
             self._remove_expired()
