@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynconfig.kube.work_queue import MOST_TURNED_AWAY_OF_NAMESPACE, MOST_WEIGHT, Backlog, Priority, WorkQueue
+from dynconfig.kube.work_queue import (
+    MOST_TURNED_AWAY_OF_NAMESPACE,
+    MOST_WEIGHT,
+    Backlog,
+    Priority,
+    WorkQueue,
+)
 from dynconfig.model.key import Key
 from dynconfig.model.size import LARGE
 

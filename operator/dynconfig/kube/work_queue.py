@@ -3,11 +3,12 @@
 import heapq
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from itertools import count
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from dynconfig.model.key import Key
 from dynconfig.model.size import LARGE
@@ -70,18 +71,18 @@ class _Queued(NamedTuple):
 
 @dataclass(slots=True)
 class _Due:
-    """The due objects of one namespace and priority, in the order of their time."""
+    """The small due objects of one namespace and priority, in the order of their time."""
 
     small: list[_Entry] = field(default_factory=list)
-    large: list[_Entry] = field(default_factory=list)
     returning: list[_Entry] = field(default_factory=list)
-    """Small objects that were turned away."""
+    """Those that were turned away."""
 
     @property
     def all(self) -> tuple[list[_Entry], ...]:
-        return self.small, self.large, self.returning
+        return self.small, self.returning
 
 
+T = TypeVar("T")
 _Place = tuple[Priority, str]
 """A priority and a namespace."""
 
@@ -95,34 +96,14 @@ class _Running:
     since: float
 
 
-class _Room:
-    """What is left for large objects beside those in progress.
-
-    The first large object for which there is none reserves it: no other one begins before, whatever its priority.
-    """
-
-    def __init__(self, running: Iterable[_Running], reserved: _Place | None) -> None:
-        large = [item for item in running if item.weight]
-        self._namespaces = {item.namespace for item in large}
-        self._weight = MOST_WEIGHT - sum(item.weight for item in large)
-        self._is_open = len(large) < MOST_LARGE
-        self.reserved = reserved
-
-    def has(self, place: _Place, weight: int) -> bool:
-        """Return whether the first large object of a priority and namespace may begin."""
-        if place[1] in self._namespaces or self.reserved not in (None, place):
-            return False
-        if not self._is_open or weight > self._weight:
-            self.reserved = place
-            return False
-        return True
-
-
 class WorkQueue:
     """Each object is queued at most once, and never processed twice at the same time.
 
     Within a priority, namespaces take turns, and the last quarter of the workers is left to namespaces with few objects in
     progress, so that a few tenants cannot starve the others, regardless of the number of their objects and their duration.
+
+    Large objects take turns of their own, between those of small ones: each namespace has one, the higher priority first, before
+    another has a second one. The object whose turn it is begins as soon as enough others have ended, and none overtakes it.
     """
 
     def __init__(self, workers: int = sys.maxsize) -> None:
@@ -131,14 +112,19 @@ class WorkQueue:
         self._numbers = count()
         self._scheduled: list[_Entry] = []
         self._due: dict[Priority, dict[str, _Due]] = {priority: {} for priority in Priority}
+        self._large_due: dict[Priority, dict[str, list[_Entry]]] = {priority: {} for priority in Priority}
         self._entries = 0
         """The number of entries in all heaps."""
-        self._turns = WeightedTurns(WEIGHTS)
+        self._turns, self._large_turns = WeightedTurns(WEIGHTS), WeightedTurns(WEIGHTS)
         self._running: dict[Key, _Running] = {}
         self._large: dict[Key, int] = {}
         """The weights of large objects."""
-        self._reserved: _Place | None = None
-        """Whose first large object begins next, as soon as enough others have ended."""
+        self._next_large: _Place | None = None
+        """Whose first large object begins next."""
+        self._served = set[str]()
+        """The namespaces whose turn with a large object is over, until all others that wait had theirs."""
+        self._was_large = False
+        """Whether the last object that was taken is large; the next one is a small one, if one may be processed."""
         self._turned_away: dict[str, set[Key]] = {}
         """By namespace."""
 
@@ -177,17 +163,10 @@ class WorkQueue:
     def take(self, now: float) -> Key | None:
         """Remove and return the next due object, which is in progress until `done`; None if no object may be processed."""
         self._move_due(now)
-        room = _Room(self._running.values(), self._reserved if self._is_reserved() else None)
-        waiting = [priority for priority in Priority if self._due[priority]]
-        while waiting:
-            priority = self._turns.next(waiting)
-            key = self._popped(priority, now, room)
-            self._reserved = room.reserved
-            if key is not None:
-                self._turns.take(priority, waiting)
-                return key
-            waiting.remove(priority)
-        return None
+        running = Counter(item.namespace for item in self._running.values())
+        if self._was_large:
+            return self._take_small(now, running) or self._take_large(now, running)
+        return self._take_large(now, running) or self._take_small(now, running)
 
     def priority(self, key: Key) -> Priority:
         """Return the priority of an object in progress."""
@@ -202,7 +181,7 @@ class WorkQueue:
     @property
     def has_due(self) -> bool:
         """Whether objects that were due at the last `take`, even if forgotten since, may not be processed yet."""
-        return any(self._due.values())
+        return any(self._due.values()) or any(self._large_due.values())
 
     def due(self, now: float) -> Iterator[tuple[Key, Priority, float]]:
         """Yield all due objects, each with its priority and since when it is due."""
@@ -246,48 +225,86 @@ class WorkQueue:
         """Return the number of due objects that are not in progress."""
         return sum(backlog.count for backlog in self.backlogs(now).values())
 
-    def _is_reserved(self) -> bool:
-        """Return whether the object for which room is reserved still waits."""
-        priority, namespace = self._reserved or (Priority.EDIT, "")
-        due = self._due[priority].get(namespace)
-        if due is None:
-            return False
-        self._pop_outdated(due.large)
-        return bool(due.large)
+    def _take_small(self, now: float, running: Counter[str]) -> Key | None:
+        waiting = [priority for priority in Priority if self._due[priority]]
+        while waiting:
+            priority = self._turns.next(waiting)
+            key = self._popped(priority, running)
+            if key is not None:
+                self._turns.take(priority, waiting)
+                return self._begin(key, priority, now, 0)
+            waiting.remove(priority)
+        return None
 
-    def _popped(self, priority: Priority, now: float, room: _Room) -> Key | None:
-        """Pop the earliest object of the first namespace that may be processed, and move the namespace to the end."""
+    def _popped(self, priority: Priority, running: Counter[str]) -> Key | None:
+        """Pop the earliest small object of the first namespace that may be processed, and move the namespace to the end."""
         namespaces = self._due[priority]
-        running = Counter(item.namespace for item in self._running.values())
         for namespace, due in tuple(namespaces.items()):
             for entries in due.all:
                 self._pop_outdated(entries)
             if not any(due.all):
                 del namespaces[namespace]
-                continue
-            if running.total() >= self._shared and running[namespace] >= min(FEW, self._shared):
-                continue
-            if eligible := [entries for entries in self._allowed(namespace, due, priority, room) if entries]:
-                entries = min(eligible, key=lambda found: found[0])
-                key = self._pop(entries).key
-                del namespaces[namespace]
-                if any(due.all):
-                    namespaces[namespace] = due
-                del self._queued[key]
-                self._returned(key)
-                weight = 0
-                if entries is due.large:
-                    weight, room.reserved = self._weight(key), None
-                self._running[key] = _Running(namespace, weight, priority, now)
+            elif self._may_begin(namespace, running) and (eligible := self._eligible(namespace, due, priority)):
+                key = self._pop(min(eligible, key=lambda found: found[0])).key
+                _end_turn(namespaces, namespace, is_empty=not any(due.all))
                 return key
         return None
 
-    def _allowed(self, namespace: str, due: _Due, priority: Priority, room: _Room) -> Iterator[list[_Entry]]:
-        yield due.returning
-        if priority is not Priority.RESYNC or self._may_resync(namespace):
-            yield due.small
-        if due.large and room.has((priority, namespace), self._weight(due.large[0].key)):
-            yield due.large
+    def _eligible(self, namespace: str, due: _Due, priority: Priority) -> list[list[_Entry]]:
+        may_observe = priority is not Priority.RESYNC or self._may_resync(namespace)
+        return [entries for entries in (due.all if may_observe else (due.returning,)) if entries]
+
+    def _take_large(self, now: float, running: Counter[str]) -> Key | None:
+        """Take the large object whose turn it is, unless others have to end before."""
+        large = [item for item in self._running.values() if item.weight]
+        may_begin = partial(self._may_begin_large, running, {item.namespace for item in large})
+        first = self._first_large(may_begin, self._served) or self._first_large(may_begin, ())
+        if self._next_large is None or not may_begin(*self._next_large):
+            priority = self._large_turns.next(first) if first else Priority.EDIT
+            self._next_large = (priority, first[priority]) if first else None
+        if self._next_large is None:
+            return None
+        priority, namespace = self._next_large
+        entries = self._large_due[priority][namespace]
+        weight = self._weight(entries[0].key)
+        if len(large) >= MOST_LARGE or weight + sum(item.weight for item in large) > MOST_WEIGHT:
+            return None
+        self._large_turns.take(priority, {priority, *first})
+        self._next_large = None
+        self._served = {namespace, *(() if namespace in self._served else self._served)}
+        key = self._pop(entries).key
+        # The namespace has one turn, with a large or a small object.
+        _end_turn(self._large_due[priority], namespace, is_empty=not entries)
+        _end_turn(self._due[priority], namespace, is_empty=False)
+        return self._begin(key, priority, now, weight)
+
+    def _first_large(self, may_begin: Callable[[Priority, str], bool], but: Collection[str]) -> Mapping[Priority, str]:
+        """Return the first namespace of each priority whose large object may begin, except some namespaces."""
+        first = dict[Priority, str]()
+        for priority, places in self._large_due.items():
+            able = (name for name in tuple(places) if name not in but and may_begin(priority, name))
+            if name := next(able, ""):
+                first[priority] = name
+        return first
+
+    def _may_begin_large(self, running: Counter[str], busy: set[str], priority: Priority, namespace: str) -> bool:
+        """Return whether the first large object of a priority and namespace may begin if enough others end."""
+        entries = self._large_due[priority].get(namespace, [])
+        self._pop_outdated(entries)
+        if not entries:
+            self._large_due[priority].pop(namespace, None)
+            return False
+        return namespace not in busy and self._may_begin(namespace, running)
+
+    def _may_begin(self, namespace: str, running: Counter[str]) -> bool:
+        return running.total() < self._shared or running[namespace] < min(FEW, self._shared)
+
+    def _begin(self, key: Key, priority: Priority, now: float, weight: int) -> Key:
+        del self._queued[key]
+        self._returned(key)
+        self._running[key] = _Running(key.namespace, weight, priority, now)
+        self._was_large = weight > 0
+        return key
 
     def _weight(self, key: Key) -> int:
         """Return the weight of an object that was large when it became due."""
@@ -318,11 +335,12 @@ class WorkQueue:
                 self._entries += 1
 
     def _due_list(self, key: Key) -> list[_Entry]:
-        due = self._due[self._queued[key].priority].setdefault(key.namespace, _Due())
+        priority = self._queued[key].priority
         if key in self._large:
             # It may wait long for a slot, and no longer for an AWS quota.
             self._returned(key)
-            return due.large
+            return self._large_due[priority].setdefault(key.namespace, [])
+        due = self._due[priority].setdefault(key.namespace, _Due())
         return due.returning if key in self._turned_away.get(key.namespace, ()) else due.small
 
     def _pop(self, entries: list[_Entry]) -> _Entry:
@@ -345,12 +363,25 @@ class WorkQueue:
         self._entries = len(self._scheduled)
         for namespaces in self._due.values():
             for namespace, due in tuple(namespaces.items()):
-                due.small, due.large, due.returning = map(self._current, due.all)
+                due.small, due.returning = map(self._current, due.all)
                 self._entries += sum(map(len, due.all))
                 if not any(due.all):
                     del namespaces[namespace]
+        for places in self._large_due.values():
+            for namespace in tuple(places):
+                places[namespace] = self._current(places[namespace])
+                self._entries += len(places[namespace])
+                if not places[namespace]:
+                    del places[namespace]
 
     def _current(self, entries: Iterable[_Entry]) -> list[_Entry]:
         current = [entry for entry in entries if self._is_current(entry)]
         heapq.heapify(current)
         return current
+
+
+def _end_turn(namespaces: dict[str, T], namespace: str, *, is_empty: bool) -> None:
+    """Move a namespace to the end, or remove it if it is empty."""
+    due = namespaces.pop(namespace, None)
+    if due is not None and not is_empty:
+        namespaces[namespace] = due
