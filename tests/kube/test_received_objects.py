@@ -5,10 +5,12 @@ import itertools
 from typing import Any
 
 import pytest
-from tests.kube.controller_harness import KEY, ControllerHarness, configured, running_controller
+from aiohttp import web
+from tests.kube.controller_harness import GOING, KEY, ControllerHarness, configured, running_controller
 from tests.model.test_size import report
 from tests.operations import calls_of
 
+from dynconfig.api.names import FINALIZER
 from dynconfig.kube.work_queue import MOST_WEIGHT
 from dynconfig.model.size import LARGE, OMITTED_BYTES
 
@@ -77,5 +79,36 @@ def test_change_that_could_not_be_handled_is_handled_at_the_next_event(monkeypat
             assert index.path(KEY) == ""
             objects.object_changed(observed(1), "MODIFIED")
             assert index.path(KEY) == "/app"
+
+    asyncio.run(act())
+
+
+def test_patches_of_an_object_that_another_finalizer_keeps_cost_nothing_once_it_is_finalized() -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            found.applied(configured({"a": "1"}))
+            await found.server.until(lambda: found.reason == "InSync")
+            going = configured({"a": "1"}, finalizers=[FINALIZER, "example.org/keep"])
+            going["metadata"]["deletionTimestamp"] = GOING
+            found.server.objects[KEY] = {**going, "status": found.status}
+            found.deliver("MODIFIED", found.server.objects[KEY])
+            await found.server.until(
+                lambda: found.server.objects[KEY]["metadata"]["finalizers"] == ["example.org/keep"]
+            )
+            left, requests = found.server.objects[KEY], list[str]()
+            found.deliver("MODIFIED", left)
+            while found.controller._shards.running or found.controller.waiting():
+                await asyncio.sleep(0)
+
+            async def count(request: web.Request) -> None:
+                requests.append(request.path)
+
+            found.server.before = count
+            for number in range(9):
+                left["metadata"].update(labels={"a": str(number)}, resourceVersion=f"9{number}")
+                found.deliver("MODIFIED", left)
+            assert not found.controller.waiting()
+            found.deliver("DELETED", left)
+            await found.server.until(lambda: bool(requests))
 
     asyncio.run(act())

@@ -118,6 +118,11 @@ class ObjectTracker:
         is_finalizer_removed = key in self._with_finalizer and not has_finalizer(document) and not is_earlier
         return is_finalizer_removed or self._reconciled.get(key) != _fingerprint_of(document)
 
+    def is_finalized(self, key: Key, document: Mapping[str, Any]) -> bool:
+        """Return whether the object was forgotten, since its deletion is done: only finalizers of others keep it."""
+        is_deleting = "deletionTimestamp" in document["metadata"]
+        return is_deleting and not has_finalizer(document) and key not in self._reconciled and key not in self._uids
+
     def cache_created(self, key: Key, document: Mapping[str, Any]) -> None:
         """Keep a created object until the watch delivers its next state, at most a second, unless too many are kept."""
         if len(self._created) < MAX_CREATED:

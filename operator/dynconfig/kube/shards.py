@@ -136,7 +136,7 @@ class ObjectReceiver:
         try:
             if event == "DELETED":
                 self.missing(key)
-            else:
+            elif not self._tracker.is_finalized(key, document):
                 self._handle_change(key, document, event)
         except Exception as failure:  # noqa: BLE001 - one object must not stop the watch
             log.error("Handling a change of %s failed (operator bug):\n%s", key, trace(failure))
