@@ -139,7 +139,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     await asyncio.to_thread(parts.engine.prepare, Place(memo.region))
     known = targets.Targets(lambda name: memo.controller.objects.requeue_target(name) if "controller" in memo else None)
     chosen = VerifiedTargets(known, parts.targets, memo.tenants.labels, time.monotonic, settings.default_target)
-    memo.tenants.targets_need_labels = chosen.needs_labels
+    memo.tenants.targets_need_labels, memo.tenants.rights_in_targets = chosen.needs_labels, chosen.rights
     dependencies = Dependencies(
         kube=kube,
         engine=parts.engine,

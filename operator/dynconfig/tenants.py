@@ -51,6 +51,8 @@ class Tenants:
         self._labels: Labels = {}
         self.targets_need_labels: Callable[[], bool] = lambda: False
         """Return whether a rule of a target selects namespaces by their labels."""
+        self.rights_in_targets: Callable[[str], object] = lambda _namespace: None
+        """Return what a namespace may use in all targets."""
         if self._path is not None:
             self._policy, self._digest = self._read(self._path), _digest(self._path)
 
@@ -77,11 +79,16 @@ class Tenants:
         """Whether a rule of the policy or of a target selects namespaces by their labels."""
         return self.targets_need_labels() or any(rule.namespace_selector is not None for rule in self._policy.allow)
 
-    def set_labels(self, labels: Labels) -> bool:
-        """Set the labels of all namespaces; return whether they changed."""
-        is_changed = dict(labels) != self._labels
+    def set_labels(self, labels: Labels) -> frozenset[str]:
+        """Set the labels of all namespaces; return the namespaces that may use something else now."""
+        relabelled = [name for name in {**self._labels, **labels} if self._labels.get(name) != labels.get(name)]
+        before = [self._rights(name) for name in relabelled]
         self._labels = dict(labels)
-        return is_changed
+        after = map(self._rights, relabelled)
+        return frozenset(name for name, old, new in zip(relabelled, before, after, strict=True) if old != new)
+
+    def _rights(self, namespace: str) -> tuple[Tenant, object]:
+        return self(namespace), self.rights_in_targets(namespace)
 
     def reload(self) -> bool:
         """Reload a changed file; return whether a new policy is in effect. An invalid file is logged and ignored."""

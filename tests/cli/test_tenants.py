@@ -115,6 +115,17 @@ def test_namespace_labels_are_evaluated_as_they_are_now(policy: Path) -> None:
     assert not found("shop").may_use_path("/a")
 
 
+def test_only_namespaces_that_may_use_something_else_are_affected_by_their_labels(policy: Path) -> None:
+    policy.write_text("allow:\n- namespaceSelector: {matchLabels: {team: a}}\n  paths: [/a]\n")
+    found = shared(policy)
+    labels = {name: {"team": "a"} for name in ("shop", "cart", "new")}
+    found.set_labels({"shop": {}, "cart": {"team": "a"}})
+    assert found.set_labels({"shop": {"any": "thing"}, "cart": {"team": "a", "any": "thing"}}) == frozenset()
+    assert found.set_labels(labels) == {"shop", "new"}
+    found.rights_in_targets = lambda name: name == "cart" and (found.labels(name) or {}).get("any")
+    assert found.set_labels({name: {"team": "a", "any": "thing"} for name in labels}) == {"cart"}
+
+
 def test_can_explains_each_decision(policy: Path) -> None:
     result = dynconfig("can", "-f", str(EXAMPLE), "--policy", str(policy))
     assert result.code == 1

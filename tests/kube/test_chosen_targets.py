@@ -176,8 +176,13 @@ def test_rules_decide_by_namespace_and_its_labels() -> None:
     known.put(2, allow=[{"namespaceSelector": {"matchLabels": {"team": "a"}}, "paths": ["/team"]}])
     assert known.chosen.needs_labels()
     assert not known.chosen.tenant_in("shop", "prod").may_use_path("/team")
+    known.labels["shop"] = {"team": "b"}
+    before = known.chosen.rights("shop")
+    known.labels["shop"] = {"team": "b", "any": "thing"}
+    assert known.chosen.rights("shop") == before
     known.labels["shop"] = {"team": "a"}
     assert known.chosen.tenant_in("shop", "prod").may_use_path("/team")
+    assert known.chosen.rights("shop") != before
 
 
 def test_unknown_target_writes_nothing_and_gives_nothing_up() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Cluster:
 
     def __init__(self, found: ControllerHarness, file: Path, tenants: Tenants) -> None:
         self.running_controller = found
-        self.file = file
+        self.file, self.tenants = file, tenants
         self.labels: dict[str, dict[str, str]] | None = LABELS
         """The API server's response; None if it denies the list."""
         self.watch = PolicyWatch(found.kube, tenants, found.controller.requeue_all)
@@ -185,5 +185,28 @@ def test_object_without_a_grant_keeps_no_parameter_of_others(tmp_path: Path) -> 
             await found.served()
             await found.deleted_beside_a_denied_heir()
             assert "delete /app/a" in found.running_controller.fake.calls
+
+    asyncio.run(act())
+
+
+def test_labels_of_a_namespace_requeue_its_objects_and_only_if_they_change_its_rights(tmp_path: Path) -> None:
+    async def act() -> None:
+        async with cluster(tmp_path, BY_LABELS) as found:
+            await found.served()
+            found.running_controller.applied(heir({"b": "1"}))
+            await found.until(HEIR, "InSync")
+            changed = list[Collection[str] | None]()
+            found.watch = PolicyWatch(found.running_controller.kube, found.tenants, changed.append)
+            found.labels = {**LABELS, "shop": {"team": "a", "any": "thing"}}
+            await found.watch.check()
+            assert not changed
+            found.labels = {**LABELS, "cart": {}}
+            await found.watch.check()
+            assert changed == [{"cart"}]
+            found.running_controller.controller.requeue_all({"cart"})
+            await found.until(HEIR, "PathNotAllowed")
+            found.file.write_text(BOTH)
+            await found.watch.check()
+            assert changed[1:] == [None]
 
     asyncio.run(act())

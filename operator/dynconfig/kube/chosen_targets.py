@@ -143,6 +143,10 @@ class VerifiedTargets:
             else tenant_in(target, spec, namespace, self._labels(namespace))
         )
 
+    def rights(self, namespace: str) -> tuple[Tenant, ...]:
+        """Return what a namespace may use in each target. Thread-safe."""
+        return tuple(self.tenant_in(namespace, name) for name in tuple(self._targets))
+
     def chosen(self, document: Mapping[str, Any]) -> Target | None:
         """Return the target of an object, None for the operator's own identity. AWS is not called.
 

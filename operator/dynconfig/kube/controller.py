@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
@@ -159,11 +159,14 @@ class Controller:
         """Reconcile an object now: one of its dependencies changed, or it may have been deleted."""
         self._requeues.requeue(key)
 
-    def requeue_all(self) -> None:
-        """Reconcile all objects with the lowest priority, because their access rights changed."""
-        self._settled.forget_all()
+    def requeue_all(self, namespaces: Collection[str] | None = None) -> None:
+        """Reconcile all objects, or those of some namespaces, with the lowest priority: their access rights changed."""
+        if namespaces is None:
+            self._settled.forget_all()
         for key in self._requeues.tracked():
-            self._requeues.requeue_after(key, 0.0, Priority.RESYNC)
+            if namespaces is None or key.namespace in namespaces:
+                self._settled.forget(key)
+                self._requeues.requeue_after(key, 0.0, Priority.RESYNC)
 
     async def run(self) -> None:
         """Reconcile due objects until cancelled; running reconciles are finished first."""

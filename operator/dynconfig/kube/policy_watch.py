@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Kube
@@ -20,17 +20,20 @@ class Grants(Protocol):
     def needs_labels(self) -> bool:
         """Whether a rule selects namespaces by their labels."""
 
-    def set_labels(self, labels: Mapping[str, Mapping[str, str]]) -> bool:
-        """Set the labels of all namespaces; return whether they changed."""
+    def set_labels(self, labels: Mapping[str, Mapping[str, str]]) -> Collection[str]:
+        """Set the labels of all namespaces; return the namespaces that may use something else now."""
 
     def reload(self) -> bool:
         """Reload a changed policy; return whether a new one is in effect."""
 
 
 class PolicyWatch:
-    """Checks policy and labels every few seconds, and calls `changed` after a change."""
+    """Checks policy and labels every few seconds, and calls `changed` after a change of what namespaces may use.
 
-    def __init__(self, kube: Kube, grants: Grants, changed: Callable[[], None]) -> None:
+    `changed` is called with these namespaces; None means all.
+    """
+
+    def __init__(self, kube: Kube, grants: Grants, changed: Callable[[Collection[str] | None], None]) -> None:
         self._kube = kube
         self._grants = grants
         self._changed = changed
@@ -45,20 +48,20 @@ class PolicyWatch:
     async def check(self) -> None:
         """Check policy and labels once."""
         is_reloaded = await asyncio.to_thread(self._grants.reload)
-        is_relabelled = await self._update_labels() if self._grants.needs_labels else False
-        if is_reloaded or is_relabelled:
-            self._changed()
+        changed = await self._update_labels() if self._grants.needs_labels else ()
+        if is_reloaded or changed:
+            self._changed(None if is_reloaded else changed)
 
-    async def _update_labels(self) -> bool:
+    async def _update_labels(self) -> Collection[str]:
         try:
             labels = await self._kube.namespace_labels()
         except ApiRefused as error:
             if not self._is_denied:
                 log.error("Rules with namespaceSelector grant nothing: cannot list namespaces: %s", error)
             self._is_denied = True
-            return self._grants.set_labels({})
+            return await asyncio.to_thread(self._grants.set_labels, {})
         except (ApiConflict, ApiUnavailable) as error:
             log.warning("Cannot list namespaces; their last known labels stay in effect: %s", error)
-            return False
+            return ()
         self._is_denied = False
-        return self._grants.set_labels(labels)
+        return await asyncio.to_thread(self._grants.set_labels, labels)
