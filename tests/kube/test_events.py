@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.kube.apiserver import serving, status
 from tests.kube.controller_harness import configured
 
-from dynconfig.kube.events import Recorder
+from dynconfig.kube.events import MESSAGE_LENGTH, Recorder
 from dynconfig.status.kube_events import KubeEvent
 
 NOTE = KubeEvent("Warning", "Abandoned", "Finalizer removed by annotation. Left in AWS (eu-west-1): /app/a")
@@ -63,3 +63,32 @@ def test_rejected_event_is_logged_with_its_message(code: int, caplog: pytest.Log
     assert "shop/myapp: Abandoned: Finalizer removed by annotation. Left in AWS (eu-west-1): /app/a" in caplog.text
     assert "namespace shop is being terminated" in caplog.text
     assert journal.requests == [("POST", EVENTS, 1)] * 2
+
+
+def test_messages_of_one_object_do_not_replace_those_of_others() -> None:
+    journal = Journal()
+
+    async def act() -> None:
+        async with serving(journal.answer) as kube:
+            recorder, evil = Recorder(kube, lambda: 1.8e9), configured({"a": "1"}, uid="uid-2")
+            await recorder.record(configured({"a": "1"}), NOTE)
+            for number in range(600):
+                await recorder.record(evil, KubeEvent("Warning", "Failed", f"message {number}"))
+            await recorder.record(configured({"a": "1"}), NOTE)
+            await recorder.record(evil, KubeEvent("Warning", "Failed", "message 0"))
+
+    asyncio.run(act())
+    assert journal.requests[-2:] == [("PATCH", f"{EVENTS}/e1", 2), ("POST", EVENTS, 1)]
+
+
+def test_rejected_event_is_logged_as_short_as_it_would_be_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal(status(403, "denied"))
+
+    async def act() -> None:
+        async with serving(journal.answer) as kube:
+            await Recorder(kube, lambda: 1.8e9).record(
+                configured({"a": "1"}), KubeEvent("Warning", "Failed", "x" * 100_000)
+            )
+
+    asyncio.run(act())
+    assert len(caplog.text) < 2 * MESSAGE_LENGTH

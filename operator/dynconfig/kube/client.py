@@ -67,6 +67,7 @@ FORBIDDEN, NOT_FOUND = 403, 404
 SOURCES_AT_ONCE = 4
 # A Secret or ConfigMap with more than this is read one at a time; with escapes in JSON it may have 9 MB.
 SMALL_SOURCE_BYTES = 2**18
+MOST_KNOWN_LARGE = 10_000
 
 _whole = partial(json_selection.loads, part=json_selection.OBJECT)
 _identity = partial(json_selection.loads, part=json_selection.IDENTITY)
@@ -214,6 +215,9 @@ class Kube:
         status, content = await self._response("GET", path, max_bytes=max_bytes)
         is_large = len(content) > SMALL_SOURCE_BYTES
         (self._known_large.add if is_large else self._known_large.discard)(fingerprint(path))
+        if len(self._known_large) > MOST_KNOWN_LARGE:
+            # Many were deleted, perhaps; if this one is read again, it first counts as small.
+            self._known_large.pop()
         return await self._parser.parsed(path, partial(source, status, content, keys), len(content))
 
     async def is_deleted_with_definition(self, document: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from dynconfig.model.key import Key
 from dynconfig.status import kube_events
 from dynconfig.status.kube_events import KubeEvent
 
-# Limit of Events for a whole region: it may have thousands of objects, and each Event is an API write.
+# Limit of Events for a region or a parameter: thousands of objects may be concerned, and each Event is an API write.
 MAX_REGION_EVENTS = 20
 
 
@@ -36,7 +36,7 @@ class EventWarnings:
 
     async def event_missing(self, region: str, name: str) -> None:
         """Record a Warning Event on the objects that declare a parameter whose event did not arrive."""
-        for key in self._index.naming(region, name):
+        for key in self._index.naming(region, name)[:MAX_REGION_EVENTS]:
             await self._warn(key, kube_events.event_missing(region, name))
 
     async def interrupted(self, region: str, repaired: str) -> None:

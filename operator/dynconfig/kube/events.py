@@ -7,6 +7,7 @@ from typing import Any
 
 from dynconfig.api import names
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Kube
+from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.timestamps import timestamp
 from dynconfig.status.kube_events import KubeEvent
 
@@ -14,7 +15,8 @@ log = logging.getLogger(__name__)
 
 COMPONENT = "dynconfig-operator"
 MESSAGE_LENGTH = 1024
-MAX_REMEMBERED = 512
+MAX_REMEMBERED, MAX_OBJECTS = 16, 10_000
+"""Of so many objects, the newest messages are counted if they are repeated."""
 
 
 class Recorder:
@@ -23,7 +25,8 @@ class Recorder:
     def __init__(self, kube: Kube, clock: Callable[[], float]) -> None:
         self._kube = kube
         self._clock = clock
-        self._posted: OrderedDict[tuple[str, str, str], tuple[str, int]] = OrderedDict()
+        self._posted: OrderedDict[str, OrderedDict[int, tuple[str, int]]] = OrderedDict()
+        """By UID and digest of reason and message: the name of the Event, and its count."""
 
     async def record(self, document: Mapping[str, Any], event: KubeEvent) -> None:
         """Record an Event. API errors are logged, since a reconcile must not depend on Events."""
@@ -33,17 +36,20 @@ class Recorder:
             # For example, a namespace that is being deleted accepts no Events, but its objects must still be finalized.
             metadata = document["metadata"]
             title = f"{metadata['namespace']}/{metadata['name']}"
-            log.warning("Cannot record an Event (%s): %s: %s: %s", error, title, event.reason, event.message)
+            log.warning(
+                "Cannot record an Event (%s): %s: %s: %s", error, title, event.reason, _truncated(event.message)
+            )
 
     async def _record(self, document: Mapping[str, Any], event: KubeEvent) -> None:
         message = _truncated(event.message)
-        identity = (document["metadata"]["uid"], event.reason, message)
-        name, count = self._posted.get(identity, ("", 0))
+        uid, digest = document["metadata"]["uid"], fingerprint(f"{event.reason} {message}")
+        known = self._posted.get(uid)
+        name, count = known.get(digest, ("", 0)) if known else ("", 0)
         if name and await self._increment(document, name, count + 1):
-            self._remember(identity, name, count + 1)
+            self._remember(uid, digest, (name, count + 1))
             return
         posted = await self._kube.post_event(document["metadata"]["namespace"], self._event(document, event, message))
-        self._remember(identity, posted["metadata"]["name"], 1)
+        self._remember(uid, digest, (posted["metadata"]["name"], 1))
 
     async def _increment(self, document: Mapping[str, Any], name: str, count: int) -> bool:
         patch = {"count": count, "lastTimestamp": timestamp(self._clock())}
@@ -54,16 +60,19 @@ class Recorder:
             return False
         return True
 
-    def _remember(self, identity: tuple[str, str, str], name: str, count: int) -> None:
-        self._posted[identity] = (name, count)
-        self._posted.move_to_end(identity)
-        while len(self._posted) > MAX_REMEMBERED:
+    def _remember(self, uid: str, digest: int, posted: tuple[str, int]) -> None:
+        of_object = self._posted.setdefault(uid, OrderedDict())
+        of_object[digest] = posted
+        of_object.move_to_end(digest)
+        if len(of_object) > MAX_REMEMBERED:
+            of_object.popitem(last=False)
+        self._posted.move_to_end(uid)
+        if len(self._posted) > MAX_OBJECTS:
             self._posted.popitem(last=False)
 
     def forget(self, uid: str) -> None:
         """Forget the Events of a deleted object."""
-        for identity in [identity for identity in self._posted if identity[0] == uid]:
-            del self._posted[identity]
+        self._posted.pop(uid, None)
 
     def _event(self, document: Mapping[str, Any], event: KubeEvent, message: str) -> dict[str, Any]:
         metadata, now = document["metadata"], timestamp(self._clock())

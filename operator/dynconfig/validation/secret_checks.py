@@ -30,6 +30,8 @@ INTERVAL = 10.0
 """Seconds between further results."""
 FREE_AFTER_START = 20
 """Objects whose first result about a key of a Secret uses no limit, if an earlier process gave one for the same generation."""
+MOST_FREE = 10_000
+"""Keys of Secrets of which such results are given."""
 LONGEST_WAIT = 600.0
 FEW_BUCKETS = 1000
 
@@ -285,7 +287,11 @@ class AnswerBudget:
     def _is_free(self, item: _Object, secrets: Iterable[str]) -> bool:
         """Whether an earlier result is given once more, and count it: the texts may have changed meanwhile."""
         keys = [fingerprint(f"{item.namespace}/{secret}") for secret in secrets]
-        if item in self._answered or any(self._free[key] >= FREE_AFTER_START for key in keys):
+        if (
+            item in self._answered
+            or len(self._free) >= MOST_FREE
+            or any(self._free[key] >= FREE_AFTER_START for key in keys)
+        ):
             return False
         self._free.update(keys)
         return True
