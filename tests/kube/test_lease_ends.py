@@ -125,6 +125,6 @@ def test_next_holder_observes_all_objects_if_changes_are_left(*, leaves_work: bo
         # What was left is left once.
         third = await serving(server, "c")
         await third.stop()
-        assert (first.whole, second.whole, third.whole) == ([False], [leaves_work], [False])
+        assert (first.whole, second.whole, third.whole) == ([True], [leaves_work], [False])
 
     simulate(act)

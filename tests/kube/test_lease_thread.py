@@ -41,8 +41,8 @@ class User:
             raise ValueError(call)
 
     def acquired(self, fence: Fence, *, is_whole: bool) -> None:
-        """Serve a shard, as a whole if it was lost."""
-        assert is_whole == bool(self.fences)
+        """Serve a shard, as a whole: its lease is new, or was lost."""
+        assert is_whole
         self.fences.append(fence)
         self._record("acquired")
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from dynconfig.api import names
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
 from dynconfig.kube.lease_watch import REPLICA, SHARD, watch_freed
-from dynconfig.model.fence import Fence
+from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig.model.timestamps import precise_timestamp
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class ShardUser(Protocol):
     """Serves the objects of the shards that this replica holds. What a method raises ends `Leases.run`."""
 
     def acquired(self, fence: Fence, *, is_whole: bool) -> None:
-        """Serve a shard; `is_whole`: its last holder did not finish its work, so all its objects are observed now."""
+        """Serve a shard; `is_whole`: no holder is known to have finished the work on its objects, so all are observed now."""
 
     def ending(self, shard: int) -> None:
         """Start no more reconciles in a shard; running ones end after their current write."""
@@ -87,6 +87,11 @@ class _Observed:
     @property
     def shards(self) -> str:
         return str((self.document["metadata"].get("annotations") or {}).get(SHARDS, ""))
+
+    def is_finished(self, shards: int) -> bool:
+        """Whether its holder released it, had reconciled all changes, and counted the same shards: the same objects."""
+        annotations = self.document["metadata"].get("annotations") or {}
+        return not self.holder and UNFINISHED not in annotations and self.shards == str(shards)
 
     def is_live(self, now: float, duration: float) -> bool:
         """Whether its holder may still write."""
@@ -348,8 +353,7 @@ class Leases:
             # Another replica was faster.
             return
         previous = observed.holder if observed else ""
-        is_unfinished = observed is not None and UNFINISHED in (observed.document["metadata"].get("annotations") or {})
-        is_whole = bool(previous) or is_unfinished
+        is_whole = observed is None or not observed.is_finished(self._count)
         if await self._is_disputed():
             await self._empty(_unfinished(document) if is_whole else document)
             return
@@ -449,7 +453,8 @@ class Leases:
     async def _delete(self, name: str) -> None:
         try:
             await self._kube.delete_lease(self._namespace, name, self._timeout)
-        except (ApiUnavailable, ApiRefused) as error:
+        except (ApiUnavailable, ApiRefused, LeaseLost) as error:
+            # Others are deleted behind the fence of the shard whose sweep does so.
             log.debug("The lease %s was not deleted: %s", name, error)
 
     def _live(self, now: float, leases: Iterable[str]) -> list[_Observed]:
