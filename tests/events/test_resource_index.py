@@ -276,6 +276,28 @@ def test_default_target_is_that_of_objects_without_one() -> None:
     assert index.using("prod").keys == (SHOP,)
 
 
+@pytest.mark.parametrize("is_terminating", [True, False])
+@pytest.mark.parametrize(
+    ("target", "finalizers", "status", "expected"),
+    [
+        ("prod", [FINALIZER], {"observedGeneration": UNSEEN}, (True, True)),
+        ("prod", [], {"observedGeneration": UNSEEN}, (False, True)),
+        ("test", [FINALIZER], {"observedGeneration": UNSEEN}, (False, False)),
+        ("test", [], {"observedGeneration": UNSEEN}, (False, False)),
+        ("test", [], {"observedGeneration": 1, "target": "test"}, (True, True)),
+    ],
+    ids=["status lost", "new", "finalizer of its author", "refused", "rule withdrawn"],
+)
+def test_target_is_used_by_objects_that_may_have_something_there(
+    target: str, finalizers: list[str], status: dict[str, Any], expected: tuple[bool, bool], *, is_terminating: bool
+) -> None:
+    index = ResourceIndex(HOME, targets=Targets())
+    index.update(CART, {**in_place(target), "metadata": {"finalizers": finalizers}, "status": status})
+    assert bool(index.using(target, is_terminating=is_terminating).keys) is expected[not is_terminating]
+    index.forget(CART)
+    assert not index.using(target).keys
+
+
 def test_parameter_is_handed_over_only_within_a_place() -> None:
     index = ResourceIndex(HOME, lambda namespace: Tenant(namespace, paths=NOWHERE), Targets())
     index.update(CART, in_place("prod"))

@@ -244,9 +244,24 @@ def test_terminating_target_accepts_no_new_objects() -> None:
     assert known.of(written())
     with pytest.raises(TargetTerminating, match="accepts no new objects"):
         known.of()
-    # The status of this one was lost, so it may have resources.
-    metadata = {**OBJECT["metadata"], "finalizers": [names.FINALIZER]}
-    assert known.of({**OBJECT, "metadata": metadata})
+
+
+@pytest.mark.parametrize("allow", [[RULE], []])
+def test_terminating_target_serves_an_object_without_status_only_for_its_deletion(allow: list[dict[str, Any]]) -> None:
+    known = Known()
+    known.metadata["deletionTimestamp"] = "2027-01-15T08:00:00Z"
+    known.put(allow=allow)
+    # The status of this one was lost, or its author set the finalizer.
+    metadata: dict[str, Any] = {**OBJECT["metadata"], "finalizers": [names.FINALIZER]}
+    found = {**OBJECT, "metadata": metadata}
+    with pytest.raises(TargetTerminating):
+        known.of(found)
+    metadata["deletionTimestamp"] = "2027-01-15T08:00:00Z"
+    if allow:
+        assert known.of(found)
+        return
+    with pytest.raises(TargetTerminating):
+        known.of(found)
 
 
 def test_targets_known_before_they_could_not_be_listed_any_more_are_not_used() -> None:

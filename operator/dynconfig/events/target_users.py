@@ -23,7 +23,7 @@ class FirstUsers(NamedTuple):
 
 @dataclass(slots=True)
 class _NewObjects:
-    """The objects of one namespace that wrote nothing in a target; each is decided once until its rights change."""
+    """Objects of one namespace of which status records no place in a target; each is decided once until its rights change."""
 
     paths: dict[Key, str] = field(default_factory=dict)
     allowed: set[Key] = field(default_factory=set)
@@ -63,16 +63,17 @@ class TargetUsers:
     def __init__(self, tenant_in: TenantIn) -> None:
         self._tenant_in = tenant_in
         self._written: dict[str, set[Key]] = {}
-        """Objects that may have something there, by target."""
-        self._new: dict[str, dict[str, _NewObjects]] = {}
-        """Objects that wrote nothing, by target and namespace."""
+        """Objects of which status records that they may have something there, by target."""
+        self._new: dict[str, dict[tuple[str, bool], _NewObjects]] = {}
+        """The others, by target, namespace, and whether their status may be lost: their authors can make it look so."""
 
-    def add(self, target: str, key: Key, path: str, *, wrote_nothing: bool) -> None:
-        """Add an object of a target, which is not known yet."""
-        if wrote_nothing:
-            self._new.setdefault(target, {}).setdefault(key.namespace, _NewObjects()).add(key, path)
-        else:
+    def add(self, target: str, key: Key, path: str, *, is_recorded: bool, is_status_lost: bool) -> None:
+        """Add an object of a target, which is not known yet; `is_recorded`: whether status records where it writes."""
+        if is_recorded:
             self._written.setdefault(target, set()).add(key)
+        else:
+            new = self._new.setdefault(target, {}).setdefault((key.namespace, is_status_lost), _NewObjects())
+            new.add(key, path)
 
     def discard(self, target: str, key: Key) -> None:
         """Remove an object of a target."""
@@ -80,10 +81,11 @@ class TargetUsers:
         written.discard(key)
         if not written:
             self._written.pop(target, None)
-        if key.namespace in new:
-            new[key.namespace].discard(key)
-            if not new[key.namespace].paths:
-                del new[key.namespace]
+        for group in ((key.namespace, True), (key.namespace, False)):
+            if group in new:
+                new[group].discard(key)
+                if not new[group].paths:
+                    del new[group]
         if not new:
             self._new.pop(target, None)
 
@@ -99,7 +101,8 @@ class TargetUsers:
         return FirstUsers(keys, sum(map(len, groups)) - len(keys))
 
     def _of(self, target: str, *, is_terminating: bool) -> Iterator[set[Key]]:
-        """Yield the objects that have something there and, unless the target is being deleted, those that may."""
+        """Yield the objects that have something there or may, except new ones of a target that is being deleted."""
         yield self._written.get(target, set())
-        for namespace, new in () if is_terminating else self._new.get(target, {}).items():
-            yield new.users(self._tenant_in(namespace, target))
+        for (namespace, is_status_lost), new in self._new.get(target, {}).items():
+            if is_status_lost or not is_terminating:
+                yield new.users(self._tenant_in(namespace, target))

@@ -25,7 +25,7 @@ from dynconfig.model.errors import (
 )
 from dynconfig.model.stored import recorded_place, spec_of, target_of
 from dynconfig.model.target import Target
-from dynconfig.validation.declare import wrote_nothing
+from dynconfig.validation.declare import is_status_lost
 from dynconfig.validation.targets import parse_target
 from dynconfig.validation.tenancy import NOWHERE, Tenant, tenant_in
 
@@ -156,7 +156,7 @@ class VerifiedTargets:
         if not name:
             return None
         found = self._existing(name)
-        if "deletionTimestamp" in found["metadata"] and wrote_nothing(document):
+        if "deletionTimestamp" in found["metadata"] and not self._serves_while_terminating(document, name):
             raise TargetTerminating(
                 f"AWSTarget {name} is being deleted and accepts no new objects, and nothing was written. Ask a cluster "
                 "administrator to create it again, or use another target"
@@ -192,10 +192,20 @@ class VerifiedTargets:
         except Terminal as error:
             raise _not_ready(target.name, error) from None
 
+    def _serves_while_terminating(self, document: Mapping[str, Any], name: str) -> bool:
+        """Whether a target that is being deleted serves an object: one that has something there, as far as is known.
+
+        If status was lost, it is only deleted: authors can make new objects look so.
+        """
+        is_recorded = recorded_place(document.get("status")) is not None
+        is_deleted_unknown = "deletionTimestamp" in document["metadata"] and is_status_lost(document)
+        return is_recorded or (is_deleted_unknown and self._uses(document, name))
+
     def _uses(self, document: Mapping[str, Any], name: str) -> bool:
         """Whether an object has something in a target, or may."""
         namespace, path = str(document["metadata"].get("namespace", "")), str(spec_of(document).get("path", ""))
-        return not wrote_nothing(document) or self.tenant_in(namespace, name).may_have_path(path)
+        is_recorded = recorded_place(document.get("status")) is not None
+        return is_recorded or self.tenant_in(namespace, name).may_have_path(path)
 
     def _existing(self, name: str) -> Document:
         """Return a target. Raises TargetNotFound, TargetNotReady, and ApiUnavailable until all are listed."""
