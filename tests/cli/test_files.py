@@ -1,11 +1,14 @@
 """Manifests in files."""
 
 import base64
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from dynconfig.cli.files import BadFile, read
+from dynconfig.cli import validating
+from dynconfig.cli.files import BadFile, Manifests, read
 from dynconfig.model.declaration import Source
 
 CONFIG = """
@@ -124,3 +127,51 @@ def test_kustomization_that_must_be_built_is_reported(tmp_path: Path, text: str)
     file(tmp_path, "resources: [../base]", "kustomization.yaml")
     with pytest.raises(BadFile, match=r"is a kustomization: use kubectl kustomize .* > FILE"):
         read([tmp_path], "shop")
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ("db-bcdfghkmt2", True),
+        ("dev-db-bcdfghkmt2", True),
+        ("db-v2-bcdfghkmt2", True),
+        ("a.b-db-x-y-bcdfghkmt2", True),
+        ("db", False),
+        ("db-bcdfghkmt", False),
+        ("mydb-bcdfghkmt2", False),
+        ("x-bcdfghkmt2", False),
+        (f"{'x-' * 200}db-bcdfghkmt2", False),
+    ],
+)
+def test_generated_name_of_a_secret_is_found(stored: str, *, expected: bool) -> None:
+    found = Manifests((), (), {("Secret", "shop", name): {} for name in ("other-22222bcdfg", stored, "z-2222222222")})
+    assert found.renamed("shop", Source("Secret", "db", "k")) == (stored if expected else None)
+    assert found.renamed("other", Source("Secret", "db", "k")) is None
+    assert found.renamed("shop", Source("ConfigMap", "db", "k")) is None
+
+
+HEAD = "apiVersion: dynconfig.dev/v1alpha1\nkind: DynamicConfig\nmetadata: {name: x}\nspec:\n  path: /a\n"
+REFERENCE = "  - {{name: p{0}, valueFrom: {{secretKeyRef: {{name: {1}, key: k}}}}}}\n"
+SECRET = '---\napiVersion: v1\nkind: Secret\nmetadata: {{name: "{0}"}}\n'
+LARGE = {
+    "names that match in many ways": "  parameters:\n"
+    + "".join(REFERENCE.format(index, "a") for index in range(100))
+    + SECRET.format("a-" * 4000),
+    "many generated names": "  parameters:\n"
+    + "".join(REFERENCE.format(index, f"s{index}") for index in range(4000))
+    + "".join(SECRET.format(f"t{index}-bcdfghkmt2") for index in range(4000)),
+    "many fields": "".join(f"  k{index}: 1\n" for index in range(12000)),
+    "many lines": "  parameters:\n"
+    + "".join(f"  - {{name: a{index}/password, value: hunter2}}\n" for index in range(400))
+    + "\n" * 2_000_000,
+}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
+def test_time_to_validate_a_file_grows_with_its_size(tmp_path: Path, large: str) -> None:
+    file = tmp_path / "large.yaml"
+    file.write_text(HEAD + large)
+    began = time.process_time()
+    assert list(validating.reports(read([file], "shop"), datetime(2027, 1, 15, tzinfo=UTC)))
+    assert time.process_time() - began < 12

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,10 @@ _SOURCES = {"Secret": ("stringData", "data"), "ConfigMap": ("data",)}
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
+# What kustomize makes of names, with the greatest length of a name:
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+_GENERATED = re.compile(r"([a-z0-9.-]{1,242})-([bcdfghkmt2456789]{10})")
+
 # An object has at most 1.5 MiB, so a file may hold forty of them.
 MAX_BYTES = 64 * 2**20
 
@@ -39,8 +44,8 @@ class Origin:
 
     file: str
     node: yaml.Node
-    text: str = dataclass_field(default="", repr=False)
-    """The content of the file."""
+    text: Sequence[str] = dataclass_field(default=(), repr=False)
+    """The lines of the file."""
 
     def lines(self, path: Sequence[str | int]) -> list[str]:
         """Return the lines of a field, with their trailing comments."""
@@ -52,7 +57,7 @@ class Origin:
             node = step[1]
         is_closed = isinstance(node, yaml.CollectionNode) and node.flow_style
         end = node.end_mark.line + (1 if is_closed or isinstance(node, yaml.ScalarNode) else 0)
-        return self.text.split("\n")[node.start_mark.line : end]
+        return list(self.text[node.start_mark.line : end])
 
     def place(self, path: Sequence[str | int] = ()) -> str:
         """Return file and line of a field, or of its innermost parent that is present."""
@@ -78,12 +83,16 @@ class Origin:
 def _step(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     """Return the node that marks the line of a key or an index, and the node of its value."""
     if isinstance(node, yaml.MappingNode):
-        # Merged keys come first; the document's own key wins.
-        found = [pair for pair in node.value if pair[0].value == part]
-        return found[-1] if found else None
+        return _pairs(node).get(part)
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part], node.value[part]
     return None
+
+
+@lru_cache(maxsize=64)
+def _pairs(node: yaml.MappingNode) -> Mapping[str | int, tuple[yaml.Node, yaml.Node]]:
+    """Return the nodes of each key and its value. Merged keys come first; the document's own key wins."""
+    return {pair[0].value: pair for pair in node.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ class Fault:
         return f"{self.place}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Manifests:
     """The relevant documents of some files."""
 
@@ -136,9 +145,18 @@ class Manifests:
 
     def renamed(self, namespace: str, source: Source) -> str | None:
         """Return the name that kustomize gave a generated Secret or ConfigMap (it appends a hash), or None."""
-        hashed = re.compile(rf"(.+-)?{re.escape(source.name)}(-.+)?-[bcdfghkmt2456789]{{10}}")
-        names = (name for kind, inside, name in self.sources if (kind, inside) == (source.kind, namespace))
-        return next((name for name in names if hashed.fullmatch(name)), None)
+        lines = self._generated.get((source.kind, namespace), "")
+        at = lines.find(f"-{source.name}-")
+        return lines[lines.rfind("\n", 0, at) + 2 : lines.find("\n", at)].replace("- ", "-") if at >= 0 else None
+
+    @cached_property
+    def _generated(self) -> Mapping[tuple[str, str], str]:
+        """All generated names by kind and namespace: a line `-NAME- HASH` for each, so that one search serves for all of them."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for kind, namespace, name in self.sources:
+            if match := _GENERATED.fullmatch(name):
+                found.setdefault((kind, namespace), []).append(f"-{match[1]}- {match[2]}\n")
+        return {place: "".join(lines) for place, lines in found.items()}
 
 
 def read(paths: Iterable[Path], namespace: str) -> Manifests:
@@ -250,8 +268,9 @@ def _read_path(path: Path) -> Iterator[tuple[Document, Origin] | Fault]:
 def _in_texts(texts: Mapping[str, str]) -> Iterator[tuple[Document, Origin] | Fault]:
     for name, content in texts.items():
         try:
+            lines = content.split("\n")
             for document, node in kubectl_yaml.documents(content):
-                yield from _flat(document, Origin(name, node, content))
+                yield from _flat(document, Origin(name, node, lines))
         except yaml.YAMLError as error:
             yield _syntax_fault(name, error)
 
