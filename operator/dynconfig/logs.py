@@ -7,7 +7,6 @@ place only (kube/traces.py).
 
 import asyncio
 import logging
-import re
 import sys
 import threading
 from types import TracebackType
@@ -18,12 +17,13 @@ import structlog
 from dynconfig import __name__ as _package
 from dynconfig.kube.traces import parts, trace
 from dynconfig.model.errors import DynConfigError
+from dynconfig.model.printable import printable
 from dynconfig.settings import Settings
 
 log = logging.getLogger(__name__)
 
 # Newlines and tabs are kept for tracebacks.
-_CONTROLS = re.compile(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]")
+_KEPT = "\n\t"
 _Failure = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
@@ -80,7 +80,7 @@ def _renderer(log_format: str) -> list[structlog.typing.Processor]:
 
 
 def _as_text(stream: TextIO, failure: Any) -> None:
-    stream.write("\n" + _CONTROLS.sub(_escaped, trace(failure[1])))
+    stream.write("\n" + printable(trace(failure[1]), _KEPT))
 
 
 def _as_data(exc_info: _Failure) -> list[dict[str, Any]]:
@@ -115,8 +115,4 @@ def _without_controls(
     _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
     """Escape control characters, since messages quote AWS and the API server."""
-    return {name: _CONTROLS.sub(_escaped, value) if isinstance(value, str) else value for name, value in event.items()}
-
-
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
+    return {name: printable(value, _KEPT) if isinstance(value, str) else value for name, value in event.items()}

@@ -84,6 +84,23 @@ def test_unknown_server_error_is_retryable() -> None:
     assert isinstance(translated(answer("Odd", status=503), "PutParameter", ""), errors.Unavailable)
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        'pass"word\n\tü',
+        r"pass\"word\n\tü",
+        r"pass\"word\n\t\u00fc",
+        r'pass"word\n\tü',
+    ],
+    ids=["as it is", "JSON", "ASCII", "Python"],
+)
+@pytest.mark.parametrize("around", ["", " \n"])
+def test_secret_is_masked_however_aws_quotes_it(quoted: str, around: str) -> None:
+    hidden = f'{around}pass"word\n\tü{around}'
+    found = translated(answer("Odd", f"value '{quoted}' is odd"), "PutParameter", "parameter /a: ", hidden)
+    assert "word" not in str(found)
+
+
 def test_unknown_code_is_reported_as_a_retryable_bug() -> None:
     found = translated(answer("Odd", "value hunter2 is odd"), "PutParameter", "parameter /a: ", "hunter2")
     assert isinstance(found, errors.Unexpected)

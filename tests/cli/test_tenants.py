@@ -219,6 +219,7 @@ def test_can_explains_the_rules_of_a_target(tmp_path: Path) -> None:
         (TARGET.replace("AWSTarget", "Pod"), "has 0 objects of kind AWSTarget, expected one"),
         (TARGET.replace("/myapp", "myapp"), "AWSTarget prod: spec.allow[0].paths[0]: "),
         ("a: [", "is not valid YAML"),
+        ("[" * 3000, "nested more than"),
     ],
 )
 def test_can_names_what_is_wrong_in_a_target(tmp_path: Path, text: str, message: str) -> None:

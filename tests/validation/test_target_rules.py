@@ -127,6 +127,11 @@ def test_object_is_in_the_region_of_the_target() -> None:
     assert denied(tenant(SHOP), spec(region="us-east-1")) == {"spec.region": "AWSTarget prod is in eu-west-1"}
 
 
+def test_namespace_without_a_rule_does_not_learn_the_region_of_a_target() -> None:
+    found = denied(tenant({**SHOP, "namespaces": ["other"]}), spec(region="us-east-1"))
+    assert found["spec.region"] == "no rule of AWSTarget prod allows it in regions"
+
+
 def test_denial_names_field_value_and_rule() -> None:
     with pytest.raises(
         PathNotAllowed, match="namespace shop may not use path /shopping; it may use paths below /shop, /shared/shop"

@@ -1,5 +1,6 @@
 """The table that maps AWS error codes and botocore exceptions to errors of the engine."""
 
+import json
 import re
 from json import JSONDecodeError
 
@@ -150,7 +151,7 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
         return _not_aws(f"{subject}{operation} got a non-AWS response (HTTP {status})")
     found = _TABLE.get(code) or (errors.Unavailable if status >= 500 else errors.Unexpected)
     words = (error.response.get("Error", {}).get("Message", "") or "no message").partition(_ECHO)[0]
-    words = words.replace(hidden, MASK) if hidden else words
+    words = _masked(words, hidden)
     if any(text in words for text in _ROLE_NOT_READY):
         return errors.RoleNotReady(f"{subject}{words}", delay=_RETRY_SOON, code=code)
     layer = _NOT_SHARED.search(words)
@@ -163,6 +164,16 @@ def translated(error: boto.ClientError, operation: str, subject: str, hidden: st
     if issubclass(found, errors.Conflict) and found is not errors.NotFound and code not in _PATIENT:
         return found(message, delay=_RETRY_SOON, code=code)
     return found(message, code=code)
+
+
+def _masked(words: str, hidden: str) -> str:
+    """Mask a value in a message, also where it is quoted with escapes, or trimmed."""
+    plain = (hidden, hidden.strip())
+    quoted = (form for text in plain for form in (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text)))
+    forms = {*plain, *(text[1:-1] for text in quoted)} - {""}
+    for form in sorted(forms, key=len, reverse=True):
+        words = words.replace(form, MASK)
+    return words
 
 
 def is_throttling(code: str, message: str = "") -> bool:

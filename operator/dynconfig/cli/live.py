@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dynconfig.cli.terminal import printable
+from dynconfig.model.printable import printable
 
 Rows = Sequence[tuple[Sequence[str], str]]
 

@@ -1,7 +1,6 @@
 """Options shared by several commands, and their JSON output."""
 
 import json
-import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -12,9 +11,8 @@ import typer
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.files import Document
 from dynconfig.cli.terminal import writes_unicode
+from dynconfig.model.printable import printable
 from dynconfig.model.regions import unknown_region
-
-_CONTROLS = re.compile(r"[\x7f-\x9f]")
 
 
 class Output(StrEnum):
@@ -84,7 +82,7 @@ def about(document: Document) -> dict[str, Any]:
 
 
 def print_json(document: object) -> None:
-    """Print JSON; control characters are escaped, because a terminal may show it."""
+    """Print JSON; characters that are not printable are escaped, because a terminal may show it."""
     text = json.dumps(document, indent=2, ensure_ascii=not writes_unicode(sys.stdout))
     # JSON itself escapes those below a space only: https://www.rfc-editor.org/rfc/rfc8259#section-7
-    sys.stdout.write(f"{_CONTROLS.sub(lambda found: json.dumps(found[0])[1:-1], text)}\n")
+    sys.stdout.write(printable(text, "\n", lambda found: json.dumps(found)[1:-1]) + "\n")

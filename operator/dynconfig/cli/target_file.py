@@ -9,6 +9,7 @@ import yaml
 
 from dynconfig.api import names
 from dynconfig.api.target import AWSTargetSpec
+from dynconfig.cli import kubectl_yaml
 from dynconfig.cli.failures import Failed
 from dynconfig.model.errors import InvalidSpec, NotPossible
 from dynconfig.model.stored import target_of
@@ -33,7 +34,7 @@ def refuse(document: Mapping[str, Any], default: str) -> None:
 def read(path: Path) -> tuple[str, AWSTargetSpec]:
     """Return name and spec of the only AWSTarget in a file. Raises Failed."""
     try:
-        documents = [item for item in yaml.safe_load_all(path.read_text()) if item is not None]
+        documents = [document for document, _node in kubectl_yaml.documents(path.read_text())]
     except OSError as error:
         raise Failed(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -10,6 +10,8 @@ from itertools import zip_longest
 from secrets import token_hex
 from typing import Self, TextIO
 
+from dynconfig.model.printable import printable
+
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 # Replaces the escape character of our own colours until a line is written; random, so that no text can contain it.
 _MARK = f"\0{token_hex(8)}["
@@ -99,13 +101,6 @@ def _coloured(text: str) -> str:
     """Return the text with our colours as escape sequences; all other control characters are escaped."""
     parts = _COLOUR.split(text)
     return "".join(part.replace(_MARK, "\x1b[") if index % 2 else printable(part) for index, part in enumerate(parts))
-
-
-def printable(text: str) -> str:
-    """Return the text on one line, with control characters escaped, because values come from untrusted sources."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:

@@ -1,13 +1,9 @@
 """Write readable YAML: no anchors, fields in declaration order, multi-line strings as blocks."""
 
-import re
-
 import yaml
 
 from dynconfig.cli import kubectl_yaml
-
-# YAML treats these as line breaks, and parsers handle them differently.
-_STRANGE_ENDS = re.compile("[\x85\u2028\u2029]")
+from dynconfig.model.printable import printable
 
 
 def written(document: object) -> str:
@@ -17,9 +13,9 @@ def written(document: object) -> str:
 
 
 def readable(document: object, *, is_unicode: bool = True) -> str:
-    """Return a document as YAML with unescaped, multi-line strings; escaped if the output has to be ASCII."""
+    """Return a document as YAML with unescaped, multi-line strings; escaped if they are not printable, or not ASCII."""
     text: str = yaml.dump(document, Dumper=_Readable, sort_keys=False, width=120, allow_unicode=is_unicode)
-    return text
+    return printable(text, kept="\n")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -34,7 +30,8 @@ class _Readable(_Dumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = '"' if _STRANGE_ENDS.search(text) else "|" if "\n" in text else None
+    # In double quotes only, characters can be escaped.
+    style = '"' if printable(text, kept="\n") != text else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

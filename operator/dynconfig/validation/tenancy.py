@@ -164,7 +164,8 @@ class Tenant:
             return f"{text} {self._place} allows it"
         if use.aspect is Aspect.NAME:
             return f"it does not begin with {prefix_of(self.namespace)} and no rule of {self._place} allows it"
-        if use.aspect is Aspect.REGION and self.target:
+        # Namespaces without a rule learn nothing about a target.
+        if use.aspect is Aspect.REGION and self.target and self.rules:
             return f"AWSTarget {self.target} is in {', '.join(self.regions)}"
         return f"no rule of {self._place} allows it in {use.aspect}"
 

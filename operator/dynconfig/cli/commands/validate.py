@@ -12,9 +12,10 @@ import typer
 from dynconfig.cli import files, kustomize, options, validating
 from dynconfig.cli.failures import FAILED
 from dynconfig.cli.options import Output
-from dynconfig.cli.terminal import Terminal, printable
+from dynconfig.cli.terminal import Terminal
 from dynconfig.cli.validating import Report, Severity
 from dynconfig.model.counting import agreeing, counted
+from dynconfig.model.printable import printable
 from dynconfig.settings import Settings
 from dynconfig.validation.region_checks import region_fault
 
