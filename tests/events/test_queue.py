@@ -16,6 +16,8 @@ from dynconfig.aws.session import Session
 from dynconfig.events.patterns import event_rules
 from dynconfig.events.queue import EventQueue, MessageBatch
 from dynconfig.model.errors import AccessDenied, NotFound, NotOwned
+from dynconfig.model.naming import Names
+from dynconfig.model.resource import Owner
 from dynconfig_lab.aws import AwsLab, Faults
 from dynconfig_lab.aws.faults import Injected
 
@@ -230,10 +232,31 @@ def test_queue_of_another_owner_is_not_modified(harness: QueueHarness) -> None:
 
 def test_rule_of_another_owner_is_not_modified(harness: QueueHarness) -> None:
     theirs = json.dumps({"source": ["theirs"]})
-    harness.events.put_rule(Name=harness.rules[0].name, EventPattern=theirs)
-    with pytest.raises(NotOwned, match=f"rule {harness.rules[0].name} already exists"):
+    rule = harness.rules[0]
+    for name in (rule.name, rule.other_name):
+        harness.events.put_rule(Name=name, EventPattern=theirs)
+    with pytest.raises(NotOwned, match=f"rule {rule.other_name} already exists"):
         harness.ensured()
-    assert harness.events.describe_rule(Name=harness.rules[0].name)["EventPattern"] == theirs
+    for name in (rule.name, rule.other_name):
+        assert harness.events.describe_rule(Name=name)["EventPattern"] == theirs
+        harness.events.delete_rule(Name=name)
+
+
+def test_events_are_received_although_an_object_has_the_name_of_a_rule(harness: QueueHarness) -> None:
+    rule = harness.rules[0]
+    assert Names.of(Owner("prod-eu", "prod", "eu", "uid"), REGION, None, None).rule == event_rules("prod-eu")[0].name
+    harness.events.put_rule(Name=rule.name, EventPattern=json.dumps({"source": ["theirs"]}))
+    queue = harness.ensured()
+    harness.ssm.put_parameter(Name="/myapp/config/a", Value="1", Type="String", Overwrite=True)
+    assert len(queue.receive().signals) == 1
+    # It keeps its name when the usual one is free again, so that events are received once.
+    harness.events.delete_rule(Name=rule.name)
+    assert harness.new().ensure() == ()
+    found = {name for each in harness.rules for name in (each.name, each.other_name)} & {
+        each["Name"] for each in harness.events.list_rules()["Rules"]
+    }
+    assert found == {rule.other_name, *(each.name for each in harness.rules[1:])}
+    assert f"rule {rule.other_name}" in queue.remove()
 
 
 def test_given_queue_is_only_read(harness: QueueHarness) -> None:

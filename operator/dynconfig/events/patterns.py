@@ -10,7 +10,7 @@ from typing import Any
 
 from dynconfig.kinds.registry import ALL
 from dynconfig.model.facts import EventSource
-from dynconfig.model.naming import PREFIX, fitting
+from dynconfig.model.naming import PREFIX, RESERVED, fitting
 
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 PATTERN_LENGTH = 2048
@@ -23,6 +23,11 @@ class EventRule:
     name: str
     pattern: str
     description: str
+
+    @property
+    def other_name(self) -> str:
+        """Its name where `name` belongs to someone else, as to an object that has it by default: this one is no default name."""
+        return fitting(f"{RESERVED}{self.name.removeprefix(PREFIX)}")
 
 
 def of_shard(name: str, shard: int) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -83,10 +83,10 @@ class EventQueue:
             self._url = self._name
             return ()
         self._url = self._ensure_queue()
-        arns = [self._ensure_rule(rule) for rule in self._rules]
-        queue = self._put_queue_policy(arns)
-        for rule in self._rules:
-            self._put_target(rule.name, queue)
+        arns = dict(map(self._ensure_rule, self._rules))
+        queue = self._put_queue_policy([*arns.values()])
+        for rule in arns:
+            self._put_target(rule, queue)
         return tuple(self._repaired)
 
     def remove(self) -> tuple[str, ...]:
@@ -125,23 +125,33 @@ class EventQueue:
             self._sqs.tag_queue(QueueUrl=url, Tags=missing)
         return url
 
-    def _ensure_rule(self, rule: EventRule) -> str:
-        """Create or repair a rule; return its ARN."""
-        try:
-            found = self._events.describe_rule(Name=rule.name)
-        except NotFound:
+    def _ensure_rule(self, rule: EventRule) -> tuple[str, str]:
+        """Create or repair a rule; return its name and ARN.
+
+        It has its other name if the usual one belongs to someone else, or did when the rule was created.
+        """
+        found, tags = self._rule(rule.name)
+        if not self._is_own(tags):
+            other, its_tags = self._rule(rule.other_name)
+            if found is not None or self._is_own(its_tags):
+                rule, found, tags = replace(rule, name=rule.other_name), other, its_tags
+        if found is None:
             self._repaired.append(f"rule {rule.name} was missing")
-            return self._put_rule(rule, _listed(self._tags))
-        listed = self._events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"]
-        tags = {tag["Key"]: tag["Value"] for tag in listed}
+            return rule.name, self._put_rule(rule, _listed(self._tags))
         self._check_owner(f"rule {rule.name}", tags)
         if missing := self._tags_to_set(tags):
             self._events.tag_resource(ResourceARN=found["Arn"], Tags=_listed(missing))
         pattern, state = json.loads(found.get("EventPattern", "{}")), found["State"]
         if (pattern, state) != (json.loads(rule.pattern), "ENABLED"):
             self._repaired.append(f"rule {rule.name} was {'changed' if state == 'ENABLED' else 'disabled'}")
-            return self._put_rule(rule, [])
-        return found["Arn"]
+            return rule.name, self._put_rule(rule, [])
+        return rule.name, found["Arn"]
+
+    def _rule(self, name: str) -> tuple[Any, dict[str, str]]:
+        """Return a rule and its tags; None if it does not exist."""
+        found = _found(partial(self._events.describe_rule, Name=name))
+        listed = self._events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"] if found else ()
+        return found, {tag["Key"]: tag["Value"] for tag in listed}
 
     def _put_rule(self, rule: EventRule, tags: Any) -> str:
         """Create or replace a rule; PutRule sets tags only when it creates the rule. Return the ARN."""
@@ -177,8 +187,11 @@ class EventQueue:
         """Return the operator's tags that are missing or differ; other tags are kept."""
         return {key: value for key, value in self._tags.items() if tags.get(key) != value}
 
-    def _check_owner(self, what: str, tags: dict[str, str]) -> None:
-        if tags.get(CLUSTER_TAG) != self._cluster:
+    def _is_own(self, tags: Mapping[str, str]) -> bool:
+        return tags.get(CLUSTER_TAG) == self._cluster
+
+    def _check_owner(self, what: str, tags: Mapping[str, str]) -> None:
+        if not self._is_own(tags):
             raise NotOwned(
                 f"{what} already exists without the tag {CLUSTER_TAG}={self._cluster}; delete it, add the tag, "
                 "or use an existing queue (DYNCONFIG_QUEUE_URL)"
@@ -192,14 +205,14 @@ def delete_queue_and_rules(
 
     The targets of a rule must be removed before it can be deleted: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DeleteRule.html
     """
-    for rule in rules:
-        found = _found(partial(events.describe_rule, Name=rule.name))
+    for name in (each for rule in rules for each in (rule.name, rule.other_name)):
+        found = _found(partial(events.describe_rule, Name=name))
         if found and _has_tag(events.list_tags_for_resource(ResourceARN=found["Arn"])["Tags"], cluster):
-            targets = [target["Id"] for target in events.list_targets_by_rule(Rule=rule.name)["Targets"]]
+            targets = [target["Id"] for target in events.list_targets_by_rule(Rule=name)["Targets"]]
             if targets:
-                events.remove_targets(Rule=rule.name, Ids=targets)
-            events.delete_rule(Name=rule.name)
-            yield f"rule {rule.name}"
+                events.remove_targets(Rule=name, Ids=targets)
+            events.delete_rule(Name=name)
+            yield f"rule {name}"
     url = _found(partial(sqs.get_queue_url, QueueName=queue))
     if url and sqs.list_queue_tags(QueueUrl=url["QueueUrl"]).get("Tags", {}).get(CLUSTER_TAG) == cluster:
         sqs.delete_queue(QueueUrl=url["QueueUrl"])
