@@ -241,7 +241,7 @@ def test_watch_is_not_current_while_objects_are_listed_again() -> None:
 
 def test_silent_watch_is_opened_again_before_it_counts_as_current() -> None:
     """The first connection is half open: the API server has sent what this end never receives."""
-    opened = 0
+    opened, closing = 0, asyncio.Event()
 
     async def serve(request: web.Request) -> web.StreamResponse:
         nonlocal opened
@@ -253,8 +253,6 @@ def test_silent_watch_is_opened_again_before_it_counts_as_current() -> None:
         return response
 
     async def act() -> None:
-        nonlocal closing
-        closing = asyncio.Event()
         async with serving(serve) as kube, asyncio.timeout(20):
             watch = ObjectWatch(kube, received, received.unreadable.append, "shop")
             await watch.list_all()
@@ -273,13 +271,12 @@ def test_silent_watch_is_opened_again_before_it_counts_as_current() -> None:
             closing.set()
             await asyncio.gather(task, return_exceptions=True)
 
-    closing = asyncio.Event()
     received = Received()
     asyncio.run(act())
 
 
 def test_delivered_change_shows_that_a_watch_is_current() -> None:
-    opened = 0
+    opened, wanted, closing = 0, asyncio.Event(), asyncio.Event()
 
     async def serve(request: web.Request) -> web.StreamResponse:
         nonlocal opened
@@ -293,8 +290,6 @@ def test_delivered_change_shows_that_a_watch_is_current() -> None:
         return response
 
     async def act() -> None:
-        nonlocal wanted, closing
-        wanted, closing = asyncio.Event(), asyncio.Event()
         async with serving(serve) as kube, asyncio.timeout(20):
             watch = ObjectWatch(kube, received, received.unreadable.append, None)
             await watch.list_all()
@@ -311,6 +306,5 @@ def test_delivered_change_shows_that_a_watch_is_current() -> None:
             closing.set()
             await asyncio.gather(task, return_exceptions=True)
 
-    wanted, closing = asyncio.Event(), asyncio.Event()
     received = Received()
     asyncio.run(act())
