@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dynconfig_lab import binaries, lab, tools
 from dynconfig_lab.cluster import Choice
-from dynconfig_lab.errors import LabError
+from dynconfig_lab.errors import BuildFailed, LabError
 from dynconfig_lab.processes import end_as_interrupted
 from dynconfig_lab.state import Folder
 
@@ -74,8 +74,14 @@ def build() -> None:
 def build_tools(
     argo: Annotated[bool, typer.Option("--argocd", help="Argo CD too, which takes long.")] = False,
 ) -> None:
-    """Build the additional tools of the GitOps tests (Helm) unless they exist."""
+    """Get the additional tools of the tests unless they exist: Helm, and as root Chromium."""
     tools.helm(console)
+    try:
+        tools.chromium(console)
+    except BuildFailed:
+        raise
+    except LabError as error:
+        console.print(f"{error} Without it, the test of the HTML report is skipped.", markup=False, soft_wrap=True)
     if argo:
         tools.argocd(console)
 

@@ -4,18 +4,17 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from dynconfig_lab import commands, tools
+from dynconfig_lab import packages, tools
 from dynconfig_lab.errors import LabError
 from dynconfig_lab.ports import HOST, free_ports
 from dynconfig_lab.process_group import ProcessGroup
 from dynconfig_lab.processes import Program, wait_until
-from dynconfig_lab.progress import build_progress
 from dynconfig_lab.stack import Stack
 
 NAMESPACE = "argocd"
@@ -42,7 +41,7 @@ stringData: {server.secretkey: of-the-lab}
 @contextmanager
 def argocd(stack: Stack, console: Console) -> Iterator[Path]:
     """Run until the `with` block ends; yield the folder of the logs. Raises LabError."""
-    redis, parts = redis_server(console), tools.argocd(console)
+    redis, parts = packages.program("redis-server", console), tools.argocd(console)
     folder = stack.folder / "argocd"
     programs = _programs(redis, parts, folder, stack)
     _install(stack, parts)
@@ -52,28 +51,6 @@ def argocd(stack: Stack, console: Console) -> Iterator[Path]:
         yield folder
     finally:
         processes.stop()
-
-
-def redis_server(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
-    """Use git from PATH; if it is missing and apt is available, install it."""
-    path = environment.get("PATH", "")
-    found = shutil.which("redis-server", path=path)
-    if found:
-        return Path(found)
-    installer = shutil.which("apt-get", path=path)
-    if not installer or os.geteuid():
-        raise LabError(
-            "redis-server is not on PATH. Install it (on Debian: apt-get install redis-server), then run again."
-        )
-    for arguments in (("update",), ("install", "--yes", "--no-install-recommends", "redis-server")):
-        with build_progress(f"Installing redis-server: apt-get {arguments[0]}", 0, console) as watcher:
-            commands.run(
-                (installer, *arguments), Path("/"), {**environment, "DEBIAN_FRONTEND": "noninteractive"}, watcher
-            )
-    installed = shutil.which("redis-server", path=path)
-    if not installed:
-        raise LabError("apt-get installed redis-server, and it is still not on PATH.")
-    return Path(installed)
 
 
 def _install(stack: Stack, parts: Path) -> None:

@@ -1,4 +1,4 @@
-"""Programs for the GitOps tests only: Helm and Argo CD. Built once with Go, and cached."""
+"""Programs for tests only: Helm and Argo CD, built once with Go and cached, and Chromium."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dynconfig_lab import binaries
+from dynconfig_lab import binaries, packages
 from dynconfig_lab.binaries import LAB
 from dynconfig_lab.cache import Cache
 from dynconfig_lab.golang import Module
@@ -38,6 +38,11 @@ def helm(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
 def argocd(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
     """The folder with `argocd`, its CRDs in `crds`, and the script that it expects on PATH."""
     return _entry(ARGOCD, console, environment)
+
+
+def chromium(console: Console, environment: Mapping[str, str] = os.environ) -> Path:
+    """From PATH, or else installed. Raises LabError."""
+    return packages.program("chromium", console, environment)
 
 
 def _entry(module: Module, console: Console, environment: Mapping[str, str]) -> Path:
