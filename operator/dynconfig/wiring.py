@@ -29,6 +29,7 @@ from dynconfig.events.queue import EventQueue, delete_queue_and_rules
 from dynconfig.kinds import registry, role, schedule
 from dynconfig.kinds._shared.context import Context, Writing
 from dynconfig.kinds.dashboard import dashboards as dashboard
+from dynconfig.kinds.parameter import tree as parameter_tree
 from dynconfig.kinds.parameter.labels import ParameterLabels
 from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Place
@@ -39,6 +40,8 @@ from dynconfig.model.plan import AnyKind
 from dynconfig.model.regions import unknown_region
 from dynconfig.settings import MOST_SHARDS, BadSetting, Settings
 
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterStringFilter.html
+DESCRIBED_PATHS = 50
 EVERYWHERE = "all"
 """Stands for the region of resources that are global to the account."""
 Search = tuple[str, Callable[[], tuple[Orphan, ...]]]
@@ -171,6 +174,24 @@ def unindexed_orphans(settings: Settings, default: str, cluster: str, uids: froz
 def schedule_orphans(settings: Settings, region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
     """Return the orphaned schedules of a region, with one call per schedule. Raises DynConfigError."""
     return found_orphans(schedule.owner_tags(session(settings).client("scheduler", region)), region, cluster, uids)
+
+
+def unowned_parameters(settings: Settings, region: str, paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the metadata of the parameters below these paths without an owner tag, sorted by name; no value is read.
+
+    Raises DynConfigError, and Refused if the region does not exist.
+    """
+    if not is_region(region):
+        raise Refused(unknown_region(region))
+    clients = session(settings)
+    owned = {
+        arn.partition(":parameter")[2] for arn, _ in owner_tags(clients.client("resourcegroupstaggingapi", region))
+    }
+    ssm = clients.client("ssm", region)
+    found: dict[str, dict[str, Any]] = {}
+    for first in range(0, len(paths), DESCRIBED_PATHS):
+        found |= parameter_tree.described(ssm, *paths[first : first + DESCRIBED_PATHS])
+    return [found[name] for name in sorted(found.keys() - owned)]
 
 
 def remove_unused_events(

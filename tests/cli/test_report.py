@@ -86,12 +86,6 @@ def test_account_of_a_target_is_not_said_to_be_without_orphans(harness: CliHarne
     assert "AWSTarget prod-eu: account 222222222222 was not searched in eu-central-1" in result.err
 
 
-def test_kind_of_report_is_required(harness: CliHarness) -> None:
-    result = harness.dynconfig("report")
-    assert result.code == 1
-    assert "dynconfig report --orphans" in result.err
-
-
 def test_roles_schedules_and_dashboards_of_a_lost_object_are_found(harness: CliHarness, tmp_path: Path) -> None:
     function = {"triggers": {"schedule": "rate(1 hour)"}}
     harness.applied(function=function, dashboard=True)

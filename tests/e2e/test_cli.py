@@ -33,6 +33,26 @@ def declared(world: World, **spec: object) -> None:
     world.wait_ready("myapp")
 
 
+def test_report_shows_drift_and_its_events_without_secrets(world: World) -> None:
+    declared(world, driftPolicy="Report")
+    for name in ("host", "password"):
+        world.put_by_hand(f"database/{name}", "changed-canary" if name == "password" else "other")
+    world.reconcile_now("myapp")
+    world.wait_event("myapp", "DriftFound")
+    found = {
+        output: dynconfig(world, "report", "-n", world.namespace, "-o", output) for output in ("json", "html", "text")
+    }
+    assert [(each.code, each.err) for each in found.values()] == [(0, "")] * 3
+    assert not [each for each in found.values() if "secret-canary" in each.out or "changed-canary" in each.out]
+    report = json.loads(found["json"].out)
+    assert {(item["declared"], item["observed"]) for item in report["drift"]} >= {
+        ("db.shop.internal", "other"),
+        ("•••", "•••"),
+    }
+    assert {(item["name"], item["reason"]) for item in report["driftHistory"]} == {("myapp", "DriftFound")}
+    assert report["objects"][0]["managers"]
+
+
 def manifest(world: World, folder: Path, *parameters: object, **spec: object) -> str:
     document = {
         "apiVersion": "dynconfig.dev/v1alpha1",

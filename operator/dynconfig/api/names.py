@@ -11,6 +11,9 @@ TARGET_KIND = "AWSTarget"
 TARGET_PLURAL = "awstargets"
 TARGET_SHORT = "awst"
 
+# The source of Kubernetes Events.
+COMPONENT = "dynconfig-operator"
+
 FINALIZER = f"{GROUP}/aws-resources"
 
 # On an AWSTarget: it is kept until no object uses it.

@@ -13,7 +13,6 @@ from dynconfig.status.kube_events import KubeEvent
 
 log = logging.getLogger(__name__)
 
-COMPONENT = "dynconfig-operator"
 MESSAGE_LENGTH = 1024
 MAX_REMEMBERED, MAX_OBJECTS = 16, 10_000
 """Of so many objects, the newest messages are counted if they are repeated."""
@@ -91,8 +90,8 @@ class Recorder:
             "type": event.type,
             "reason": event.reason,
             "message": message,
-            "source": {"component": COMPONENT},
-            "reportingComponent": COMPONENT,
+            "source": {"component": names.COMPONENT},
+            "reportingComponent": names.COMPONENT,
             "reportingInstance": "",
             "firstTimestamp": now,
             "lastTimestamp": now,

@@ -11,6 +11,7 @@ from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError, InsecureRequestWarning, ReadTimeoutError
 
+from dynconfig.api import names
 from dynconfig.kube.configuration import TOKEN, configured
 from dynconfig.kube.connection import Connection
 from dynconfig.kube.impersonation import impersonation
@@ -22,6 +23,7 @@ from dynconfig.kube.responses import (
     Document,
     config,
     document,
+    events_path,
     not_kubernetes,
     object_path,
     objects_path,
@@ -98,14 +100,36 @@ class Reader:
     def objects(self, namespace: str | None) -> tuple[list[Document], str]:
         """Return all DynamicConfigs of a namespace, or of all (None), and the resourceVersion to watch from."""
         found: list[Document] = []
-        params = {"limit": str(PAGE)}
-        while True:
-            listed = self._get(objects_path(namespace), params, page)
+        version = ""
+        for listed in self._pages(objects_path(namespace)):
             found += listed["items"]
+            version = listed["metadata"]["resourceVersion"]
+        return found, version
+
+    def each_object(self, namespace: str | None) -> Iterator[Document]:
+        """Yield all DynamicConfigs of a namespace, or of all (None), without keeping them in memory."""
+        for listed in self._pages(objects_path(namespace)):
+            yield from listed["items"]
+
+    def events(self, namespace: str | None) -> Iterator[Document]:
+        """Yield the Events that the operator recorded for DynamicConfigs of a namespace, or of all (None).
+
+        https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/
+        """
+        selector = f"involvedObject.kind={names.KIND},source={names.COMPONENT}"
+        for listed in self._pages(events_path(namespace), fieldSelector=selector):
+            yield from listed["items"]
+
+    def _pages(self, path: str, **selected: str) -> Iterator[Document]:
+        """Yield a list page by page. https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks"""
+        more = ""
+        while True:
+            params = {**selected, "limit": str(PAGE), **({"continue": more} if more else {})}
+            listed = self._get(path, params, page)
+            yield listed
             more = listed["metadata"].get("continue")
             if not more:
-                return found, listed["metadata"]["resourceVersion"]
-            params = {"limit": str(PAGE), "continue": more}
+                return
 
     def watch(self, namespace: str | None, since: str, seconds: float) -> Iterator[tuple[str, Document]]:
         """Yield type and object of each change since a resourceVersion, for at most `seconds`. Raises WatchExpired."""

@@ -92,6 +92,11 @@ def sources_path(kind: str, namespace: str | None) -> str:
     return f"/api/v1/namespaces/{namespace}/{plural}" if namespace else f"/api/v1/{plural}"
 
 
+def events_path(namespace: str | None) -> str:
+    """Return the list path of Events, in one namespace or in all (None)."""
+    return f"/api/v1/namespaces/{namespace}/events" if namespace else "/api/v1/events"
+
+
 def leases_path(namespace: str) -> str:
     """Return the list path of Leases in a namespace."""
     return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"

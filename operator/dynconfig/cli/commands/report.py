@@ -1,6 +1,8 @@
 """`dynconfig report`."""
 
 import os
+import sys
+from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,13 +10,14 @@ import typer
 
 from dynconfig.cli import options
 from dynconfig.cli.failures import CHANGES, Failed
-from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
 from dynconfig.model.counting import agreeing, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from dynconfig.cli.audit.evidence import Evidence
+    from dynconfig.cli.audit.tables import Cell, Table
     from dynconfig.engine.orphans import Orphan
     from dynconfig.kube.reader import Reader
 
@@ -25,36 +28,120 @@ WAY_OUT = (
 )
 
 
+class Output(StrEnum):
+    """An output format."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+
+
 def command(
     *,
     orphans: Annotated[
         bool,
-        typer.Option("--orphans", help="Report AWS resources of this cluster whose object does not exist. Required."),
+        typer.Option("--orphans", help="Instead, report AWS resources of this cluster whose object does not exist."),
     ] = False,
     region: Annotated[
         list[str] | None,
         typer.Option(
-            "--region", help="Region to search in addition to those of the operator and the objects. May be repeated."
+            "--region",
+            help="With --orphans: region to search in addition to those of the operator and the objects. May be repeated.",
         ),
     ] = None,
-    output: options.Format = Output.TEXT,
+    namespace: options.Namespace = None,
+    everywhere: options.Everywhere = False,
+    unmanaged: Annotated[
+        bool,
+        typer.Option(
+            "--unmanaged",
+            help="Search AWS, with your credentials, for parameters below the paths of the objects that have no owner.",
+        ),
+    ] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="Output format.")] = Output.TEXT,
 ) -> None:
-    """Report AWS resources whose owner tag has the uid of an object that no longer exists.
+    """Report what is managed, for auditors: by whom, in which account, region and namespace, and what drifted.
 
-    Roles, schedules and dashboards are not in the AWS tag index and are read one by one. Roles
-    and dashboards are account-wide.
+    Lists the objects with the field managers that wrote them, drift now and in Kubernetes Events
+    with who changed it, rollbacks, secrets that AWS stores in plaintext, and AWSTargets. JSON and
+    HTML also list each AWS resource. The HTML page is one file that loads nothing else, with search
+    and sortable columns. No value of a secret is read.
 
-    Searches the regions that exist and that DYNCONFIG_REGIONS allows, and those of --region. If
-    one search fails, the error is reported and the others continue. Accounts of AWSTargets are not
-    searched, which counts as a failed search.
+    --unmanaged calls sts:GetCallerIdentity, ssm:DescribeParameters and tag:GetResources, and
+    searches only the account of your credentials. If something cannot be read, the report says so.
 
-    Exit code 0: no orphans; 2: orphans found; 1: error, even in a single search.
+    With --orphans: report AWS resources whose owner tag has the uid of an object that no longer
+    exists. Roles, schedules and dashboards are not in the AWS tag index and are read one by one.
+    Roles and dashboards are account-wide. Searches the regions that exist and that DYNCONFIG_REGIONS
+    allows, and those of --region. If one search fails, the error is reported and the others continue.
+    Accounts of AWSTargets are not searched, which counts as a failed search.
+
+    Exit code 0: complete, no orphans; 2: orphans found; 1: error, even in a single search.
+
+    Example: dynconfig report -A -o html > report.html
+
+    Example: dynconfig report -n shop --unmanaged
 
     Example: dynconfig report --orphans --region us-east-1 -o json
     """
-    if not orphans:
-        raise Failed("nothing to report; use: dynconfig report --orphans")
-    found, failures = _found(region or [])
+    if orphans:
+        unused = {"--namespace": namespace, "--all-namespaces": everywhere, "--unmanaged": unmanaged}
+        _refuse(unused, "does not apply to --orphans, which searches for the objects of all namespaces")
+        if output is Output.HTML:
+            raise typer.BadParameter("html does not apply to --orphans; use json", param_hint="--output")
+        _report_orphans(region or [], output)
+        return
+    _refuse({"--region": region}, "requires --orphans")
+    _audit(namespace, output, everywhere=everywhere, unmanaged=unmanaged)
+
+
+def _refuse(given: "Mapping[str, object]", why: str) -> None:
+    for name, value in given.items():
+        if value:
+            raise typer.BadParameter(why, param_hint=name)
+
+
+def _audit(namespace: str | None, output: Output, *, everywhere: bool, unmanaged: bool) -> None:
+    from dynconfig.cli.audit import page, reading, tables
+
+    found = reading.read(namespace, everywhere=everywhere, unmanaged=unmanaged)
+    listed = tables.tables(found)
+    if output is Output.HTML:
+        for line in page.lines(found, listed):
+            # Whatever the encoding of the terminal or file is.
+            sys.stdout.write(f"{line.encode('ascii', 'xmlcharrefreplace').decode()}\n")
+    elif output is Output.JSON:
+        options.print_json(tables.document(found, listed))
+    else:
+        _show_tables(found, listed)
+    for name, error in found.not_read.items():
+        Terminal.err().failure(f"{name}: {error}")
+    if found.not_read:
+        raise Failed("the report is incomplete; see above, then run the command again")
+
+
+def _show_tables(found: "Evidence", listed: "Sequence[Table]") -> None:
+    out = Terminal.out()
+    for table in listed:
+        if table.is_printed and table.rows:
+            out.line(f"{table.title} ({len(table.rows)})", "bold")
+            headings = [column.heading.upper() for column in table.columns]
+            out.table(headings, [[_texts(cell) for cell in row] for row in table.rows], [""] * len(table.rows))
+            out.line()
+    counts = ", ".join(f"{table.title.lower()}: {len(table.rows)}" for table in listed if table.key != "places")
+    out.line(f"{found.scope}, {found.time}: {counts}.")
+
+
+def _texts(cell: "Cell") -> str:
+    if isinstance(cell, tuple):
+        return ", ".join(cell)
+    if cell is None or isinstance(cell, bool):
+        return "yes" if cell else ""
+    return str(cell)
+
+
+def _report_orphans(regions: list[str], output: Output) -> None:
+    found, failures = _found(regions)
     if output is Output.JSON:
         options.print_json([_document(orphan) for orphan in found])
     else:

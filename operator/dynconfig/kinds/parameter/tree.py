@@ -23,7 +23,7 @@ def parameters(
     ssm: "SSMClient", path: str, *, decrypt: bool, ignored_tags: tuple[str, ...] = ()
 ) -> Iterator[Parameter]:
     """Return each parameter with all fields that a declaration has, sorted by name."""
-    metadata = _metadata(ssm, path)
+    metadata = described(ssm, path)
     for answer in sorted(values(ssm, path, decrypt=decrypt), key=lambda answer: str(answer["Name"])):
         tags = _tags(ssm, answer["Name"])
         own = tuple(pair for pair in tags if not pair[0].startswith((*_NOT_THEIRS, *ignored_tags)))
@@ -42,9 +42,11 @@ def from_secrets(ssm: "SSMClient", path: str) -> frozenset[str]:
     return frozenset(item["Name"] for page in pages for item in page["Parameters"])
 
 
-def _metadata(ssm: "SSMClient", path: str) -> dict[str, Any]:
+def described(ssm: "SSMClient", *paths: str) -> dict[str, Any]:
+    """Return the metadata of the parameters below up to 50 paths by name; DescribeParameters returns no values."""
     pages = ssm.get_paginator("describe_parameters").paginate(
-        ParameterFilters=[{"Key": "Path", "Option": "Recursive", "Values": [path]}], PaginationConfig={"PageSize": 50}
+        ParameterFilters=[{"Key": "Path", "Option": "Recursive", "Values": list(paths)}],
+        PaginationConfig={"PageSize": 50},
     )
     return {item["Name"]: item for page in pages for item in page["Parameters"]}
 

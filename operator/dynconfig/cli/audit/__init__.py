@@ -1,0 +1,1 @@
+"""The report for auditors: what is managed where and by whom, its drift, rollbacks and plaintext secrets."""
