@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -191,7 +191,10 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
         using=partial(_users, memo, known, watches),
     )
     once: dict[str, Work] = {"orphan count": lambda _fence: orphans.run(), "target checks": checks.run}
-    sweep = partial(_sweep, memo, cluster, times.call_seconds)
+    remove = partial(
+        wiring.remove_unused_events, settings, cluster, write_seconds=times.call_seconds, targets=parts.targets
+    )
+    sweep = partial(_sweep, memo, chosen, remove)
     memo.leases = _leases(settings, times, _Shards(memo, metrics, parts.shards_changed, sweep, once))
     kube.is_fenced = True
     # A replica that is ready serves all that is free.
@@ -279,18 +282,20 @@ async def _release(memo: kopf.Memo) -> None:
     await memo.leases.close()
 
 
-async def _sweep(memo: kopf.Memo, cluster: str, write_seconds: float, fence: Fence) -> None:
-    """Some time after the first shard was acquired, remove the operator's queues in regions that no object uses."""
+async def _sweep(
+    memo: kopf.Memo, chosen: VerifiedTargets, remove: Callable[[int, Place], Iterable[str]], fence: Fence
+) -> None:
+    """Some time after the first shard was acquired, remove the operator's queues in places that no object uses."""
     settings: Settings = memo.settings
     if not settings.events_enabled:
         return
     await asyncio.sleep(SWEEP_SECONDS)
     regions = wiring.searched_regions(settings, memo.region)
-    remove = partial(wiring.remove_unused_events, settings, cluster, write_seconds=write_seconds)
+    places = [*map(Place, regions), *(Place(target.region, target) for target in chosen.all())]
     # What shards left that exist no longer is removed by the replica that serves the first one.
     former = () if fence.shard else memo.leases.former_shards()
     with fence.within():
-        async for shard in memo.event_listeners.sweep((fence.shard, *former), regions, remove):
+        async for shard in memo.event_listeners.sweep((fence.shard, *former), places, remove):
             if shard != fence.shard:
                 await memo.leases.forget(shard)
 
@@ -388,21 +393,21 @@ class _EventHandler:
         """Count events by outcome."""
         self._metrics.events_received(outcome, count)
 
-    def set_listening(self, region: str, *, is_up: bool | None) -> None:
-        """Export whether events from a region are received."""
-        self._metrics.set_listening(region, self._shard, is_up=is_up)
+    def set_listening(self, place: Place, *, is_up: bool | None) -> None:
+        """Export whether events from a place are received."""
+        self._metrics.set_listening(place.title, self._shard, is_up=is_up)
 
-    def event_missing(self, region: str, name: str) -> None:
+    def event_missing(self, place: Place, name: str) -> None:
         """Record a Warning Event on the objects that declare the parameter."""
-        self._warn(region, self._memo.controller.event_warnings.event_missing(region, name))
+        self._warn(place, self._memo.controller.event_warnings.event_missing(place, name))
 
-    def events_interrupted(self, region: str, repaired: str) -> None:
-        """Reconcile the objects of the region and record a Warning Event."""
-        self._warn(region, self._memo.controller.event_warnings.interrupted(region, repaired))
+    def events_interrupted(self, place: Place, repaired: str) -> None:
+        """Reconcile the objects of the place and record a Warning Event."""
+        self._warn(place, self._memo.controller.event_warnings.interrupted(place, repaired))
 
-    def _warn(self, region: str, warning: Coroutine[Any, Any, None]) -> None:
+    def _warn(self, place: Place, warning: Coroutine[Any, Any, None]) -> None:
         background: BackgroundTasks = self._memo.tasks
-        background.start_from_thread(f"warning about events in {region}", warning)
+        background.start_from_thread(f"warning about events in {place.title}", warning)
 
     def listener_failed(self) -> None:
         """Stop the operator, as after a bug in any other task; the traceback is already in the log."""

@@ -18,13 +18,13 @@ from dynconfig.aws.quota import Quota
 from dynconfig.aws.regions import regions, regions_beside
 from dynconfig.aws.session import Clock, Count, Session
 from dynconfig.aws.tag_index import AlarmTagIndex, ParameterTagIndex, owner_tags
-from dynconfig.aws.targets import TargetSession, TargetSessions
+from dynconfig.aws.targets import TargetSession, TargetSessions, VerifiedClient
 from dynconfig.engine.orphans import Orphan
 from dynconfig.engine.orphans import orphans as found_orphans
 from dynconfig.engine.reconcile import Engine
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.listener import EventHandler, EventListener, EventListeners
-from dynconfig.events.patterns import event_rules, of_shard
+from dynconfig.events.patterns import EventRule, event_rules, of_shard
 from dynconfig.events.queue import EventQueue, delete_queue_and_rules
 from dynconfig.kinds import registry, role, schedule
 from dynconfig.kinds._shared.context import Context, Writing
@@ -105,35 +105,46 @@ def operator_parts(
     return OperatorParts(engine, listeners, sessions, places.shards_changed)
 
 
-def remove_events(settings: Settings, cluster: str, region: str) -> Iterator[str]:
-    """Delete the event queues and rules of a region, unless queues were given by URL; yield the title of each."""
+def remove_events(settings: Settings, cluster: str, place: Place) -> Iterator[str]:
+    """Delete the event queues and rules of a place, unless queues were given by URL; yield the title of each."""
+    if settings.queue_urls:
+        return
     clients = session(settings)
-    for shard in sorted({*range(settings.shards), *_shards_with_queue(clients, cluster, region)}):
-        yield from _remove_events(settings, clients, cluster, region, shard)
+    sqs, events = _event_clients(clients, TargetSessions(clients, cluster), place)
+    for shard in sorted({*range(settings.shards), *_shards_with_queue(sqs, cluster, place)}):
+        yield from delete_queue_and_rules(sqs, events, cluster, *_events_of(settings, cluster, shard, place))
 
 
-def _shards_with_queue(clients: Session, cluster: str, region: str) -> Iterator[int]:
+def _shards_with_queue(sqs: Any, cluster: str, place: Place) -> Iterator[int]:
     """Yield the shards that have a queue: the settings of a command may differ from those of the operator."""
     found: set[str] = set()
     try:
-        for page in clients.client("sqs", region).get_paginator("list_queues").paginate(QueueNamePrefix=PREFIX):
+        for page in sqs.get_paginator("list_queues").paginate(QueueNamePrefix=PREFIX):
             found.update(url.rpartition("/")[2] for url in page.get("QueueUrls", ()))
     except AccessDenied:
         # The operator's policy does not grant it.
         return
-    yield from (shard for shard in range(MOST_SHARDS) if of_shard(f"{cluster}-events", shard) in found)
+    yield from (shard for shard in range(MOST_SHARDS) if _queue_of(cluster, shard, place) in found)
 
 
-def _remove_events(settings: Settings, clients: Session, cluster: str, region: str, shard: int) -> Iterator[str]:
-    if settings.queue_urls:
-        return iter(())
-    return delete_queue_and_rules(
-        clients.client("sqs", region),
-        clients.client("events", region),
-        cluster,
-        of_shard(f"{cluster}-events", shard),
-        event_rules(cluster, settings.all_paths, shard),
-    )
+def _queue_of(cluster: str, shard: int, place: Place) -> str:
+    return of_shard(f"{cluster}-events", shard, place.target.name if place.target else "")
+
+
+def _events_of(settings: Settings, cluster: str, shard: int, place: Place) -> tuple[str, tuple[EventRule, ...]]:
+    """Return the names of queue and rules of a shard. The paths of the settings do not apply to objects in a target."""
+    target, paths = (place.target.name, ()) if place.target else ("", settings.all_paths)
+    return _queue_of(cluster, shard, place), event_rules(cluster, paths, shard, target)
+
+
+def _event_clients(own: Session, targets: TargetSessions | None, place: Place) -> tuple[Any, Any]:
+    """Return the clients of SQS and EventBridge for the events of a place. AWS is not called."""
+    target, services = place.target, ("sqs", "events")
+    if target is None or targets is None:
+        sqs, events = (own.client(service, place.region) for service in services)
+    else:
+        sqs, events = (VerifiedClient(targets, target, service) for service in services)
+    return sqs, events
 
 
 def orphans(
@@ -195,18 +206,24 @@ def unowned_parameters(settings: Settings, region: str, paths: Sequence[str]) ->
 
 
 def remove_unused_events(
-    settings: Settings, cluster: str, shard: int, region: str, *, write_seconds: float
+    settings: Settings,
+    cluster: str,
+    shard: int,
+    place: Place,
+    *,
+    write_seconds: float,
+    targets: TargetSessions | None = None,
 ) -> Iterator[str]:
-    """Delete the event queue and rules of a shard in a region, with a single call if there is no queue.
+    """Delete the event queue and rules of a shard in a place, with a single call if there is no queue.
 
     Raises LeaseLost, also in the middle: another replica may receive events from this queue by then.
     """
-    clients = session(settings, write_seconds=write_seconds)
+    sqs, events = _event_clients(session(settings, write_seconds=write_seconds), targets, place)
     try:
-        clients.client("sqs", region).get_queue_url(QueueName=of_shard(f"{cluster}-events", shard))
+        sqs.get_queue_url(QueueName=_queue_of(cluster, shard, place))
     except NotFound:
         return
-    yield from _remove_events(settings, clients, cluster, region, shard)
+    yield from delete_queue_and_rules(sqs, events, cluster, *_events_of(settings, cluster, shard, place))
 
 
 def searched_regions(settings: Settings, default: str) -> tuple[str, ...]:
@@ -395,29 +412,30 @@ class _Places:
         self._session.quota.set_share(held / self._settings.shards)
 
     def listener(
-        self, cluster: str, handler_of: Callable[[int], EventHandler], region: str, fence: Fence
+        self, cluster: str, handler_of: Callable[[int], EventHandler], place: Place, fence: Fence
     ) -> EventListener | None:
-        """Return the listener of a shard and region; None if events are disabled, or no queue was given for the region."""
+        """Return the listener of a shard and place; None if events are disabled, or no queue was given for the place."""
         queues = {name or default_region(self._settings): urls for name, urls in self._settings.queues.items()}
-        if not self._settings.events_enabled or (queues and region not in queues):
+        target, location = place.target, place.location
+        if not self._settings.events_enabled or (queues and (target or place.region not in queues)):
             return None
+        name, rules = _events_of(self._settings, cluster, fence.shard, place)
         event_queue = EventQueue(
-            self._session.client("sqs", region),
-            self._session.client("events", region),
+            *_event_clients(self._session, self._targets, place),
             cluster=cluster,
-            queue=queues[region][fence.shard] if queues else of_shard(f"{cluster}-events", fence.shard),
-            rules=event_rules(cluster, self._settings.all_paths, fence.shard),
-            tags={**self._settings.tags, SHARD_TAG: str(fence.shard)},
+            queue=queues[place.region][fence.shard] if queues else name,
+            rules=rules,
+            tags={**self._settings.tags, **dict(target.tags if target else ()), SHARD_TAG: str(fence.shard)},
         )
         handler, echoes = handler_of(fence.shard), self._echoes_of(fence.shard)
-        return EventListener(region, event_queue, echoes, handler, time.monotonic, fence=fence)
+        return EventListener(location, event_queue, echoes, handler, time.monotonic, fence=fence)
 
     def _echoes_of(self, shard: int) -> Echoes:
         return self._echoes.setdefault(shard, Echoes(time.time))
 
-    def _writing(self, region: str, operation: str, names: Sequence[str]) -> AbstractContextManager[None]:
+    def _writing(self, place: str, operation: str, names: Sequence[str]) -> AbstractContextManager[None]:
         """Wrap a write of parameters of the current shard."""
-        return self._echoes_of(current_shard()).writing(region, operation, names)
+        return self._echoes_of(current_shard()).writing(place, operation, names)
 
     def _new_kinds(self, place: Place) -> tuple[AnyKind, ...]:
         clock = self._clock
@@ -433,8 +451,7 @@ class _Places:
             target=self._targets.session(target) if target and self._targets else None,
             boundary=target.boundary if target else None,
             tag_index=tag_index,
-            # Events of other accounts are not received, so none is awaited.
-            writing=(lambda _operation, _names: nullcontext()) if target else partial(self._writing, place.region),
+            writing=partial(self._writing, place.title),
             labels=labels,
         )
         return registry.kinds(about)

@@ -14,11 +14,12 @@ from tests.lab.aws.clients import connect
 from dynconfig.aws import trust
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
-from dynconfig.aws.targets import TargetSessions
-from dynconfig.model.errors import AccessDenied, WrongAccount
+from dynconfig.aws.targets import TargetSessions, VerifiedClient
+from dynconfig.model.errors import AccessDenied, DynConfigError, TargetNotVerified, WrongAccount
 from dynconfig.model.target import Target
-from dynconfig_lab.aws import AwsLab
+from dynconfig_lab.aws import AwsLab, Faults
 from dynconfig_lab.aws.accounts import ACCOUNT
+from dynconfig_lab.aws.faults import Injected
 
 OTHER = "210987654321"
 REGION = "eu-west-1"
@@ -220,3 +221,99 @@ def test_each_account_and_region_has_its_own_quota(
     assert session.quota.rate(f"{OTHER}/{REGION}", "ssm.PutParameter") == 10.0
     sessions.forget("prod")
     assert session.quota.rate(f"{OTHER}/{REGION}", "ssm.PutParameter") is None
+
+
+# --- clients for the events of a target
+
+
+def names(aws: AwsLab, account: str) -> list[str]:
+    """The names of the queues in an account."""
+    keys = {"aws_access_key_id": account, "aws_secret_access_key": "lab"}
+    found = connect(aws.endpoint, "sqs", keys).list_queues().get("QueueUrls", [])
+    return [url.rpartition("/")[2] for url in found]
+
+
+def test_polling_a_target_all_the_time_assumes_its_role_twice_an_hour_at_most(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions
+) -> None:
+    sqs = VerifiedClient(sessions, target(role(aws, clock)), "sqs")
+    url = sqs.create_queue(QueueName="polled")["QueueUrl"]
+    aws.reset_calls()
+    began = clock.now
+    while clock.now < began + 6 * 3600:
+        clock.now += 120
+        sqs.receive_message(QueueUrl=url)
+    assert 0 < aws.calls()["sts.AssumeRole"] <= 2 * 6
+
+
+def test_nothing_is_called_in_another_account_than_that_of_the_target(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions
+) -> None:
+    sqs = VerifiedClient(sessions, target(role(aws, clock), account="333333333333"), "sqs")
+    for error in (WrongAccount, TargetNotVerified):
+        with pytest.raises(error):
+            sqs.create_queue(QueueName="in-the-wrong-account")
+    assert all("in-the-wrong-account" not in names(aws, account) for account in (OTHER, ACCOUNT, "333333333333"))
+
+
+def test_denied_role_is_tried_once_until_the_target_is_verified(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions
+) -> None:
+    arn = role(aws, clock, Effect="Deny")
+    denied, other = (target(arn), Target("other", REGION, OTHER, role(aws, clock)))
+    sqs = VerifiedClient(sessions, denied, "sqs")
+    aws.reset_calls()
+    with pytest.raises(AccessDenied):
+        sqs.list_queues()
+    for _ in range(20):
+        with pytest.raises(TargetNotVerified, match="AWSTarget prod is not ready"):
+            sqs.list_queues()
+    assert aws.calls()["sts.AssumeRole"] == 1
+    VerifiedClient(sessions, other, "sqs").list_queues()
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    connect(
+        aws.endpoint, "iam", {"aws_access_key_id": OTHER, "aws_secret_access_key": "lab"}
+    ).update_assume_role_policy(
+        RoleName=arn.rpartition("/")[2], PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )
+    clock.now += 1
+    sessions.verify(denied)
+    sqs.list_queues()
+
+
+def test_failed_check_of_a_verified_target_ends_its_calls_only_if_its_role_is_denied(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions
+) -> None:
+    found = target(role(aws, clock))
+    sqs = VerifiedClient(sessions, found, "sqs")
+    sqs.list_queues()
+    for code, is_usable in (("ServiceUnavailable", True), ("AccessDenied", False)):
+        aws.faults(Faults(errors={"sts.GetCallerIdentity": Injected(code, "injected")}))
+        with pytest.raises(DynConfigError):
+            sessions.verify(found)
+        aws.faults(Faults())
+        if is_usable:
+            sqs.list_queues()
+        else:
+            with pytest.raises(TargetNotVerified):
+                sqs.list_queues()
+
+
+def test_queue_of_a_deleted_or_changed_target_can_still_be_used(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions
+) -> None:
+    found = target(role(aws, clock))
+    sqs = VerifiedClient(sessions, found, "sqs")
+    sqs.create_queue(QueueName="left")
+    changed = target(role(aws, clock))
+    sessions.verify(changed)
+    aws.reset_calls()
+    sqs.list_queues()
+    # A target of the same name in another account is another one.
+    sessions.verify(target(role(aws, clock, account=ACCOUNT), account=ACCOUNT))
+    sqs.list_queues()
+    sessions.forget("prod")
+    url = sqs.get_queue_url(QueueName="left")["QueueUrl"]
+    sqs.delete_queue(QueueUrl=url)
+    assert "left" not in names(aws, OTHER)
+    assert aws.calls()["sts.AssumeRole"] == 1

@@ -76,6 +76,25 @@ def test_operator_without_deployment_is_not_reported_as_stopped(
     assert ("No Deployment of the operator was found" in result.out) != is_installed
 
 
+@pytest.mark.lab
+def test_targets_whose_role_may_not_be_assumed_are_named(harness: CliHarness, tmp_path: Path) -> None:
+    assumed = {"roleArn": "arn:aws:iam::210987654321:role/missing"}
+    spec = {"region": "eu-west-1", "account": "210987654321", "assumeRole": assumed}
+
+    def answer(path: str) -> Answer:
+        if path.endswith("/namespaces/kube-system"):
+            return 200, b'{"metadata": {"uid": "cluster-uid"}}'
+        return listed(*([{"metadata": {"name": "prod", "uid": "t"}, "spec": spec}] if "/awstargets" in path else []))
+
+    with api(answer) as server:
+        result = harness.dynconfig("uninstall", "--keep-aws", "--yes", KUBECONFIG=str(server.kubeconfig(tmp_path)))
+    assert result.code == 0, result.text
+    assert "AWSTarget prod: not searched: " in result.out
+    assert "Delete queues and rules with the tag dynconfig.dev/cluster=cluster-uid there" in result.out.replace(
+        "\n", " "
+    )
+
+
 class FakeWriter:
     """A cluster with one object that records its writes."""
 

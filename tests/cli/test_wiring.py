@@ -11,6 +11,7 @@ from tests.events.cleanup import remove_queue
 from dynconfig import wiring
 from dynconfig.events.patterns import event_rules
 from dynconfig.events.signals import Signal
+from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
 from dynconfig.settings import Settings
 from dynconfig_lab.aws import AwsLab
@@ -36,14 +37,14 @@ class RecordingListener:
     def count_events(self, outcome: str, count: int) -> None:
         """Ignore counts."""
 
-    def set_listening(self, region: str, *, is_up: bool | None) -> None:
+    def set_listening(self, place: Place, *, is_up: bool | None) -> None:
         """Record it."""
-        self.up[region] = is_up
+        self.up[place.title] = is_up
 
-    def event_missing(self, region: str, name: str) -> None:
+    def event_missing(self, place: Place, name: str) -> None:
         """Ignore it."""
 
-    def events_interrupted(self, region: str, repaired: str) -> None:
+    def events_interrupted(self, place: Place, repaired: str) -> None:
         """Ignore it."""
 
     def listener_failed(self) -> None:
@@ -77,7 +78,7 @@ class CliHarness:
         event_listeners = parts.listeners
         before = listeners()
         for region in regions:
-            event_listeners.start(region, FENCE)
+            event_listeners.start(Place(region), FENCE)
         self.engaged = listeners() - before
         assert wait_until(lambda: len(self.recorded.up) == len(self.engaged), PATIENCE)
         event_listeners.close()

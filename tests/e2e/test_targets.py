@@ -3,12 +3,14 @@
 import itertools
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from tests.e2e.world import GROUP, World
 from tests.lab.aws.clients import connect
 
+from dynconfig.events.patterns import of_shard
 from dynconfig_lab.aws.accounts import ACCOUNT
 
 pytestmark = pytest.mark.e2e
@@ -82,16 +84,61 @@ class TargetWorld:
 
     def usable(self, **more: Any) -> str:
         """A target that the namespace of the test may use; return its name."""
-        rule = {"namespaces": [self.world.namespace], "paths": ["/{namespace}"]}
-        name, message = self.create({**self.spec(self.role()), "allow": [rule], **more})
+        name, message = self.create({**self.spec(self.role()), "allow": self.rules(), **more})
         assert message == ""
         return name
+
+    def rules(self) -> list[Document]:
+        """Rules that let the namespace of the test use its paths."""
+        return [{"namespaces": [self.world.namespace], "paths": ["/{namespace}"]}]
 
     def written(self, account: str) -> list[str]:
         """The names of the parameters below the path of the test in an account."""
         ssm = self.there("ssm") if account == OTHER else self.world.ssm
         found = ssm.get_parameters_by_path(Path=self.world.path, Recursive=True)["Parameters"]
         return sorted(item["Name"] for item in found)
+
+    def value(self, name: str) -> str:
+        """The value of a parameter below the path of the test in the other account."""
+        return str(self.there("ssm").get_parameter(Name=f"{self.world.path}/{name}")["Parameter"]["Value"])
+
+    def drift(self, name: str) -> None:
+        """Change a parameter in the other account by hand."""
+        self.there("ssm").put_parameter(Name=f"{self.world.path}/{name}", Value="drift", Overwrite=True)
+
+    def named(self, what: str, target: str) -> str:
+        """The name of the operator's queue or rule of a target."""
+        cluster = self.world.http.get("/api/v1/namespaces/kube-system").json()["metadata"]["uid"]
+        return of_shard(f"{cluster}-{what}", 0, target)
+
+    def of_events(self, target: str) -> tuple[int, int]:
+        """The numbers of queues and of rules of a target."""
+        queues = self.there("sqs").list_queues(QueueNamePrefix=self.named("events", target)).get("QueueUrls", [])
+        rules = self.there("events").list_rules(NamePrefix="dynconfig-")["Rules"]
+        wanted = {self.named(what, target) for what in ("parameters", "alarms", "calls")}
+        return len(queues), sum(item["Name"] in wanted for item in rules)
+
+    def is_listening(self, target: str) -> bool:
+        """Whether all rules of a target exist, and the last one sends to the queue."""
+        events, rule = self.there("events"), self.named("calls", target)
+        return self.of_events(target) == (1, 3) and bool(events.list_targets_by_rule(Rule=rule)["Targets"])
+
+    def send(self, target: str, body: str) -> None:
+        """Send a message to the queue of a target, as an administrator of its account can."""
+        sqs = self.there("sqs")
+        url = sqs.get_queue_url(QueueName=self.named("events", target))["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+
+    def forge(self, target: str, parameter: str, account: str) -> None:
+        """Send an event of a parameter that was not changed there."""
+        event = {
+            "detail-type": "Parameter Store Change",
+            "account": account,
+            "region": "eu-west-1",
+            "time": datetime.now(UTC).isoformat(),
+            "detail": {"operation": "Update", "name": parameter},
+        }
+        self.send(target, json.dumps(event))
 
     def is_gone(self, name: str) -> bool:
         """Whether a target does not exist any more."""
@@ -259,3 +306,51 @@ def test_target_of_an_object_is_immutable(targets: TargetWorld) -> None:
     world.declare("app", world.spec(target="one"))
     assert "target is immutable" in world.edit("app", {"spec": {"target": "two"}}).text
     assert "target is immutable" in world.edit("app", {"spec": {"target": None}}).text
+
+
+# --- events of a target
+
+
+SECONDS = 5.0
+
+
+def test_drift_in_another_account_is_corrected_in_seconds_and_its_messages_concern_nothing_else(
+    targets: TargetWorld,
+) -> None:
+    world, name = targets.world, targets.usable()
+    world.wait_listening("home")
+    denied, message = targets.create({**targets.spec(targets.role(Effect="Deny")), "allow": targets.rules()})
+    assert message == ""
+    world.declare("denied", world.spec({"name": "c", "value": "1"}, target=denied))
+    world.declare("app", world.spec({"name": "a", "value": "1"}, target=name))
+    world.wait_ready("app")
+    world.wait("events come", lambda: targets.is_listening(name))
+    targets.drift("a")
+    world.wait("it is corrected", lambda: targets.value("a") == "1", SECONDS)
+    assert "(by arn:aws:" in world.wait_event("app", "DriftFound")
+    # The drift at home causes no event: only the messages below are about it.
+    events, rule = world.stack.aws("events"), world.listening_rule()
+    at_home = events.list_targets_by_rule(Rule=rule)["Targets"]
+    events.remove_targets(Rule=rule, Ids=[target["Id"] for target in at_home])
+    world.put_by_hand("home", "2")
+    for account in (ACCOUNT, OTHER):
+        targets.forge(name, f"{world.path}/home", account)
+    targets.send(name, "no event")
+    targets.drift("a")
+    world.wait("the next one is corrected", lambda: targets.value("a") == "1", SECONDS)
+    assert world.value("home") == "2"
+    events.put_targets(Rule=rule, Targets=at_home)
+    world.reconcile_now("home")
+    assert world.value("home") == "1"
+    assert world.condition("denied")[1] == "TargetNotReady"
+
+
+def test_queue_and_rules_are_removed_after_the_last_object_although_the_target_is_gone(targets: TargetWorld) -> None:
+    world, name = targets.world, targets.usable()
+    world.declare("app", world.spec({"name": "a", "value": "1"}, target=name))
+    world.wait_ready("app")
+    world.wait("events come", lambda: targets.is_listening(name))
+    world.delete("app")
+    world.http.delete(f"{TARGETS}/{name}").raise_for_status()
+    world.wait("object and target are gone", lambda: world.is_gone("app") and targets.is_gone(name), 60.0)
+    world.wait("queue and rules are removed", lambda: targets.of_events(name) == (0, 0), 120.0)

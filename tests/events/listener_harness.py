@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from tests.events.cleanup import remove_queue
-from tests.events.recording_listener import PATIENCE, REGION, RecordingListener
+from tests.events.recording_listener import HERE, PATIENCE, REGION, RecordingListener
 
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
@@ -65,4 +65,4 @@ class ListenerHarness:
         clients: list[Any] = [self.session.client(service, REGION) for service in ("sqs", "events")]
         rules = event_rules(self.cluster, [f"/{self.cluster}"])
         queue = EventQueue(*clients, cluster=self.cluster, queue=self.given or self.queue, rules=rules, wait_seconds=1)
-        return EventListener(REGION, queue, self.echoes, self.recorded, lambda: self.clock)
+        return EventListener(HERE, queue, self.echoes, self.recorded, lambda: self.clock)

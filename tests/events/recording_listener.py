@@ -4,9 +4,11 @@ import threading
 from collections.abc import Callable, Sequence
 
 from dynconfig.events.signals import Signal
+from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
 
 REGION = "eu-west-1"
+HERE = Place(REGION)
 PATIENCE = 20.0
 FENCE = Fence(0, lambda: 0.0, 0.0, float("inf"))
 
@@ -14,7 +16,8 @@ FENCE = Fence(0, lambda: 0.0, 0.0, float("inf"))
 class RecordingListener:
     """Records the callbacks of a listener."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place = HERE) -> None:
+        self.place = place
         self._changed = threading.Condition()
         self.names: list[str] = []
         self.counts: dict[str, int] = {}
@@ -31,19 +34,19 @@ class RecordingListener:
         """Add to the counts."""
         self._record(lambda: self.counts.update({outcome: self.counts.get(outcome, 0) + count}))
 
-    def set_listening(self, region: str, *, is_up: bool | None) -> None:
+    def set_listening(self, place: Place, *, is_up: bool | None) -> None:
         """Record it."""
-        assert region == REGION
+        assert place == self.place
         self._record(lambda: self.up.append(is_up))
 
-    def event_missing(self, region: str, name: str) -> None:
+    def event_missing(self, place: Place, name: str) -> None:
         """Record the parameter."""
-        assert region == REGION
+        assert place == self.place
         self._record(lambda: self.missing.append(name))
 
-    def events_interrupted(self, region: str, repaired: str) -> None:
+    def events_interrupted(self, place: Place, repaired: str) -> None:
         """Record the repairs."""
-        assert region == REGION
+        assert place == self.place
         self._record(lambda: self.repaired.append(repaired))
 
     def listener_failed(self) -> None:

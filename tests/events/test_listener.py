@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from tests.events.listener_harness import ListenerHarness
-from tests.events.recording_listener import FENCE, PATIENCE, REGION, RecordingListener
+from tests.events.recording_listener import FENCE, HERE, PATIENCE, REGION, RecordingListener
 
 from dynconfig.events import listener as event_listener
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.listener import ECHO_SECONDS, EventListener, EventListeners
 from dynconfig.events.queue import MessageBatch
 from dynconfig.events.signals import Signal
+from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
 from dynconfig.model.writes import PUT
 from dynconfig_lab.aws import Faults
@@ -83,7 +84,7 @@ def test_only_echoes_are_left_to_accumulate(
             pass
 
     script: Any = ScriptedQueue(write, MessageBatch(tuple(signals), receipts=tuple(map(str, range(own + others)))))
-    listener = EventListener(REGION, script, echoes, recorded, lambda: 0.0)
+    listener = EventListener(HERE, script, echoes, recorded, lambda: 0.0)
     listener.start()
     assert script.is_empty.wait(PATIENCE)
     listener.stop()
@@ -157,8 +158,8 @@ def test_events_after_stop_stay_in_the_queue(harness: ListenerHarness) -> None:
 
 
 def test_listener_of_a_shard_that_was_given_away_is_not_exported_any_more(harness: ListenerHarness) -> None:
-    listeners = EventListeners(lambda _region, _fence: harness.listener)
-    listeners.start(REGION, FENCE)
+    listeners = EventListeners(lambda _place, _fence: harness.listener)
+    listeners.start(HERE, FENCE)
     harness.recorded.wait(lambda recorded: recorded.up == [True])
     listeners.stop(FENCE.shard)
     assert harness.listener.join(PATIENCE)
@@ -181,23 +182,24 @@ def test_bug_is_reported() -> None:
 
     recorded = RecordingListener()
     script: Any = ScriptedQueue(write, MessageBatch())
-    listener = EventListener(REGION, script, Echoes(time.time), recorded, lambda: 0.0)
+    listener = EventListener(HERE, script, Echoes(time.time), recorded, lambda: 0.0)
     listener.start()
     recorded.wait(lambda recorded: recorded.has_failed)
     assert listener.join(PATIENCE)
 
 
 def test_region_is_started_once_and_a_region_without_queue_never(harness: ListenerHarness) -> None:
-    requested: list[str] = []
+    requested: list[Place] = []
+    there = Place("us-east-1")
 
-    def listener(region: str, _fence: Fence) -> EventListener | None:
-        requested.append(region)
-        return harness.listener if region == REGION else None
+    def listener(place: Place, _fence: Fence) -> EventListener | None:
+        requested.append(place)
+        return harness.listener if place == HERE else None
 
     listeners = EventListeners(listener)
-    for region in (REGION, "us-east-1", REGION, "us-east-1"):
-        listeners.start(region, FENCE)
-    assert requested == [REGION, "us-east-1"]
+    for place in (HERE, there, HERE, there):
+        listeners.start(place, FENCE)
+    assert requested == [HERE, there]
     harness.recorded.wait(lambda recorded: recorded.up == [True])
     listeners.close()
     assert harness.listener.join(PATIENCE)

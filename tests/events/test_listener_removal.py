@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 from tests.events.listener_harness import ListenerHarness
-from tests.events.recording_listener import FENCE, PATIENCE, REGION
+from tests.events.recording_listener import FENCE, HERE, PATIENCE, REGION
 
 from dynconfig.events.listener import REMOVAL_DELAY_SECONDS, EventListeners
 from dynconfig.events.patterns import event_rules
 from dynconfig.events.queue import delete_queue_and_rules
+from dynconfig.model.declaration import Place
 from dynconfig.model.errors import AccessDenied, Retryable
 from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig_lab.aws import Faults
 from dynconfig_lab.aws.faults import Injected
 
 pytestmark = pytest.mark.lab
+THERE = Place("us-east-1")
 
 
 def existing(harness: ListenerHarness) -> list[str]:
@@ -31,8 +33,8 @@ def existing(harness: ListenerHarness) -> list[str]:
 
 def started(harness: ListenerHarness, *, removes: bool = True) -> EventListeners:
     """Return listeners after their only region has been started."""
-    found = EventListeners(lambda _region, _fence: harness.listener, removes=removes)
-    found.start(REGION, FENCE)
+    found = EventListeners(lambda _place, _fence: harness.listener, removes=removes)
+    found.start(HERE, FENCE)
     harness.recorded.wait(lambda recorded: recorded.up[-1:] == [True])
     return found
 
@@ -40,7 +42,7 @@ def started(harness: ListenerHarness, *, removes: bool = True) -> EventListeners
 def test_queue_and_rules_are_removed_a_minute_after_the_last_object(harness: ListenerHarness) -> None:
     found = started(harness)
     assert len(existing(harness)) == 4
-    found.release(REGION, FENCE)
+    found.release(HERE, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     assert harness.listener.join(PATIENCE)
     assert existing(harness) == []
@@ -50,8 +52,8 @@ def test_queue_and_rules_are_removed_a_minute_after_the_last_object(harness: Lis
 
 def test_new_object_within_the_minute_keeps_queue_and_rules(harness: ListenerHarness) -> None:
     found = started(harness)
-    found.release(REGION, FENCE)
-    found.start(REGION, FENCE)
+    found.release(HERE, FENCE)
+    found.start(HERE, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     name = harness.put("a")
     harness.recorded.wait(lambda recorded: recorded.names == [name])
@@ -60,17 +62,17 @@ def test_new_object_within_the_minute_keeps_queue_and_rules(harness: ListenerHar
 
 def test_removed_region_can_be_started_again(harness: ListenerHarness) -> None:
     found = started(harness)
-    found.release(REGION, FENCE)
+    found.release(HERE, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     assert harness.listener.join(PATIENCE)
     harness.listener = harness.new_listener()
-    found.start(REGION, FENCE)
+    found.start(HERE, FENCE)
     harness.recorded.wait(lambda recorded: recorded.up == [True, None, True])
 
 
 def test_operator_that_shares_its_queues_does_not_remove_them(harness: ListenerHarness) -> None:
     found = started(harness, removes=False)
-    found.release(REGION, FENCE)
+    found.release(HERE, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     name = harness.put("a")
     harness.recorded.wait(lambda recorded: recorded.names == [name])
@@ -82,7 +84,7 @@ def test_denied_removal_is_logged_and_ends_the_listener(
 ) -> None:
     found = started(harness)
     harness.lab.faults(Faults(errors={"events.RemoveTargets": Injected("AccessDeniedException", "not you")}))
-    found.release(REGION, FENCE)
+    found.release(HERE, FENCE)
     harness.clock += REMOVAL_DELAY_SECONDS
     assert harness.listener.join(PATIENCE)
     assert any("Cannot remove the event queue and rules" in record.message for record in caplog.records)
@@ -98,20 +100,20 @@ def test_sweep_removes_queues_of_an_earlier_operator_in_unused_regions(
     sqs: Any = harness.session.client("sqs", REGION)
     events: Any = harness.session.client("events", REGION)
 
-    def remove(_shard: int, _region: str) -> list[str]:
+    def remove(_shard: int, _place: Place) -> list[str]:
         return list(delete_queue_and_rules(sqs, events, harness.cluster, harness.queue, event_rules(harness.cluster)))
 
     with caplog.at_level(logging.INFO):
-        assert swept(EventListeners(lambda _region, _fence: None, removes=False), remove) == []
+        assert swept(EventListeners(lambda _place, _fence: None, removes=False), remove) == []
         assert len(existing(harness)) == 4
-        assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove) == [0]
+        assert swept(EventListeners(lambda _place, _fence: None, removes=True), remove) == [0]
     assert existing(harness) == []
-    assert any(f"No object of shard 0 uses events of region {REGION}" in record.message for record in caplog.records)
+    assert any(f"No object of shard 0 uses events of {REGION}" in record.message for record in caplog.records)
 
 
 def swept(
     listeners: EventListeners,
-    remove: Callable[[int, str], Sequence[str]],
+    remove: Callable[[int, Place], Sequence[str]],
     shards: Sequence[int] = (0,),
     pauses: int = 0,
 ) -> list[int]:
@@ -123,7 +125,7 @@ def swept(
         taken.append(seconds)
 
     async def act() -> None:
-        async for shard in listeners.sweep(shards, [REGION, "us-east-1"], remove, sleep):
+        async for shard in listeners.sweep(shards, [HERE, THERE], remove, sleep):
             found.append(shard)
 
     asyncio.run(act())
@@ -133,40 +135,40 @@ def swept(
 
 def test_sweep_searches_again_where_aws_was_unavailable() -> None:
     """Otherwise the queue of a shard that exists no longer would stay for ever."""
-    searched, down = list[tuple[int, str]](), {(2, "us-east-1"): 2, (1, REGION): 1}
+    searched, down = list[tuple[int, Place]](), {(2, THERE): 2, (1, HERE): 1}
 
-    def remove(shard: int, region: str) -> list[str]:
-        searched.append((shard, region))
-        if down.get((shard, region), 0) > 0:
-            down[shard, region] -= 1
+    def remove(shard: int, place: Place) -> list[str]:
+        searched.append((shard, place))
+        if down.get((shard, place), 0) > 0:
+            down[shard, place] -= 1
             raise Retryable("AWS is unavailable")
         return []
 
-    assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove, (0, 1, 2), 2) == [0, 1, 2]
-    once = [(shard, region) for shard in range(3) for region in (REGION, "us-east-1")]
-    assert searched == [*once, (1, REGION), (2, "us-east-1"), (2, "us-east-1")]
+    assert swept(EventListeners(lambda _place, _fence: None, removes=True), remove, (0, 1, 2), 2) == [0, 1, 2]
+    once = [(shard, place) for shard in range(3) for place in (HERE, THERE)]
+    assert searched == [*once, (1, HERE), (2, THERE), (2, THERE)]
 
 
 def test_sweep_does_not_search_disabled_regions_again() -> None:
-    def remove(_shard: int, region: str) -> list[str]:
-        if region != REGION:
+    def remove(_shard: int, place: Place) -> list[str]:
+        if place != HERE:
             raise AccessDenied("the region is disabled")
         return []
 
-    assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove) == [0]
+    assert swept(EventListeners(lambda _place, _fence: None, removes=True), remove) == [0]
 
 
-@pytest.mark.parametrize("denied", [(REGION,), (REGION, "us-east-1")])
+@pytest.mark.parametrize("denied", [(HERE,), (HERE, THERE)])
 @pytest.mark.parametrize("is_used", [True, False])
-def test_sweep_does_not_end_while_the_searches_that_matter_are_denied(denied: Sequence[str], is_used: bool) -> None:
+def test_sweep_does_not_end_while_the_searches_that_matter_are_denied(denied: Sequence[Place], is_used: bool) -> None:
     """A region that objects use, or all: otherwise the queue of a former shard would be forgotten and stay for ever."""
-    listeners, searched = EventListeners(lambda _region, _fence: None, removes=True), list[str]()
+    listeners, searched = EventListeners(lambda _place, _fence: None, removes=True), list[Place]()
     if is_used:
-        listeners.start(REGION, Fence(0, time.monotonic, 1.0))
+        listeners.start(HERE, Fence(0, time.monotonic, 1.0))
 
-    def remove(_shard: int, region: str) -> list[str]:
-        searched.append(region)
-        if region in denied and searched.count(region) <= 2:
+    def remove(_shard: int, place: Place) -> list[str]:
+        searched.append(place)
+        if place in denied and searched.count(place) <= 2:
             raise AccessDenied("no permission")
         return []
 
@@ -177,18 +179,18 @@ def test_sweep_does_not_end_while_the_searches_that_matter_are_denied(denied: Se
 
 def test_sweep_that_is_cancelled_ends_after_the_call_that_is_running() -> None:
     """The shard is released then: another replica may receive events from this queue."""
-    begun, free, ended = threading.Event(), threading.Event(), list[str]()
+    begun, free, ended = threading.Event(), threading.Event(), list[Place]()
 
-    def remove(_shard: int, region: str) -> list[str]:
+    def remove(_shard: int, place: Place) -> list[str]:
         begun.set()
         assert free.wait(PATIENCE)
-        ended.append(region)
+        ended.append(place)
         return []
 
     async def sweep() -> None:
-        listeners = EventListeners(lambda _region, _fence: None, removes=True)
-        async for _shard in listeners.sweep((0,), [REGION, "us-east-1"], remove):
-            raise AssertionError("not all regions were searched")
+        listeners = EventListeners(lambda _place, _fence: None, removes=True)
+        async for _shard in listeners.sweep((0,), [HERE, THERE], remove):
+            raise AssertionError("not all places were searched")
 
     async def act() -> None:
         task = asyncio.create_task(sweep())
@@ -198,20 +200,20 @@ def test_sweep_that_is_cancelled_ends_after_the_call_that_is_running() -> None:
         assert not done
         free.set()
         await asyncio.wait([task])
-        assert ended == [REGION]
+        assert ended == [HERE]
 
     asyncio.run(act())
 
 
 def test_sweep_searches_again_where_the_lease_had_ended() -> None:
     """It may only have been renewed late; the sweep is cancelled when the shard is given up."""
-    searched = list[str]()
+    searched = list[Place]()
 
-    def remove(_shard: int, region: str) -> list[str]:
-        searched.append(region)
+    def remove(_shard: int, place: Place) -> list[str]:
+        searched.append(place)
         if len(searched) == 2:
             raise LeaseLost("it has ended")
         return []
 
-    assert swept(EventListeners(lambda _region, _fence: None, removes=True), remove, pauses=1) == [0]
-    assert searched == [REGION, "us-east-1", "us-east-1"]
+    assert swept(EventListeners(lambda _place, _fence: None, removes=True), remove, pauses=1) == [0]
+    assert searched == [HERE, THERE, THERE]

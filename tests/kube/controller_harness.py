@@ -86,8 +86,8 @@ def dependencies_of(kube: Kube, **given: Any) -> Dependencies:
         "turn_seconds": 15.0,
         "move_seconds": 0.0,
         "deletion_check_seconds": 0.0,
-        "start_listener": lambda _region, _fence: None,
-        "release_listener": lambda _region, _fence: None,
+        "start_listener": lambda _place, _fence: None,
+        "release_listener": lambda _place, _fence: None,
     }
     return Dependencies(**{**usual, **given})
 
@@ -104,8 +104,8 @@ async def running_controller(**dependencies: Any) -> AsyncIterator[ControllerHar
     server, fake, listened, left = ApiServer(), FakeKind(), list[str](), list[str]()
     async with serving(server.answer) as kube:
         callbacks = {
-            "start_listener": lambda region, _fence: listened.append(region),
-            "release_listener": lambda region, _fence: left.append(region),
+            "start_listener": lambda place, _fence: listened.append(place.title),
+            "release_listener": lambda place, _fence: left.append(place.title),
         }
         given = dependencies_of(kube, **{"engine": fake.engine(), **callbacks, **dependencies})
         controller = Controller(given, WorkQueue(), 2)

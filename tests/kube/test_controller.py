@@ -15,6 +15,7 @@ from tests.kube.controller_harness import GOING, KEY, REGION, configured, runnin
 from dynconfig.api import names
 from dynconfig.engine.reconcile import Engine
 from dynconfig.kube.finalizer import has_finalizer
+from dynconfig.model.declaration import Place
 from dynconfig.model.errors import Unavailable
 from dynconfig.model.timestamps import timestamp
 from dynconfig.validation.tenancy import Tenant
@@ -223,8 +224,8 @@ def test_missing_event_of_an_own_write_is_reported_on_the_objects() -> None:
         async with running_controller() as found:
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
-            await found.controller.event_warnings.event_missing(REGION, "/app/b")
-            await found.controller.event_warnings.event_missing(REGION, "/app/a")
+            await found.controller.event_warnings.event_missing(Place(REGION), "/app/b")
+            await found.controller.event_warnings.event_missing(Place(REGION), "/app/a")
             (event,) = (event for event in found.server.events if event["type"] == "Warning")
             assert (event["reason"], "/app/a" in event["message"]) == ("EventsMissing", True)
 
@@ -243,7 +244,7 @@ def test_interrupted_events_are_reported_on_some_objects_of_the_region() -> None
             )
             await found.server.until(lambda: all("InSync" in str(item) for item in found.server.objects.values()))
             found.fake.store["/app/7/a"] = replace(found.fake.store["/app/7/a"], value="changed unheard")
-            await found.controller.event_warnings.interrupted(REGION, "rule events was disabled")
+            await found.controller.event_warnings.interrupted(Place(REGION), "rule events was disabled")
             await found.server.until(lambda: found.fake.store["/app/7/a"].value == "1")
             warned = [event for event in found.server.events if event["reason"] == "EventsMissing"]
             assert len({event["involvedObject"]["uid"] for event in warned} - {"other"}) == len(warned) == 20

@@ -1,4 +1,4 @@
-"""Objects in targets: they wait for their target, write nothing without it, and need no events of their region."""
+"""Objects in targets: they wait for their target, write nothing without it, and need the events of its account."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -70,7 +70,7 @@ def in_target(**more: Any) -> Document:
     return configured({"a": "1"}, target="prod", **more)
 
 
-def test_object_is_written_in_its_target_without_events() -> None:
+def test_object_is_written_in_its_target_and_needs_its_events() -> None:
     async def scenario() -> None:
         async with running() as harness:
             harness.put(region=OTHER_REGION)
@@ -84,7 +84,8 @@ def test_object_is_written_in_its_target_without_events() -> None:
             await objects.ended(0)
             objects.lost(0)
             objects.acquired(Fence(0, lambda: 0.0, 0.0, float("inf")), is_whole=True)
-            assert harness.found.listened == []
+            assert harness.found.listened == [f"target prod (210987654321/{OTHER_REGION})"] * 2
+            assert harness.found.left == []
 
     asyncio.run(scenario())
 

@@ -44,6 +44,8 @@ Clock = Callable[[], float]
 
 OWN_USER_AGENT = "dynconfig-operator/"
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 15.0
+# Services of the event listeners, of which each target and shard has one: their connections are kept.
+_OF_LISTENERS, _LISTENERS = ("sqs", "events", "sts"), Config(max_pool_connections=500)
 # With whatever Content-Type: emulators send that of pages with any answer.
 _PAGES = (b"<!doctype html", b"<html")
 _NOUNS = nouns()
@@ -207,7 +209,7 @@ class Session:
                 service,
                 region_name=region,
                 endpoint_url=self._endpoint,
-                config=self._config,
+                config=self._config.merge(_LISTENERS) if service in _OF_LISTENERS else self._config,
             )
         except DataNotFoundError:
             # A service unknown to botocore is a bug.

@@ -11,7 +11,7 @@ from botocore.credentials import DeferredRefreshableCredentials
 
 from dynconfig.aws.credentials import Principal
 from dynconfig.aws.session import Client, Session
-from dynconfig.model.errors import AccessDenied, WrongAccount
+from dynconfig.model.errors import AccessDenied, DynConfigError, TargetNotVerified, Terminal, WrongAccount
 from dynconfig.model.target import Target
 
 # The longest that AWS allows if the operator's own identity is a session of a role. botocore assumes the role again a quarter
@@ -30,6 +30,8 @@ class TargetSession:
         self._principal = principal
         self._clients: dict[tuple[str, str], Client] = {}
         self._lock = threading.Lock()
+        self.is_verified: bool | None = None
+        """Whether its credentials belong to the account, by the last answer of AWS; None if AWS was not asked yet."""
 
     def client(self, service: str, region: str) -> Any:
         """Return the client of a service; the caller sets its type."""
@@ -40,6 +42,15 @@ class TargetSession:
 
     def verify(self) -> None:
         """Check that the credentials belong to the account of the target. Raises WrongAccount and errors of AWS calls."""
+        try:
+            self._check_account()
+        except DynConfigError as error:
+            # Credentials last longer than most failures of STS.
+            self.is_verified = bool(self.is_verified) and not isinstance(error, Terminal)
+            raise
+        self.is_verified = True
+
+    def _check_account(self) -> None:
         target = self._target
         found = str(self.client("sts", target.region).get_caller_identity()["Account"])
         if found != target.account:
@@ -77,6 +88,12 @@ class TargetSessions:
             self._set_quota(target)
             return known[1]
 
+    def current(self, target: Target) -> TargetSession | None:
+        """Return the session of the target of this name if it was used, whatever its role; None for another account."""
+        with self._lock:
+            known, session = self._sessions.get(target.name, (None, None))
+        return session if known is not None and known.location == target.location else None
+
     def _set_quota(self, target: Target) -> None:
         if self._quotas.get(target.name, ()) != target.quota:
             self._quotas[target.name] = target.quota
@@ -102,6 +119,32 @@ class TargetSessions:
             if self._quotas.pop(name, ()):
                 self._session.quota.set_overrides(name, "", {})
         self.forgotten(name)
+
+
+class VerifiedClient:
+    """A client for the event queue of a target, which outlives changes of the target. For one thread.
+
+    Each call is made with the credentials that the target has then, and with those that it had last once it is gone. They are
+    verified before the first call. After a failure, the checks of the target and of its objects verify them again: a role that
+    cannot be assumed is not tried more often.
+    """
+
+    def __init__(self, sessions: TargetSessions, target: Target, service: str) -> None:
+        self._sessions = sessions
+        self._target = target
+        self._service = service
+        self._known: TargetSession | None = None
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        """Return a method. Raises TargetNotVerified, and errors as `TargetSession.verify`."""
+        found = self._sessions.current(self._target) or self._known or self._sessions.session(self._target)
+        if found.is_verified is None:
+            found.verify()
+        if not found.is_verified:
+            raise TargetNotVerified(f"AWSTarget {self._target.name} is not ready; its status says why")
+        self._known = found
+        called: Callable[..., Any] = getattr(found.client(self._service, self._target.region), method)
+        return called
 
 
 def _credentials(session: Session, target: Target, cluster: str, now: Now) -> DeferredRefreshableCredentials:

@@ -15,12 +15,14 @@ from dynconfig.kinds.attachment.value import Attachment
 from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.writer import Writer
 from dynconfig.model.counting import counted
-from dynconfig.model.declaration import Declaration
+from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import Conflict, DynConfigError, NotOwned, NotPossible, Retryable
 from dynconfig.model.key import Key
 from dynconfig.model.resource import Owner, Resource
+from dynconfig.model.target import Target
 from dynconfig.settings import Settings
 from dynconfig.validation.declare import declare_deletion, keeping, was_observed
+from dynconfig.validation.targets import parse_target
 
 RETRY_SECONDS = 60.0
 """How long a release is retried while AWS is unavailable."""
@@ -156,11 +158,27 @@ class Uninstaller:
                 )
 
     def remove_events(self, removals: Iterable[Removal]) -> Iterator[str]:
-        """Delete the event queues and rules in the regions of these objects and in the default region; yield each title."""
+        """Delete the event queues and rules in the regions of these objects, in the default region and in all targets.
+
+        Yields what was deleted, and the targets that could not be searched: these credentials may not assume their roles.
+        """
         regions = sorted({self._region, *(item.declaration.place.region for item in removals if item.is_written)})
         for region in regions:
-            for title in wiring.remove_events(self._settings, self._cluster, region):
-                yield f"{title} in {region}"
+            for title in wiring.remove_events(self._settings, self._cluster, Place(region)):
+                yield f"{title} in {region}: deleted"
+        for document in self._writer.targets():
+            yield from self._remove_target_events(document)
+
+    def _remove_target_events(self, document: Document) -> Iterator[str]:
+        name = document["metadata"]["name"]
+        try:
+            target = Target.of(name, parse_target(document))
+            place = Place(target.region, target)
+            for title in wiring.remove_events(self._settings, self._cluster, place):
+                yield f"{title} in {place.title}: deleted"
+        except DynConfigError as error:
+            marked = f"{names.CLUSTER_TAG}={self._cluster}"
+            yield f"AWSTarget {name}: not searched: {error}. Delete queues and rules with the tag {marked} there"
 
     def _removal(self, document: Document) -> Removal:
         declaration = self._declaration(document)

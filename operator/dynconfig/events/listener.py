@@ -1,10 +1,10 @@
-"""Receives AWS events: one thread and one SQS queue for each region that objects use."""
+"""Receives AWS events: one thread and one SQS queue for each region and target that objects use."""
 
 import asyncio
 import logging
 import random
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence, Set
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +13,8 @@ from typing import Protocol
 from dynconfig.events.echoes import Echoes
 from dynconfig.events.queue import EventQueue, MessageBatch
 from dynconfig.events.signals import Signal
-from dynconfig.model.errors import DynConfigError, NotFound, Retryable, Terminal
+from dynconfig.model.declaration import Place
+from dynconfig.model.errors import DynConfigError, NotFound, Retryable, TargetNotVerified, Terminal
 from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig.model.uninterrupted import in_thread
 from dynconfig.model.writes import DELETE, PUT
@@ -28,10 +29,12 @@ FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 60.0
 # Several echoes at once mean that the operator is writing. They are not urgent, so they are left to accumulate: ten per call.
 ECHO_SECONDS = 0.25
-# How long a region may have no objects until its queue is deleted. A queue name can be reused 60 seconds after its deletion.
+# From the queue of a target, ten messages at a time: who administers its account can fill it.
+TARGET_PAUSE_SECONDS = 0.1
+# How long a place may have no objects until its queue is deleted. A queue name can be reused 60 seconds after its deletion.
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
 REMOVAL_DELAY_SECONDS = 60.0
-# Between searches of regions for which AWS was unavailable.
+# Between searches of places for which AWS was unavailable.
 FIRST_SWEEP_PAUSE, LONGEST_SWEEP_PAUSE = 60.0, 3600.0
 
 
@@ -45,14 +48,14 @@ class EventHandler(Protocol):
     def count_events(self, outcome: str, count: int) -> None:
         """Count received events by outcome: signal, echo, other or unreadable."""
 
-    def set_listening(self, region: str, *, is_up: bool | None) -> None:
-        """Report whether events from a region are being received; None if they are no longer needed."""
+    def set_listening(self, place: Place, *, is_up: bool | None) -> None:
+        """Report whether events from a place are being received; None if they are no longer needed."""
 
-    def event_missing(self, region: str, name: str) -> None:
+    def event_missing(self, place: Place, name: str) -> None:
         """Report that the event of an own write of this parameter did not arrive."""
 
-    def events_interrupted(self, region: str, repaired: str) -> None:
-        """Report that events from a region did not arrive until this was repaired."""
+    def events_interrupted(self, place: Place, repaired: str) -> None:
+        """Report that events from a place did not arrive until this was repaired."""
 
     def listener_failed(self) -> None:
         """Report that a listener ended because of a bug."""
@@ -63,7 +66,7 @@ class EventListener:
 
     def __init__(
         self,
-        region: str,
+        place: Place,
         queue: EventQueue,
         echoes: Echoes,
         handler: EventHandler,
@@ -71,7 +74,7 @@ class EventListener:
         *,
         fence: Fence | None = None,
     ) -> None:
-        self._region = region
+        self._place = place
         self._fence = fence
         self._queue = queue
         self._echoes = echoes
@@ -81,7 +84,7 @@ class EventListener:
         self._removal_at: float | None = None
         self._is_removing = False
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"events {region}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"events {place.title}", daemon=True)
         self._is_up: bool | None = None
         self._is_silent = False
         self._failures = 0
@@ -97,7 +100,7 @@ class EventListener:
     def leave(self) -> None:
         """Stop, because another replica receives these events from now on."""
         self.stop()
-        self._handler.set_listening(self._region, is_up=None)
+        self._handler.set_listening(self._place, is_up=None)
 
     def schedule_removal(self) -> None:
         """Remove the queue and its rules after REMOVAL_DELAY_SECONDS, unless `cancel_removal` is called before."""
@@ -147,14 +150,16 @@ class EventListener:
             return self._is_removing
 
     def _remove(self) -> None:
-        self._echoes.end(self._region)
-        self._handler.set_listening(self._region, is_up=None)
+        self._echoes.end(self._place.title)
+        self._handler.set_listening(self._place, is_up=None)
         try:
             removed = self._queue.remove()
         except (DynConfigError, LeaseLost) as error:
-            log.warning("Cannot remove the event queue and rules in unused region %s: %s", self._region, error)
+            log.warning("Cannot remove the event queue and rules in unused %s: %s", self._place.title, error)
         else:
-            log.info("Region %s is no longer used; removed: %s", self._region, ", ".join(removed) or "nothing")
+            log.info(
+                "Events from %s are no longer needed; removed: %s", self._place.title, ", ".join(removed) or "nothing"
+            )
 
     def _receive(self) -> None:
         """Ensure the queue, then receive until the next check is due, the removal is due, or an event is missing."""
@@ -169,6 +174,8 @@ class EventListener:
             batch = self._queue.receive()
             if not self._process(batch) and batch.is_partial:
                 self._stopped.wait(ECHO_SECONDS)
+            elif batch.receipts and self._place.target:
+                self._stopped.wait(TARGET_PAUSE_SECONDS)
             if self._is_event_missing():
                 return
 
@@ -177,21 +184,21 @@ class EventListener:
         repaired = self._queue.ensure()
         if repaired and self._is_up is not None:
             log.warning(
-                "AWS events in %s did not arrive: %s. Repaired; all objects in the region are reconciled",
-                self._region,
+                "AWS events in %s did not arrive: %s. Repaired; all objects there are reconciled",
+                self._place.title,
                 "; ".join(repaired),
             )
-            self._handler.events_interrupted(self._region, "; ".join(repaired))
+            self._handler.events_interrupted(self._place, "; ".join(repaired))
             self._is_silent = False
             if self._is_up:
                 self._set_up(is_up=False)
         if self._is_up is not True:
             # Events of earlier writes may have been lost.
-            self._echoes.begin(self._region)
+            self._echoes.begin(self._place.title)
 
     def _is_event_missing(self) -> bool:
         """Return whether the event of an own write is overdue; if so, report it, and the queue is checked at once."""
-        name = self._echoes.missing(self._region)
+        name = self._echoes.missing(self._place.title)
         if name is None:
             return False
         remedy = (
@@ -203,25 +210,26 @@ class EventListener:
             "The event of the operator's own write of parameter %s in %s has not arrived within 30 seconds. %s; until events "
             "arrive again, drift there is detected at the resync",
             name,
-            self._region,
+            self._place.title,
             remedy,
         )
         self._is_silent = True
         self._set_up(is_up=False)
-        self._handler.event_missing(self._region, name)
+        self._handler.event_missing(self._place, name)
         return True
 
     def _process(self, batch: MessageBatch) -> bool:
         """Pass a batch to the handler and delete it; return whether it held anything but echoes."""
         if self._stopped.is_set():
             return False
-        if any(signal.operation in (PUT, DELETE) for signal in batch.signals):
+        signals = [bound for signal in batch.signals if (bound := signal.bound_to(self._place))]
+        if any(signal.operation in (PUT, DELETE) for signal in signals):
             self._record_arrival()
-        changes = [signal for signal in batch.signals if not self._echoes.is_echo(signal)]
+        changes = [signal for signal in signals if not self._echoes.is_echo(signal)]
         if changes:
             self._handler.route(changes)
-        counts = {"signal": len(changes), "echo": len(batch.signals) - len(changes)}
-        for outcome, count in {**counts, "other": batch.others, "unreadable": batch.unreadable}.items():
+        counts = {"signal": len(changes), "echo": len(signals) - len(changes), "unreadable": batch.unreadable}
+        for outcome, count in {**counts, "other": batch.others + len(batch.signals) - len(signals)}.items():
             self._handler.count_events(outcome, count)
         if self._stopped.is_set():
             # The objects may be served by another replica now, which receives the batch again.
@@ -230,7 +238,7 @@ class EventListener:
         return counts["echo"] < len(batch.receipts)
 
     def _record_arrival(self) -> None:
-        self._echoes.arrived(self._region)
+        self._echoes.arrived(self._place.title)
         if self._is_silent:
             self._is_silent = False
             self._set_up(is_up=True)
@@ -239,19 +247,19 @@ class EventListener:
         if self._is_up is not False:
             log.warning(
                 "AWS events in %s are not received, so drift there is detected at the resync only: %s",
-                self._region,
+                self._place.title,
                 error,
             )
-        self._echoes.end(self._region)
+        self._echoes.end(self._place.title)
         self._set_up(is_up=False)
         self._stopped.wait(self._backoff(error))
 
     def _set_up(self, *, is_up: bool) -> None:
         if self._is_up is False and is_up:
-            log.info("AWS events in %s are received again", self._region)
+            log.info("AWS events in %s are received again", self._place.title)
         self._is_up = is_up
         if not self._stopped.is_set():
-            self._handler.set_listening(self._region, is_up=is_up)
+            self._handler.set_listening(self._place, is_up=is_up)
 
     def _backoff(self, error: DynConfigError) -> float:
         if isinstance(error, Terminal) and not isinstance(error, NotFound):
@@ -264,83 +272,88 @@ class EventListener:
 
 @dataclass(slots=True)
 class _Sweep:
-    """The regions that are not searched yet for the queue of a shard."""
+    """The places that are not searched yet for the queue of a shard."""
 
-    left: set[str]
-    denied: set[str] = field(default_factory=set)
+    left: set[Place]
+    denied: set[Place] = field(default_factory=set)
     """Those of `left` whose search was denied."""
     searched: int = 0
 
-    def record_searched(self, region: str) -> None:
-        """Record a region as searched."""
-        self.left.discard(region)
-        self.denied.discard(region)
+    def record_searched(self, place: Place) -> None:
+        """Record a place as searched."""
+        self.left.discard(place)
+        self.denied.discard(place)
         self.searched += 1
 
-    def record_failed(self, region: str, *, is_denied: bool) -> None:
+    def record_failed(self, place: Place, *, is_denied: bool) -> None:
         """Record a failed search."""
-        (self.denied.add if is_denied else self.denied.discard)(region)
+        (self.denied.add if is_denied else self.denied.discard)(place)
 
-    def is_complete(self, used: Collection[str]) -> bool:
-        """Whether nothing of the shard can be left where the operator may have created it; objects use the `used` regions."""
-        return self.left <= self.denied and (self.searched > 0 or not self.left) and self.denied.isdisjoint(used)
+    def is_complete(self, used: Set[Place]) -> bool:
+        """Whether nothing of the shard can be left where the operator may have created it; objects use the `used` places."""
+        return (
+            self.left <= self.denied
+            and (self.searched > 0 or not self.left)
+            and used.isdisjoint(place.location for place in self.denied)
+        )
 
 
 class EventListeners:
-    """The listeners of all shards: each is started for the shard's first object in its region, and removed after the last."""
+    """The listeners of all shards: each is started for the shard's first object in its place, and removed after the last."""
 
-    def __init__(self, new_listener: Callable[[str, Fence], EventListener | None], *, removes: bool = False) -> None:
-        """Create listeners with `new_listener`, which returns None for a region without a queue.
+    def __init__(self, new_listener: Callable[[Place, Fence], EventListener | None], *, removes: bool = False) -> None:
+        """Create listeners with `new_listener`, which returns None for a place without a queue.
 
-        `removes`: delete the queue and rules of regions that no object uses.
+        `removes`: delete the queue and rules of places that no object uses.
         """
         self._new_listener = new_listener
         self._removes = removes
-        self._listeners: dict[tuple[int, str], EventListener | None] = {}
+        self._listeners: dict[tuple[int, Place], EventListener | None] = {}
+        """By shard and location."""
 
-    def start(self, region: str, fence: Fence) -> None:
-        """Receive the events of a shard from a region from now on, while its lease lasts."""
-        place = (fence.shard, region)
-        known = self._listeners.get(place)
-        if place in self._listeners and (known is None or known.cancel_removal()):
+    def start(self, place: Place, fence: Fence) -> None:
+        """Receive the events of a shard from a place from now on, while its lease lasts."""
+        key = (fence.shard, place.location)
+        known = self._listeners.get(key)
+        if key in self._listeners and (known is None or known.cancel_removal()):
             return
-        listener = self._listeners[place] = self._new_listener(region, fence)
+        listener = self._listeners[key] = self._new_listener(place, fence)
         if listener is not None:
             listener.start()
 
-    def release(self, region: str, fence: Fence) -> None:
-        """Remove a shard's queue and rules of a region that none of its objects uses, unless another operator may use them."""
-        listener = self._listeners.get((fence.shard, region))
+    def release(self, place: Place, fence: Fence) -> None:
+        """Remove a shard's queue and rules of a place that none of its objects uses, unless another operator may use them."""
+        listener = self._listeners.get((fence.shard, place.location))
         if listener is not None and self._removes:
             listener.schedule_removal()
 
     def stop(self, shard: int) -> None:
         """Stop the listeners of a shard; its queues stay for the replica that serves it next."""
-        for place in [place for place in self._listeners if place[0] == shard]:
-            listener = self._listeners.pop(place)
+        for key in [key for key in self._listeners if key[0] == shard]:
+            listener = self._listeners.pop(key)
             if listener is not None:
                 listener.leave()
 
     async def sweep(
         self,
         shards: Iterable[int],
-        regions: Iterable[str],
-        remove: Callable[[int, str], Iterable[str]],
+        places: Iterable[Place],
+        remove: Callable[[int, Place], Iterable[str]],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> AsyncIterator[int]:
-        """Remove the queues and rules of shards that an earlier operator left in regions that no object of them uses.
+        """Remove the queues and rules of shards that an earlier operator left in places that no object of them uses.
 
-        Yields each shard once all regions are searched. Regions for which AWS is unavailable are searched again later, and so
+        Yields each shard once all places are searched. Places for which AWS is unavailable are searched again later, and so
         are those at which the lease had ended: it may only have been renewed late. Most accounts have disabled regions, and
-        most policies allow a single one, so that a denied search is repeated only if objects use the region, or if all were
-        denied. A cancellation takes effect after the calls in one region. Without `removes`, nothing is searched.
+        most policies allow a single one, so that a denied search is repeated only if objects use the place, or if all were
+        denied. A cancellation takes effect after the calls in one place. Without `removes`, nothing is searched.
         """
-        all_regions, pause = tuple(regions), FIRST_SWEEP_PAUSE
-        left = {shard: _Sweep(set(all_regions)) for shard in (shards if self._removes else ())}
+        all_places, pause = tuple(places), FIRST_SWEEP_PAUSE
+        left = {shard: _Sweep(set(all_places)) for shard in (shards if self._removes else ())}
         while left:
             for shard, of in tuple(left.items()):
-                for region in [region for region in all_regions if region in of.left]:
-                    await in_thread(partial(self._search, shard, of, region, partial(remove, shard)))
+                for place in [place for place in all_places if place in of.left]:
+                    await in_thread(partial(self._search, shard, of, place, partial(remove, shard)))
                 if of.is_complete({used for _shard, used in self._listeners}):
                     del left[shard]
                     yield shard
@@ -348,17 +361,17 @@ class EventListeners:
                 await sleep(pause)
                 pause = min(2 * pause, LONGEST_SWEEP_PAUSE)
 
-    def _search(self, shard: int, sweep: "_Sweep", region: str, remove: Callable[[str], Iterable[str]]) -> None:
-        """Remove what a shard has in a region, unless its objects use it; record whether it was searched."""
+    def _search(self, shard: int, sweep: "_Sweep", place: Place, remove: Callable[[Place], Iterable[str]]) -> None:
+        """Remove what a shard has in a place, unless its objects use it; record whether it was searched."""
         try:
-            removed = "" if (shard, region) in self._listeners else ", ".join(remove(region))
+            removed = "" if (shard, place.location) in self._listeners else ", ".join(remove(place))
         except (DynConfigError, LeaseLost) as error:
-            log.debug("Region %s was not searched for unused queues of shard %d: %s", region, shard, error)
-            sweep.record_failed(region, is_denied=not isinstance(error, (Retryable, LeaseLost)))
+            log.debug("%s was not searched for unused queues of shard %d: %s", place.title, shard, error)
+            sweep.record_failed(place, is_denied=isinstance(error, (Terminal, TargetNotVerified)))
             return
-        sweep.record_searched(region)
+        sweep.record_searched(place)
         if removed:
-            log.info("No object of shard %d uses events of region %s; removed: %s", shard, region, removed)
+            log.info("No object of shard %d uses events of %s; removed: %s", shard, place.title, removed)
 
     def close(self) -> None:
         """Stop all listeners."""

@@ -30,12 +30,15 @@ class EventRule:
         return fitting(f"{RESERVED}{self.name.removeprefix(PREFIX)}")
 
 
-def of_shard(name: str, shard: int) -> str:
-    """Return the name of a shard's queue or rule; those of the first shard are named as if it were the only one."""
-    return fitting(f"{PREFIX}{name}-{shard}" if shard else f"{PREFIX}{name}")
+def of_shard(name: str, shard: int, target: str = "") -> str:
+    """Return the name of a shard's queue or rule; those of the first shard are named as if it were the only one.
+
+    Several targets may name one account and region, so those of a target are named after it.
+    """
+    return fitting(f"{PREFIX}{name}{f'-{shard}' if shard else ''}{f'-in-{target}' if target else ''}")
 
 
-def event_rules(cluster: str, paths: Sequence[str] = (), shard: int = 0) -> tuple[EventRule, ...]:
+def event_rules(cluster: str, paths: Sequence[str] = (), shard: int = 0, target: str = "") -> tuple[EventRule, ...]:
     """The rules of a shard, for parameters below `paths`, or for all parameters where there are none."""
     wanted = {
         "parameters": (_parameters(paths), "Delivers changes of parameters to the DynamicConfig operator"),
@@ -46,7 +49,7 @@ def event_rules(cluster: str, paths: Sequence[str] = (), shard: int = 0) -> tupl
         ),
     }
     return tuple(
-        EventRule(of_shard(f"{cluster}-{name}", shard), json.dumps(pattern, sort_keys=True), description)
+        EventRule(of_shard(f"{cluster}-{name}", shard, target), json.dumps(pattern, sort_keys=True), description)
         for name, (pattern, description) in wanted.items()
     )
 

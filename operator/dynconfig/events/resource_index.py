@@ -279,14 +279,16 @@ class ResourceIndex:
     def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
         """Return the objects that an event concerns, each with the names of its resources in the event."""
         found: dict[Key, tuple[str, ...]] = {}
+        place = in_target(signal.target.name) if signal.target else signal.region
         for name in signal.parameters:
-            for key in self.naming(signal.region, name):
+            for key in self.naming(place, name):
                 found[key] = (*found.get(key, ()), name)
         for identifier in signal.resources:
             for key, name in sorted(self._resources.get(identifier, ())):
-                if signal.region in (EVERYWHERE, self._entries[key].region):
+                entry = self._entries[key]
+                if entry.region == place or (place == EVERYWHERE and not entry.target):
                     found[key] = (*found.get(key, ()), name)
-        return found
+        return {key: names for key, names in found.items() if not self._entries[key].is_elsewhere(signal.target)}
 
     def digests(self, key: Key) -> frozenset[int]:
         """Return the digests of all names of an object in events."""

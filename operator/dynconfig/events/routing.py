@@ -1,4 +1,4 @@
-"""Routes AWS events to the objects that they concern, and knows from which regions events are needed."""
+"""Routes AWS events to the objects that they concern, and knows from which places events are needed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from dynconfig.events.own_calls import OwnCalls
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import Signal
+from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
 from dynconfig.model.fingerprint import fingerprint
+from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
 
@@ -90,39 +92,49 @@ class EventRouter:
         self._requeue(key)
 
 
-class EventRegions:
-    """The region of each written object; starts a listener for a shard's first object of a region, releases it after the last.
+class EventPlaces:
+    """The place of each written object; starts a listener for a shard's first object of a place, releases it after the last.
 
     Only accepted objects count, so that users cannot make the operator listen in arbitrary regions.
     """
 
     def __init__(
-        self, start_listener: Callable[[str, Fence], None], release_listener: Callable[[str, Fence], None]
+        self, start_listener: Callable[[Place, Fence], None], release_listener: Callable[[Place, Fence], None]
     ) -> None:
         self._start_listener = start_listener
         self._release_listener = release_listener
-        self._regions: dict[Key, tuple[str, Fence]] = {}
+        self._places: dict[Key, tuple[Place, Fence]] = {}
+        self._keys = Holders[tuple[Place, Fence], Key]()
+        """The objects of each location."""
 
-    def track(self, key: Key, region: str, fence: Fence) -> None:
-        """Record the region of an accepted object that may have something in AWS."""
-        if self._regions.get(key) != (region, fence):
+    def track(self, key: Key, place: Place, fence: Fence) -> None:
+        """Record the place of an accepted object that may have something in AWS."""
+        known, used = self._places.get(key), (place.location, fence)
+        if known is None or (known[0].location, known[1]) != used:
             self.forget(key)
-            self._regions[key] = (region, fence)
-            self._start_listener(region, fence)
+            self._keys.add(used, key)
+            self._start_listener(place, fence)
+        self._places[key] = (place, fence)
 
-    def objects(self, region: str) -> tuple[Key, ...]:
-        """Return the objects of a region, in the order in which they were accepted."""
-        return tuple(key for key, (used, _fence) in self._regions.items() if used == region)
+    def objects(self, place: Place) -> tuple[Key, ...]:
+        """Return the objects of a place, in the order in which they were accepted."""
+        return tuple(key for key, (used, _fence) in self._places.items() if used.location == place.location)
 
     def forget(self, key: Key) -> None:
-        """Forget a deleted object; if it was the last one of its region, release the listener."""
-        used = self._regions.pop(key, None)
-        if used is not None and used not in self._regions.values():
-            self._release_listener(*used)
+        """Forget a deleted object; if it was the last one of its place, release the listener."""
+        known = self._places.get(key)
+        if known is not None:
+            self._remove(key, *known)
+            if (known[0].location, known[1]) not in self._keys:
+                self._release_listener(*known)
 
-    def leave(self, shard: int) -> dict[Key, str]:
-        """Forget the objects of a shard that another replica serves from now on; return the region of each."""
-        left = {key: region for key, (region, fence) in self._regions.items() if fence.shard == shard}
-        for key in left:
-            del self._regions[key]
-        return left
+    def leave(self, shard: int) -> dict[Key, Place]:
+        """Forget the objects of a shard that another replica serves from now on; return the place of each."""
+        left = {key: (place, fence) for key, (place, fence) in self._places.items() if fence.shard == shard}
+        for key, known in left.items():
+            self._remove(key, *known)
+        return {key: place for key, (place, _fence) in left.items()}
+
+    def _remove(self, key: Key, place: Place, fence: Fence) -> None:
+        del self._places[key]
+        self._keys.discard((place.location, fence), key)

@@ -5,11 +5,13 @@ An event is only a trigger: it names the resources to observe, and never their s
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from dynconfig.model.declaration import Place
+from dynconfig.model.target import Target
 from dynconfig.model.writes import DELETE, PUT
 
 # Label changes are ignored, since labels are not declared.
@@ -38,7 +40,7 @@ class Signal:
     """Resources that may have changed."""
 
     region: str
-    """Region, or EVERYWHERE for global services."""
+    """Region, or EVERYWHERE for global services; the title of the place if it came from the queue of a target."""
     at: float
     """Time of the event in seconds since the epoch, with a resolution of one second."""
     operation: str
@@ -50,6 +52,22 @@ class Signal:
     """IAM principal, if the event has it."""
     request: str = ""
     """AWS request ID."""
+    account: str = ""
+    """The account that the event names, if it does."""
+    target: Target | None = None
+    """The target from whose queue it came; None for a queue of the operator's own account."""
+
+    def bound_to(self, place: Place) -> "Signal | None":
+        """Return it as a signal from the queue of a place; None if it is about another account or region.
+
+        Who administers the account of a target can send any message to its queue: it concerns nothing outside of this place.
+        """
+        if self.region not in (EVERYWHERE, place.region):
+            return None
+        if place.target is None:
+            return self
+        is_there = self.account == place.target.account
+        return replace(self, region=place.title, target=place.target) if is_there else None
 
 
 def parse(text: str) -> Signal | None:
@@ -60,8 +78,9 @@ def parse(text: str) -> Signal | None:
         event = json.loads(text)
         about = _ABOUT.get(event["detail-type"])
         at = datetime.fromisoformat(event["time"]).timestamp()
-        return about(event["detail"], _name(event["region"]), at) if about else None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        signal = about(event["detail"], _name(event["region"]), at) if about else None
+        return replace(signal, account=_name(event.get("account", ""))) if signal else None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise Unreadable(f"not an EventBridge event: {type(error).__name__}") from None
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -165,7 +165,7 @@ class VerifiedTargets:
             # The object may be the first of the target: the checks add the finalizer.
             self._targets.object_needs(name)
         try:
-            target = Target.of(name, parse_target(found))
+            target = Target.of(name, self._spec(name) or parse_target(found))
         except InvalidSpec as error:
             raise _not_ready(name, error) from None
         _check_unchanged(document, target)
@@ -286,6 +286,12 @@ class VerifiedTargets:
             self._accounts.forget(name)
         elif _is_failing(document):
             self._verified.pop(name, None)
+
+    def all(self) -> Iterator[Target]:
+        """Yield all valid targets."""
+        for name in self._targets:
+            if spec := self._spec(name):
+                yield Target.of(name, spec)
 
     def _spec(self, name: str) -> AWSTargetSpec | None:
         """Return the spec of a target, parsed once; None if there is none, or an invalid one."""

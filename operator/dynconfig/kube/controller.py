@@ -17,7 +17,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import ALARM_SECONDS
 from dynconfig.events.own_calls import collect_requests
 from dynconfig.events.resource_index import ResourceIndex, adopts
-from dynconfig.events.routing import EventRegions, EventRouter, PendingEvents
+from dynconfig.events.routing import EventPlaces, EventRouter, PendingEvents
 from dynconfig.kube.acceptance import Acceptance
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.declarations import Declarations
@@ -100,11 +100,11 @@ class Controller:
             reconciled=self._reconciled,
             existing=self._existing,
         )
-        self._regions = EventRegions(dependencies.start_listener, dependencies.release_listener)
+        self._places = EventPlaces(dependencies.start_listener, dependencies.release_listener)
         self._refusals = Refusals(self._reconciled)
         self._status = StatusWriter(dependencies.kube, dependencies.recorder, dependencies.metrics, self._refusals)
         self._acceptance = Acceptance(dependencies, self._tracker, self._status, self._refusals)
-        self.event_warnings = EventWarnings(self._index, self._regions, self._requeues, self._shards, self._status)
+        self.event_warnings = EventWarnings(self._index, self._places, self._requeues, self._shards, self._status)
         self._quota_reports = QuotaReports(dependencies.clock, self._reconciled)
         self._settled = SettledObjects(
             dependencies.engine,
@@ -118,7 +118,7 @@ class Controller:
             self._objects.on_forget(forget_uid)
         for forget_key in (self.references.forget, dependencies.metrics.forget, dependencies.quota.forget):
             self._reconciled.on_forget(forget_key)
-        for forget_key in (self._index.forget, self._regions.forget):
+        for forget_key in (self._index.forget, self._places.forget):
             self._existing.on_forget(forget_key)
         self.objects = ObjectReceiver(
             shards=self._shards,
@@ -127,11 +127,12 @@ class Controller:
             requeues=self._requeues,
             moves=self.moves,
             router=self.router,
-            regions=self._regions,
+            places=self._places,
             existing=self._existing,
             forget=(self._reconciled.forget, self._forget_uid),
             unsettle=self._settled.forget,
             default_region=dependencies.region,
+            targets=dependencies.targets,
         )
         """Takes objects from the API server, and shards from the leases."""
 
@@ -265,10 +266,8 @@ class Controller:
             declaration = await self._declarations.of(key, document)
         except DynConfigError as error:
             return await self._handle_declare_error(key, document, error)
-        # Events of other accounts are not received.
-        is_listened = is_written(document) and declaration.place.target is None
-        if is_listened and (fence := self._shards.fence(key)):
-            self._regions.track(key, declaration.place.region, fence)
+        if is_written(document) and (fence := self._shards.fence(key)):
+            self._places.track(key, declaration.place, fence)
         if not was_observed(document):
             document = await self._acceptance.start(key, document, declaration)
         if pending is None:

@@ -46,10 +46,10 @@ class Dependencies:
     """Grace period in which another object may declare a parameter that was removed from spec, before it is deleted."""
     deletion_check_seconds: float
     """Delay between the last deletion in AWS and the read that confirms it, before the finalizer is removed."""
-    start_listener: Callable[[str, Fence], None]
-    """Starts receiving the AWS events of a region for a shard, while its lease lasts."""
-    release_listener: Callable[[str, Fence], None]
-    """Called when no object of a shard needs the AWS events of a region."""
+    start_listener: Callable[[Place, Fence], None]
+    """Starts receiving the AWS events of a place for a shard, while its lease lasts."""
+    release_listener: Callable[[Place, Fence], None]
+    """Called when no object of a shard needs the AWS events of a place."""
     targets: ChosenTargets = field(default_factory=NoTargets)
     """The targets of objects."""
     shards: int = 1

@@ -3,18 +3,19 @@
 from contextlib import suppress
 
 from dynconfig.events.resource_index import ResourceIndex
-from dynconfig.events.routing import EventRegions
+from dynconfig.events.routing import EventPlaces
 from dynconfig.kube.requeue_policy import RequeuePolicy
 from dynconfig.kube.shards import ServedShards
 from dynconfig.kube.status_writer import StatusWriter
 from dynconfig.kube.work_queue import Priority
+from dynconfig.model.declaration import Place
 from dynconfig.model.fence import LeaseLost
 from dynconfig.model.key import Key
 from dynconfig.status import kube_events
 from dynconfig.status.kube_events import KubeEvent
 
-# Limit of Events for a region or a parameter: thousands of objects may be concerned, and each Event is an API write.
-MAX_REGION_EVENTS = 20
+# Limit of Events for a place or a parameter: thousands of objects may be concerned, and each Event is an API write.
+MAX_PLACE_EVENTS = 20
 
 
 class EventWarnings:
@@ -23,29 +24,29 @@ class EventWarnings:
     def __init__(
         self,
         index: ResourceIndex,
-        regions: EventRegions,
+        places: EventPlaces,
         requeues: RequeuePolicy,
         shards: ServedShards,
         status: StatusWriter,
     ) -> None:
         self._index = index
-        self._regions = regions
+        self._places = places
         self._requeues = requeues
         self._shards = shards
         self._status = status
 
-    async def event_missing(self, region: str, name: str) -> None:
+    async def event_missing(self, place: Place, name: str) -> None:
         """Record a Warning Event on the objects that declare a parameter whose event did not arrive."""
-        for key in self._index.naming(region, name)[:MAX_REGION_EVENTS]:
-            await self._warn(key, kube_events.event_missing(region, name))
+        for key in self._index.naming(place.key, name)[:MAX_PLACE_EVENTS]:
+            await self._warn(key, kube_events.event_missing(place.title, name))
 
-    async def interrupted(self, region: str, repaired: str) -> None:
-        """Requeue the objects of a region after event delivery was repaired, and record a Warning Event on some."""
-        concerned = self._regions.objects(region)
+    async def interrupted(self, place: Place, repaired: str) -> None:
+        """Requeue the objects of a place after event delivery was repaired, and record a Warning Event on some."""
+        concerned = self._places.objects(place)
         for key in concerned:
             self._requeues.requeue_after(key, 0.0, Priority.DRIFT)
-        for key in concerned[:MAX_REGION_EVENTS]:
-            await self._warn(key, kube_events.events_interrupted(region, repaired))
+        for key in concerned[:MAX_PLACE_EVENTS]:
+            await self._warn(key, kube_events.events_interrupted(place.title, repaired))
 
     async def _warn(self, key: Key, event: KubeEvent) -> None:
         fence = self._shards.fence(key)

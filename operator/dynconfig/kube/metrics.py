@@ -67,7 +67,7 @@ class Metrics:
         )
         self._listening = Gauge(
             "dynconfig_events_up",
-            "Whether the events of a shard from a region are being received.",
+            "Whether the events of a shard from a region or target are being received.",
             ("region", "shard"),
             registry=self.registry,
         )
@@ -121,11 +121,11 @@ class Metrics:
         """Count AWS events by outcome: signal, echo, other or unreadable."""
         self._events.labels(outcome).inc(count)
 
-    def set_listening(self, region: str, shard: int, *, is_up: bool | None) -> None:
-        """Set whether the events of a shard from a region are received; None removes the series."""
-        self._listening.labels(region, str(shard)).set(bool(is_up))
+    def set_listening(self, place: str, shard: int, *, is_up: bool | None) -> None:
+        """Set whether the events of a shard from a place are received; None removes the series."""
+        self._listening.labels(place, str(shard)).set(bool(is_up))
         if is_up is None:
-            self._listening.remove(region, str(shard))
+            self._listening.remove(place, str(shard))
 
     def set_leader(self, shard: int, *, is_leader: bool) -> None:
         """Set whether this replica serves a shard."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from dynconfig.engine.orphans import region_in_use
 from dynconfig.events.resource_index import ResourceIndex
-from dynconfig.events.routing import EventRegions, EventRouter
+from dynconfig.events.routing import EventPlaces, EventRouter
 from dynconfig.events.target_users import FirstUsers
+from dynconfig.kube.chosen_targets import ChosenTargets
 from dynconfig.kube.moves import Moves
 from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.readiness import Readiness, ReadyConditions
@@ -19,6 +20,8 @@ from dynconfig.kube.resync import Listed
 from dynconfig.kube.traces import trace
 from dynconfig.kube.work_queue import Priority
 from dynconfig.model import size
+from dynconfig.model.declaration import Place
+from dynconfig.model.errors import DynConfigError
 from dynconfig.model.fence import Fence, shard_of
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
@@ -74,8 +77,8 @@ class Standby:
     """What is remembered of an object that another replica serves."""
 
     listed: Listed
-    region: str | None
-    """The region from which its events are needed."""
+    place: Place | None
+    """The place from which its events are needed."""
 
 
 class ObjectReceiver:
@@ -90,11 +93,12 @@ class ObjectReceiver:
         requeues: RequeuePolicy,
         moves: Moves,
         router: EventRouter,
-        regions: EventRegions,
+        places: EventPlaces,
         existing: ObjectState[Key],
         forget: tuple[Callable[[Key], None], Callable[[Key, str], None]],
         unsettle: Callable[[Key], None],
         default_region: str,
+        targets: ChosenTargets,
     ) -> None:
         """Create a receiver; `forget` removes what is remembered of a reconciled object, by its key, and by key and UID.
 
@@ -107,10 +111,11 @@ class ObjectReceiver:
         self._requeues = requeues
         self._moves = moves
         self._router = router
-        self._regions = regions
+        self._places = places
         self._existing = existing
         self._forget_key, self._forget_uid = forget
         self._default_region = default_region
+        self._targets = targets
         self._standby: dict[Key, Standby] = existing.new_map()
         self._ready = ReadyConditions(existing, shards.serves)
 
@@ -160,8 +165,8 @@ class ObjectReceiver:
         for key, standby in tuple(self._standby.items()):
             if self._shards.shard_of(key) == fence.shard:
                 del self._standby[key]
-                if standby.region is not None:
-                    self._regions.track(key, standby.region, fence)
+                if standby.place is not None:
+                    self._places.track(key, standby.place, fence)
                 self._begin(key, replace(standby.listed, interval=None) if is_whole else standby.listed)
         if is_whole:
             self._shards.whole[fence.shard] = self._requeues.now()
@@ -183,7 +188,7 @@ class ObjectReceiver:
         self._shards.whole.pop(shard, None)
         self._shards.ending.discard(shard)
         self._shards.unfinished.discard(shard)
-        listened = self._regions.leave(shard)
+        listened = self._places.leave(shard)
         for key, uid in self._tracker.uids_of_existing():
             if self._shards.shard_of(key) == shard:
                 weight = self._requeues.weight(key)
@@ -217,19 +222,28 @@ class ObjectReceiver:
         if fence is None:
             self._requeue_receiving(key, document)
         self._moves.record_generation(key, document["metadata"])
-        # What is in other accounts needs no events of a region here, nor is it searched for orphans.
+        # What is in other accounts is not searched for orphans.
         in_use = None if self._index.target(document) else region_in_use(document, self._default_region)
         self._tracker.record_region(key, in_use)
         self._ready.record(key, document)
         region = self._index.update(key, document)
-        # Events of other accounts are not received.
-        listened = region if was_observed(document) and is_written(document) else None
+        listened = self._place(document, region) if was_observed(document) and is_written(document) else None
         if fence is None:
             self._standby[key] = Standby(Listed.of(document), listened)
             # It may receive what objects of this replica gave up.
             self._moves.object_edited(key)
         elif listened is not None:
-            self._regions.track(key, listened, fence)
+            self._places.track(key, listened, fence)
+
+    def _place(self, document: Mapping[str, Any], region: str | None) -> Place | None:
+        """Return where an object has something, None if its target cannot be used; without a region it has a target."""
+        if region is not None:
+            return Place(region)
+        try:
+            target = self._targets.chosen(document)
+        except DynConfigError:
+            return None
+        return Place(target.region, target) if target else None
 
     def _handle_edit(self, key: Key, document: Mapping[str, Any], event: str, *, is_small: bool) -> None:
         self._requeues.track(key)

@@ -42,6 +42,17 @@ class Place:
         """Return the identity of the place: resources of the same name in two places with different keys are different ones."""
         return in_target(self.target.name) if self.target else self.region
 
+    @property
+    def location(self) -> "Place":
+        """Return the place without what a target may change about it, such as its role."""
+        return Place(self.region, self.target.location) if self.target else self
+
+    @property
+    def title(self) -> str:
+        """Return the location in messages, and as the key of events: a target created again may be another account."""
+        target = self.target
+        return f"{self.key} ({target.account}/{self.region})" if target else self.region
+
 
 def in_target(name: str) -> str:
     """Return the key of the place of a target, which is no region."""

@@ -53,6 +53,11 @@ class Target:
         """Return what decides which credentials it has."""
         return replace(self, kms_key_id="", boundary="", quota=(), tags=())
 
+    @property
+    def location(self) -> "Target":
+        """Return what decides where it writes, without how it gets credentials there."""
+        return Target(self.name, self.region, self.account)
+
     def session_name(self, cluster: str) -> str:
         """Return the name of the sessions, which CloudTrail shows: the same for all objects of a cluster."""
         return _NOT_IN_SESSION_NAME.sub("-", f"dynconfig-{cluster}")[:_LONGEST_SESSION_NAME]

@@ -54,19 +54,19 @@ def error_events(error: DynConfigError, previous: PreviousStatus) -> tuple[KubeE
     return (KubeEvent("Warning", error.reason, str(error)),)
 
 
-def event_missing(region: str, name: str) -> KubeEvent:
+def event_missing(place: str, name: str) -> KubeEvent:
     """Return the Event for missing AWS events."""
     text = (
-        f"The event of the operator's own write of {name} has not arrived within 30 seconds. Until events from {region} arrive "
+        f"The event of the operator's own write of {name} has not arrived within 30 seconds. Until events from {place} arrive "
         "again, drift is only detected at the resync. See the operator's log for the result of the check"
     )
     return KubeEvent("Warning", Reason.EVENTS_MISSING, text)
 
 
-def events_interrupted(region: str, repaired: str) -> KubeEvent:
+def events_interrupted(place: str, repaired: str) -> KubeEvent:
     """Return the Event for AWS events that did not arrive for a while."""
     text = (
-        f"Events from {region} did not arrive: {repaired}. Repaired; all objects in the region are reconciled to detect "
+        f"Events from {place} did not arrive: {repaired}. Repaired; all objects there are reconciled to detect "
         "changes made meanwhile"
     )
     return KubeEvent("Warning", Reason.EVENTS_MISSING, text)

@@ -111,8 +111,8 @@ def _carry_out(work: "Uninstaller", removals: Sequence["Removal"], *, has_deploy
     failed = _release(work, marked)
     if not failed:
         work.check(marked)
-        for title in work.remove_events(marked):
-            out.line(f"{title}: deleted")
+        for text in work.remove_events(marked):
+            out.line(text)
     return failed
 
 
