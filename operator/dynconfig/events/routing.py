@@ -44,8 +44,8 @@ class EventRouter:
         self._own_calls = OwnCalls(now)
         self._pending: dict[Key, PendingEvents] = state.new_map()
         self._now = now
-        self._unmatched: dict[int, tuple[Signal, int, float]] = {}
-        """Signals by the digest of each name, with the shard and the time of receipt; the newest last."""
+        self._unmatched: dict[tuple[int, str], tuple[Signal, int, float]] = {}
+        """Signals by the digest of each name and the target, with the shard and the time of receipt; the newest last."""
 
     def route(self, signals: Sequence[Signal], shard: int = 0) -> None:
         """Requeue the objects of a shard that events from its queue concern, except by their own calls.
@@ -64,9 +64,9 @@ class EventRouter:
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
-        digests = self._unmatched.keys() & self._index.digests(key) if self._unmatched else ()
-        for signal, shard, received in [self._unmatched[digest] for digest in digests]:
-            if self._now() - received < UNMATCHED_SECONDS:
+        digests = self._index.digests(key) if self._unmatched else ()
+        for (digest, _target), (signal, shard, received) in tuple(self._unmatched.items()):
+            if digest in digests and self._now() - received < UNMATCHED_SECONDS:
                 self.route([signal], shard)
 
     def record_own_writes(self, key: Key, requests: Sequence[str]) -> None:
@@ -79,9 +79,10 @@ class EventRouter:
 
     def _add_unmatched(self, signal: Signal, shard: int) -> None:
         for name in (*signal.parameters, *signal.resources):
-            digest = fingerprint(name)
-            self._unmatched.pop(digest, None)
-            self._unmatched[digest] = signal, shard, self._now()
+            # Another account may have an event of the same name.
+            about = fingerprint(name), signal.target.name if signal.target else ""
+            self._unmatched.pop(about, None)
+            self._unmatched[about] = signal, shard, self._now()
         while len(self._unmatched) > MOST_UNMATCHED:
             del self._unmatched[next(iter(self._unmatched))]
 

@@ -11,7 +11,7 @@ from dynconfig import __version__
 from dynconfig.cli.audit.evidence import Evidence
 from dynconfig.cli.audit.tables import Cell, Column, Style, Table
 from dynconfig.cli.object_status import ObjectStage
-from dynconfig.cli.terminal import printable
+from dynconfig.model.printable import printable
 
 _COLOURS = {
     ObjectStage.READY.value: "good",
