@@ -96,6 +96,12 @@ def test_size_limits_of_client_side_apply_warn_and_those_of_etcd_fail() -> None:
     assert (found.code, "than the Kubernetes limit" in found.err) == (1, True)
 
 
+@pytest.mark.parametrize("name", ["retries", "meta"])
+def test_name_that_resembles_no_field_gets_no_hint(name: str) -> None:
+    found = validated(f"{HEAD}  alarms: {{custom: [{{name: a, {name}: 1}}]}}\n").err
+    assert f"{name}: is an unknown field\n" in found
+
+
 def test_json_may_escape_a_character_as_surrogate_pair() -> None:
     text = json.dumps(
         {**yaml.safe_load(HEAD), "spec": {"path": "/x", "parameters": [{"name": "a", "value": "😀\\ud83d\\ude00"}]}}

@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-me
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from dynconfig.api import names
@@ -57,10 +57,16 @@ _TEXT = "must be a string: put it in quotes"
 Path = tuple[str, ...]
 
 
+def near(name: str, known: Iterable[str]) -> str:
+    """Return the known name that a misspelt one is meant to be; empty if none has three of four letters in common with it."""
+    by_lower = {each.lower(): each for each in known}
+    return next((by_lower[found] for found in get_close_matches(name.lower(), by_lower, n=1, cutoff=0.75)), "")
+
+
 def unknown_field(name: str, known: Sequence[str]) -> str:
     """Return the message for an unknown field, with a suggestion."""
-    near = get_close_matches(name, known, n=1)
-    return f"is an unknown field{f'; did you mean {near[0]}?' if near else ''}"
+    meant = near(name, known)
+    return f"is an unknown field{f'; did you mean {meant}?' if meant else ''}"
 
 
 def faults(document: Mapping[str, object]) -> Iterator[tuple[Path, str]]:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from enum import StrEnum
 from itertools import groupby
 from typing import Any
@@ -266,7 +265,6 @@ _RENAMED = (
 
 
 def _suggestion(key: str, keys: tuple[str, ...]) -> str:
-    near = get_close_matches(key, keys, n=1)
-    if near:
-        return f"; did you mean {near[0]}?"
+    if meant := metadata.near(key, keys):
+        return f"; did you mean {meant}?"
     return f"; its keys are {', '.join(keys[:5])}" if keys else "; it has no keys"
