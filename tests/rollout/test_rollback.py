@@ -287,3 +287,12 @@ def test_each_revision_lists_its_changes() -> None:
     harness.settle(CHANGE + BAKE)
     found = [(item["outcome"], item["changed"]) for item in (harness.status or {})["history"]]
     assert found == [("Stable", ["a@2"]), ("Stable", ["a@1", "b@1"])]
+
+
+def test_deletion_at_the_end_of_the_bake_time_is_a_revision_of_its_own() -> None:
+    harness = stable()
+    harness.edit(a="2")
+    harness.settle(CHANGE)
+    harness.settle(CHANGE + BAKE)
+    found = [(item["outcome"], item["changed"]) for item in (harness.status or {})["history"]]
+    assert found == [("Stable", ["b deleted"]), ("Stable", ["a@2"]), ("Stable", ["a@1", "b@1"])]

@@ -216,7 +216,7 @@ class RevisionStatus(Model):
     rolled_back_to: Annotated[str | None, Field(max_length=16)] = None
     """If it is a rollback, the stable revision whose values it restores; these are not the values in spec of that generation."""
     changed: Annotated[list[Annotated[str, Field(max_length=1032)]], Field(max_length=20)] = Field(default_factory=list)
-    """Changed parameters with their versions, for example api/timeout@3. At most 20."""
+    """Changed parameters with their versions, for example api/timeout@3, and removed ones: api/timeout deleted. At most 20."""
 
 
 class Counts(Model):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dynconfig.engine.outcome import Outcome
-from dynconfig.model.plan import Create, Step
+from dynconfig.model.plan import Create, Delete, Step
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Versioned, revision
 from dynconfig.model.timestamps import moment, timestamp
@@ -112,11 +112,15 @@ def _outcome(outcome: Outcome, entry: Entry | None) -> str:
 def _superseded(entry: Entry, outcome: Outcome) -> Entry:
     if entry["outcome"] != "Baking":
         return entry
-    return {**entry, "outcome": "RolledBack" if outcome.declaration.rolled_back else "Replaced"}
+    if outcome.declaration.rolled_back:
+        return {**entry, "outcome": "RolledBack"}
+    # Deletions are carried out at the end of the bake time, and make another revision of the same generation.
+    is_proved = entry["generation"] == outcome.declaration.generation and _outcome(outcome, None) == "Stable"
+    return {**entry, "outcome": "Stable" if is_proved else "Replaced"}
 
 
 def _changed(outcome: Outcome, before: Sequence[Entry]) -> list[str]:
-    """Return what was written since the last revision, also by incomplete reconciles."""
+    """Return what was written since the last revision, also by incomplete reconciles, and what this one deleted or released."""
     since = moment(before[0]["time"]) if before else 0.0
     listed = set(before[0].get("changed") or ()) if before else set()
     prefix = f"{outcome.declaration.path}/"
@@ -125,4 +129,9 @@ def _changed(outcome: Outcome, before: Sequence[Entry]) -> list[str]:
         for item in outcome.owned
         if isinstance(item, Versioned) and (item.last_modified is None or item.last_modified >= since)
     )
-    return sorted(set(written) - listed)[:MAX_NAMES]
+    removed = (
+        f"{step.resource.name.removeprefix(prefix)} {'deleted' if isinstance(step.change, Delete) else 'released'}"
+        for step in outcome.applied
+        if not step.is_put and isinstance(step.resource, Versioned)
+    )
+    return sorted({*written, *removed} - listed)[:MAX_NAMES]
