@@ -44,7 +44,7 @@ def main(target: Path) -> None:
         _fill(shown, now)
         _apply(document, settings)
         lab.evaluate_alarms()
-        target.write_bytes(dashboard_export.png(shown, settings, now=now, last=HOURS * 3600))
+        target.write_bytes(dashboard_export.png(shown, wiring.session(settings), now=now, last=HOURS * 3600))
 
 
 def _revisions(now: float) -> tuple[tuple[float, str], ...]:

@@ -177,7 +177,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     orphans = OrphanWatch(
         lambda: memo.controller.existing() if all(watch.is_listed for watch in watches) else None,
         metrics,
-        lambda region, uids: wiring.orphans(settings, region, cluster, uids, metrics.called, shared=quota),
+        lambda region, uids: wiring.orphans(wiring.session(settings, metrics.called, quota), region, cluster, uids),
         memo.region,
         searched=wiring.searched_regions(settings, memo.region),
         namespaces=settings.namespaces,

@@ -41,6 +41,8 @@ from dynconfig.settings import MOST_SHARDS, BadSetting, Settings
 
 EVERYWHERE = "all"
 """Stands for the region of resources that are global to the account."""
+Clients = Session | TargetSession
+"""The clients of the own account, or of that of a target."""
 Search = tuple[str, Callable[[], tuple[Orphan, ...]]]
 """What is searched, and the search, which raises DynConfigError."""
 NO_REGION = (
@@ -57,9 +59,10 @@ def engine(
     account: str | None = None,
     clock: Clock = time.monotonic,
     clients: Session | None = None,
+    targets: TargetSessions | None = None,
 ) -> Engine:
     """Return an engine with all kinds. If `account` is given, STS is not called for it."""
-    places = _Places(settings, count, account, clock, clients=clients)
+    places = _Places(settings, count, account, clock, clients=clients, targets=targets)
     return Engine(places, places.labels, at_once, places.gauge, aws_now=places.now, history_of=places.alarm_history)
 
 
@@ -133,31 +136,21 @@ def _remove_events(settings: Settings, clients: Session, cluster: str, region: s
     )
 
 
-def orphans(
-    settings: Settings,
-    region: str,
-    cluster: str,
-    uids: frozenset[str],
-    count: Count = lambda *_: None,
-    *,
-    shared: Quota | None = None,
-) -> tuple[Orphan, ...]:
+def orphans(clients: Clients, region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
     """Return the resources of a region whose object does not exist; `uids` are those of all objects of the cluster.
 
     Raises DynConfigError, and Refused if the region does not exist.
     """
     if not is_region(region):
         raise Refused(unknown_region(region))
-    tagging = session(settings, count, shared).client("resourcegroupstaggingapi", region)
-    return found_orphans(owner_tags(tagging), region, cluster, uids)
+    return found_orphans(owner_tags(clients.client("resourcegroupstaggingapi", region)), region, cluster, uids)
 
 
-def unindexed_orphans(settings: Settings, default: str, cluster: str, uids: frozenset[str]) -> Iterator[Search]:
+def unindexed_orphans(clients: Clients, default: str, cluster: str, uids: frozenset[str]) -> Iterator[Search]:
     """Yield searches for orphaned roles and dashboards, which the Resource Groups Tagging API does not index.
 
     For interactive use: one call for each role that Lambda or Scheduler may assume, and for each dashboard.
     """
-    clients = session(settings)
     searches = {
         "IAM roles": lambda: role.owner_tags(clients.client("iam", default)),
         "dashboards": lambda: dashboard.owner_tags(clients.client("cloudwatch", default)),
@@ -168,9 +161,9 @@ def unindexed_orphans(settings: Settings, default: str, cluster: str, uids: froz
     )
 
 
-def schedule_orphans(settings: Settings, region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
+def schedule_orphans(clients: Clients, region: str, cluster: str, uids: frozenset[str]) -> tuple[Orphan, ...]:
     """Return the orphaned schedules of a region, with one call per schedule. Raises DynConfigError."""
-    return found_orphans(schedule.owner_tags(session(settings).client("scheduler", region)), region, cluster, uids)
+    return found_orphans(schedule.owner_tags(clients.client("scheduler", region)), region, cluster, uids)
 
 
 def remove_unused_events(

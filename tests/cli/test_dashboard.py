@@ -17,6 +17,7 @@ import pytest
 import yaml
 from matplotlib.image import imread
 
+from dynconfig import wiring
 from dynconfig.cli import dashboard_export
 from dynconfig.settings import BadSetting, Settings
 from dynconfig_lab.aws import AwsLab
@@ -90,7 +91,9 @@ def test_aws_is_not_called_without_alarms(lab: AwsLab) -> None:
 @pytest.mark.usefixtures("environment")
 def test_picture_shows_the_data_of_cloudwatch(lab: AwsLab, manifest: Path, tmp_path: Path) -> None:
     after = tmp_path / "after.png"
-    before = dashboard_export.png(shown(), Settings.from_environment(os.environ), now=time.time(), last=3600)
+    before = dashboard_export.png(
+        shown(), wiring.session(Settings.from_environment(os.environ)), now=time.time(), last=3600
+    )
     cloudwatch: Any = boto3.client("cloudwatch", endpoint_url=lab.endpoint, region_name="eu-west-1")
     now = datetime.now(UTC)
     dimensions = {"FunctionName": "dynconfig-shop-myapp", "Config": "shop/myapp"}

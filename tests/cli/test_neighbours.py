@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.neighbours import Neighbours
-from dynconfig.model.declaration import Successor
+from dynconfig.model.declaration import Place, Successor
 from dynconfig.model.key import Key
 from dynconfig.model.resource import Owner
+from dynconfig.settings import Settings
 from dynconfig.validation.tenancy import Tenant
 
-HOME = "eu-west-1"
+HOME = Place("eu-west-1")
 MONO, HEIR = Key("shop", "mono"), Key("shop", "heir")
 OWNER = Owner("home", MONO.namespace, MONO.name, "uid-1")
 
@@ -21,7 +23,8 @@ def named(key: Key, *names: str, **spec: Any) -> dict[str, Any]:
 
 
 def neighbours(files: list[dict[str, Any]], rest: list[dict[str, Any]], *deleted: Key) -> Neighbours:
-    return Neighbours(files, lambda: rest, HOME, Tenant, deleted)
+    accounts = Accounts(Settings(), ClusterTargets())
+    return Neighbours(files, lambda: rest, HOME.region, Tenant, accounts, gone=deleted)
 
 
 def test_successor_may_be_in_the_cluster_only() -> None:

@@ -9,10 +9,10 @@ from tests.cli import golden
 from tests.cli.cli_harness import OWNER, PARAMETERS, PASSWORD, REGION, CliHarness
 from tests.cli.test_cli import EXAMPLE, process
 
-from dynconfig import wiring
 from dynconfig.api import names
 from dynconfig.api.names import FROM_SECRET_TAG
 from dynconfig.cli import files
+from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.describe import lines
 from dynconfig.cli.planning import ClusterState, Planned, Planner
 from dynconfig.model.secret import MASK
@@ -282,7 +282,8 @@ def test_status_of_an_older_operator_shows_no_secret(harness: CliHarness) -> Non
     metadata = {**before["metadata"], "uid": OWNER.uid, "generation": 1, "finalizers": [names.FINALIZER]}
     manifests = files.read([Path(harness.manifest({"name": "token", "value": "new"}))], "shop")
     settings = Settings(is_emulated=True)
-    planner = Planner(settings, wiring.engine(settings), REGION)
+    accounts = Accounts(settings, ClusterTargets())
+    planner = Planner(settings, accounts.engine(), REGION, accounts)
     known = ClusterState(OWNER.cluster, {**before, "metadata": metadata, "status": status}, lambda _source: None)
     planned = planner.planned(manifests.configs[0], manifests, known)
     assert isinstance(planned, Planned)

@@ -11,11 +11,14 @@ from tests.rollout.rollout_harness import RolloutHarness
 from tests.rollout.test_rollback import CHANGE
 
 from dynconfig.cli import describe
+from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.files import Manifests
 from dynconfig.cli.kubectl_apply import LAST_APPLIED
 from dynconfig.cli.planning import ClusterState, PlanFailure, Planned, Planner
 from dynconfig.model.errors import InvalidSpec
 from dynconfig.settings import Settings
+
+NO_TARGETS = Accounts(Settings(), ClusterTargets())
 
 
 def held(rollout: RolloutHarness) -> dict[str, Any]:
@@ -28,7 +31,7 @@ def held(rollout: RolloutHarness) -> dict[str, Any]:
 
 def foretold(rollout: RolloutHarness, now: float, file: dict[str, Any], live: dict[str, Any]) -> Planned:
     """The command's input for an object in a file."""
-    planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", lambda: now)
+    planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", NO_TARGETS, lambda: now)
     found = planner.planned(file, Manifests((), (), {}), ClusterState(OWNER.cluster, live, nothing))
     assert isinstance(found, Planned)
     return found
@@ -100,7 +103,7 @@ def test_edit_that_the_api_server_rejects_is_not_planned(edit: dict[str, Any], f
     live = document({"a": "1"})
     live["metadata"] |= {"namespace": OWNER.namespace, "name": OWNER.name, "uid": OWNER.uid}
     edited = {**live, "spec": {**live["spec"], **edit}}
-    planner = Planner(Settings(is_emulated=True), RolloutHarness().engine, "eu-west-1")
+    planner = Planner(Settings(is_emulated=True), RolloutHarness().engine, "eu-west-1", NO_TARGETS)
     found = planner.planned(edited, Manifests((), (), {}), ClusterState(OWNER.cluster, live, nothing))
     assert isinstance(found, PlanFailure)
     assert isinstance(found.error, InvalidSpec)
@@ -121,7 +124,7 @@ def test_deletion_of_an_object_with_invalid_spec_is_planned_as_by_the_operator()
     rollout.settle()
     live = held(rollout)
     live["spec"] |= {"driftPolicy": "Perhaps", "parameters": [*live["spec"]["parameters"], {"name": "b", "value": 7}]}
-    planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", lambda: CHANGE)
+    planner = Planner(Settings(is_emulated=True), rollout.engine, "eu-west-1", NO_TARGETS, lambda: CHANGE)
     known = ClusterState(OWNER.cluster, live, nothing)
     found = planner.deleted(live, Manifests((), (), {}), known)
     assert isinstance(found, Planned)

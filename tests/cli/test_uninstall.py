@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from tests.cli.cli_harness import CliHarness
 from tests.cli.shell import dynconfig
-from tests.kube.api import Answer, api, listed
+from tests.kube.api import Answer, api, listed, status
 
+from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.uninstalling import Uninstaller, next_commands
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.declaration import Place
@@ -47,12 +48,14 @@ def test_object_in_a_target_is_named_with_what_to_do(harness: CliHarness, tmp_pa
     def answer(path: str) -> Answer:
         if path.endswith("/namespaces/kube-system"):
             return 200, b'{"metadata": {"uid": "cluster-uid"}}'
+        if path.endswith("/awstargets/prod-eu"):
+            return status(404, "not found", name="prod-eu")
         return listed(*([document] if "/dynamicconfigs" in path else []))
 
     with api(answer) as server:
         result = harness.dynconfig("uninstall", "--keep-aws", "--yes", KUBECONFIG=str(server.kubeconfig(tmp_path)))
     assert result.code == 1
-    assert "shop/intarget: spec.target: commands do not assume the role of AWSTarget prod-eu" in result.err
+    assert "shop/intarget: AWSTarget prod-eu does not exist" in result.err
     assert "`dynconfig abandon -n shop intarget`" in result.err
 
 
@@ -115,7 +118,8 @@ def test_object_never_accepted_is_released_without_aws_calls() -> None:
     def kinds(place: Place) -> Sequence[AnyKind]:
         raise AssertionError(f"{place} is searched for kinds")
 
-    work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1")  # type: ignore[arg-type]  # a fake cluster
+    accounts = Accounts(Settings(), ClusterTargets())
+    work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1", accounts)  # type: ignore[arg-type]  # a fake cluster
     (removal,) = work.objects()
     assert removal.owned == ()
     work.release(work.mark(removal))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.e2e.test_cli import dynconfig
 from tests.e2e.world import GROUP, World
 from tests.lab.aws.clients import connect
 
@@ -202,6 +203,34 @@ def test_object_is_written_with_the_role_of_its_target(targets: TargetWorld) -> 
     world.delete("app")
     world.wait("the object is deleted", lambda: world.is_gone("app"))
     assert targets.written(OTHER) == []
+
+
+def test_commands_read_the_account_of_the_target_or_none(targets: TargetWorld) -> None:
+    world = targets.world
+    role = targets.role()
+    rule = {"namespaces": [world.namespace], "paths": ["/{namespace}"]}
+    name, _ = targets.create({**targets.spec(role), "allow": [rule]})
+    world.declare("app", world.spec({"name": "a", "value": "1"}, target=name, driftPolicy="Report"))
+    world.wait_ready("app")
+    inside = ("-n", world.namespace)
+    plan = dynconfig(world, "plan", *inside)
+    assert plan.code == 0, plan.text
+    assert f"in eu-west-1 (AWSTarget {name}, account {OTHER})" in plan.out
+    targets.there("ssm").put_parameter(Name=f"{world.path}/a", Value="2", Overwrite=True)
+    drift = dynconfig(world, "drift", *inside)
+    assert drift.code == 2, drift.text
+    assert "1 field changed in AWS." in drift.out
+    assert "Deletion: 1 to delete" in dynconfig(world, "plan", *inside, "app", "--delete").out
+    for command in ("status", "history"):
+        assert f"eu-west-1 ({name}, {OTHER})" in dynconfig(world, command, *inside).out
+    targets.iam().update_assume_role_policy(
+        RoleName=role.rpartition("/")[2], PolicyDocument=trust(Principal={"AWS": "333333333333"})
+    )
+    # Other services see the new trust policy seconds later.
+    world.wait("the role is denied", lambda: dynconfig(world, "drift", *inside).code == 1)
+    denied = dynconfig(world, "drift", *inside)
+    assert f"your AWS credentials may not assume {role}, the role of AWSTarget {name}" in denied.err
+    targets.iam().update_assume_role_policy(RoleName=role.rpartition("/")[2], PolicyDocument=trust())
 
 
 def test_object_waits_for_its_target(targets: TargetWorld) -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.kinds.aws_harness import REGION, AwsHarness
 from tests.kinds.cases.attachment import ATTACHMENT, prepare, spec, state
 
+from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.uninstalling import Uninstaller
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.key import Key
@@ -53,7 +54,9 @@ def test_released_attachment_is_not_owned(harness: AwsHarness) -> None:
         "status": harness.status(outcome),
     }
     engine = Engine(lambda _place: ATTACHMENT.kinds(harness))
-    work = Uninstaller(Settings(cluster_id=owner.cluster), Cluster(document), engine, REGION)  # type: ignore[arg-type]  # a fake cluster
+    settings = Settings(cluster_id=owner.cluster)
+    accounts = Accounts(settings, ClusterTargets())
+    work = Uninstaller(settings, Cluster(document), engine, REGION, accounts)  # type: ignore[arg-type]  # a fake cluster
     (removal,) = work.objects()
     assert [resource.title for resource in removal.owned if "Attachment" in resource.title]
     work.release(removal)

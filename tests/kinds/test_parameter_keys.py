@@ -6,6 +6,7 @@ import pytest
 from tests.kinds.aws_harness import REGION, AwsHarness
 
 from dynconfig.api import names
+from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.files import Manifests
 from dynconfig.cli.planning import ClusterState, Planned, Planner
 from dynconfig.engine.outcome import Outcome
@@ -132,7 +133,9 @@ def plan(harness: AwsHarness, declared: dict[str, Any], status: dict[str, Any] |
     }
     engine = Engine(lambda _place: (harness.parameters(),))
     known = ClusterState(owner.cluster, live, lambda source: harness.secrets[f"{source.name}/{source.key}"])
-    found = Planner(Settings(is_emulated=True), engine, REGION).planned(live, Manifests((), (), {}), known)
+    settings = Settings(is_emulated=True)
+    planner = Planner(settings, engine, REGION, Accounts(settings, ClusterTargets()))
+    found = planner.planned(live, Manifests((), (), {}), known)
     assert isinstance(found, Planned)
     return found
 

@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 
 import pytest
+from tests.e2e.test_targets import OTHER, TargetWorld
 from tests.e2e.world import World
 from tests.security.harm import is_alive, pid
 from tests.upgrade.cluster import NAME, ROOT, TARGETS
@@ -103,6 +104,26 @@ def test_uninstall_releases_everything(world: World, is_running: bool) -> None:
     if not is_running:
         assert world.stack.aws("sqs").list_queues().get("QueueUrls", []) == []
         assert world.stack.aws("events").list_rules()["Rules"] == []
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["operator running", "operator stopped"])
+def test_objects_in_targets_and_their_targets_are_released(installed: World, is_running: bool) -> None:
+    world, targets = replace(installed, path=f"/{installed.namespace}/far"), TargetWorld(installed)
+    name = targets.usable()
+    world.declare("far", world.spec({"name": "a", "value": "1"}, target=name))
+    world.wait_ready("far")
+    target = ("awst", name)
+    world.wait("the target is kept", lambda: "finalizers" in world.stack.document(*target)["metadata"])
+    if not is_running:
+        world.stack.operator.signal("operator", signal.SIGKILL)
+    output = world.stack.dynconfig("uninstall", "--keep-aws", "--yes")
+    assert f"{world.path} in eu-west-1 (AWSTarget {name}, account {OTHER})" in output
+    assert f"= keep Parameter {world.path}/a" in output
+    # A running operator releases it itself.
+    assert is_running or f"AWSTarget {name}: released" in output
+    tags = targets.there("ssm").list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{world.path}/a")
+    assert tags["TagList"] == []
+    world.stack.kubectl("delete", *target, "--timeout=60s")
 
 
 COUNT = 40

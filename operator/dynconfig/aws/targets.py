@@ -53,11 +53,12 @@ class TargetSession:
 class TargetSessions:
     """The session of each target. Thread-safe."""
 
-    def __init__(self, session: Session, cluster: str, now: Now = time.time) -> None:
+    def __init__(self, session: Session, cluster: str, now: Now = time.time, *, own_account: str | None = None) -> None:
+        """`own_account` is the account of the session; AWS is asked for it if it is None."""
         self._session = session
         self._cluster = cluster
         self._now = now
-        self._own_account = ""
+        self._own_account = own_account
         self._quotas: dict[str, tuple[tuple[str, float], ...]] = {}
         self._sessions: dict[str, tuple[Target, TargetSession]] = {}
         self._lock = threading.Lock()
@@ -88,7 +89,7 @@ class TargetSessions:
         return "" if target.account == self._own_account else target.account
 
     def _learn_own_account(self, region: str) -> None:
-        if not self._own_account:
+        if self._own_account is None:
             self._own_account = str(self._session.client("sts", region).get_caller_identity()["Account"])
 
     def verify(self, target: Target) -> None:

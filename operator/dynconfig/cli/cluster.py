@@ -1,15 +1,16 @@
 """Cluster access of CLI commands; a separate module, since the client is slow to import."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 
+from dynconfig.cli.accounts import ClusterTargets
 from dynconfig.cli.files import Document
-from dynconfig.cli.planning import ClusterState
+from dynconfig.cli.planning import Cluster, ClusterState
 from dynconfig.kube.reader import Reader
 from dynconfig.kube.responses import ApiRefused, ObjectNotFound, source_text
 from dynconfig.model.declaration import ReadSource, Source
-from dynconfig.model.errors import SourceMissing
+from dynconfig.model.errors import SourceMissing, TargetNotFound
 from dynconfig.model.key import Key
 from dynconfig.settings import Settings
 
@@ -41,14 +42,14 @@ def nothing(reader: Reader, namespace: str | None, *, everywhere: bool) -> str:
     )
 
 
-def state_reader(reader: Reader, settings: Settings) -> Callable[[Document], ClusterState]:
-    """Return a function that reads the state of an object by its namespace and name."""
-    cluster = settings.cluster_id or reader.cluster_id()
+def connected(reader: Reader, settings: Settings) -> Cluster:
+    """Return what commands read from the cluster."""
+    targets = known_targets(reader, settings)
 
     def state_of(document: Document) -> ClusterState:
         metadata = document["metadata"]
         live = reader.object(Key(metadata["namespace"], metadata["name"]))
-        return ClusterState(cluster, live, source_reader(reader, metadata["namespace"]), others)
+        return ClusterState(targets.id, live, source_reader(reader, metadata["namespace"]), others)
 
     @cache
     def others() -> tuple[Document, ...]:
@@ -58,7 +59,26 @@ def state_reader(reader: Reader, settings: Settings) -> Callable[[Document], Clu
             # Without permission to list all namespaces, moves between namespaces are not detected.
             return tuple(reader.objects(reader.namespace)[0])
 
-    return state_of
+    return Cluster(state_of, targets)
+
+
+def known_targets(reader: Reader, settings: Settings) -> ClusterTargets:
+    """Return what the cluster has of targets."""
+
+    def find(name: str) -> Document | None:
+        try:
+            return reader.target(name)
+        except ApiRefused as error:
+            raise TargetNotFound(f"cannot read AWSTarget {name}: {error}; pass its manifest with another -f") from None
+
+    @cache
+    def labels(namespace: str) -> Mapping[str, str] | None:
+        try:
+            return reader.namespace_labels(namespace)
+        except ApiRefused:
+            return None
+
+    return ClusterTargets(settings.cluster_id or reader.cluster_id(), find, labels)
 
 
 def source_reader(reader: Reader, namespace: str) -> ReadSource:

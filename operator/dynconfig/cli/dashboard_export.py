@@ -15,8 +15,11 @@ from dynconfig.model.arns import Arns
 from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.naming import Names
 from dynconfig.model.resource import Owner
+from dynconfig.model.stored import recorded_place
+from dynconfig.model.target import Target
 from dynconfig.settings import BadSetting, Settings
 from dynconfig.validation.declare import parse_spec
+from dynconfig.wiring import Clients
 
 SHORTEST, LONGEST = 300, 15 * 86400
 
@@ -32,20 +35,32 @@ class DashboardExport:
     body: dict[str, Any]
 
 
-def export(document: Document, settings: Settings, revisions: Revisions = ()) -> DashboardExport:
+def export(
+    document: Document, settings: Settings, target: Target | None = None, revisions: Revisions = ()
+) -> DashboardExport:
     """Return the dashboard that the operator would create, without the owner mark. Raises InvalidSpec, BadSetting.
 
-    With alarms, AWS is called for the account ID, which is part of their ARNs.
+    With alarms, AWS is called for the account ID, which is part of their ARNs, unless a target has it.
     """
     spec, metadata = parse_spec(document), document["metadata"]
-    region = spec.region or wiring.default_region(settings)
+    recorded = recorded_place(document.get("status"))
+    region = (
+        target.region if target else spec.region or (recorded and recorded.region) or wiring.default_region(settings)
+    )
     owner = Owner("", metadata["namespace"], metadata["name"], "")
     function = spec.function
     names = Names.of(owner, region, function.name if function else None, function.role_name if function else None)
     declaration = Declaration(
-        owner, Place(region), names, spec.path, generation=1, parameters=(), function=function, alarms=spec.alarms
+        owner,
+        Place(region, target),
+        names,
+        spec.path,
+        generation=1,
+        parameters=(),
+        function=function,
+        alarms=spec.alarms,
     )
-    arns = Arns(region, lambda: wiring.account(wiring.session(settings), settings))
+    arns = Arns(region, lambda: target.account if target else wiring.account(wiring.session(settings), settings))
     return DashboardExport(region, body(replace(board_of(declaration, arns), owner="", revisions=revisions)))
 
 
@@ -56,9 +71,9 @@ def parse_window(text: str) -> int:
     return seconds(text)
 
 
-def png(dashboard: DashboardExport, settings: Settings, *, now: float, last: int) -> bytes:
+def png(dashboard: DashboardExport, clients: Clients, *, now: float, last: int) -> bytes:
     """Draw the last `last` seconds until `now`. Raises PictureNotPossible, and errors of AWS."""
-    cloudwatch = wiring.session(settings).client("cloudwatch", dashboard.region)
+    cloudwatch = clients.client("cloudwatch", dashboard.region)
     period = widgets.period_for(last)
     # Align to whole periods, as CloudWatch does.
     end = (now // period + 1) * period

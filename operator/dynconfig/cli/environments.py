@@ -11,14 +11,15 @@ from typing import Any
 from dynconfig import wiring
 from dynconfig.api.defaults import with_defaults
 from dynconfig.api.parameter import ParameterType
+from dynconfig.api.spec import TARGET_NAME
 from dynconfig.cli.comparison import Entry, Environment
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.files import BadFile, Document
 from dynconfig.cli.options import check_region
 from dynconfig.cli.planning import title
-from dynconfig.cli.targets import Targets, may_have_cluster, select_targets, shortest_names
+from dynconfig.cli.targets import Targets, clients_in, may_have_cluster, select_targets, shortest_names
 from dynconfig.kinds.parameter import tree as parameter_tree
-from dynconfig.model.declaration import ReadSource, Source
+from dynconfig.model.declaration import Place, ReadSource, Source
 from dynconfig.model.errors import DynConfigError, SourceMissing
 from dynconfig.model.secret import Secret, UnknownText
 from dynconfig.settings import Settings
@@ -26,7 +27,7 @@ from dynconfig.validation.checking import source_of
 from dynconfig.validation.declare import parse_spec
 
 # Fields that identify an environment, or that are compared separately.
-_NOT_COMPARED = ("path", "parameters", "region")
+_NOT_COMPARED = ("path", "parameters", "region", "target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def _read(word: str, namespace: str | None, *, offline: bool) -> _Reading:
     if file.endswith((".yaml", ".yml", ".json")):
         raise Failed(f"{file}: no such file")
     if word.startswith("/"):
-        return _of_path(word)
+        return _of_path(word, offline=offline)
     if offline:
         raise Failed(f"{word}: no such file, and --offline does not look for an object of that name in the cluster")
     if not may_have_cluster(os.environ):
@@ -74,8 +75,8 @@ def _read(word: str, namespace: str | None, *, offline: bool) -> _Reading:
 
 def _of_object(word: str, targets: Targets) -> _Reading:
     document = _only(word, targets)
-    with targets.cluster_state() as known:
-        beyond = known(document).read
+    with targets.cluster() as cluster:
+        beyond = cluster.state_of(document).read
         try:
             entries, hidden = _entries(document, targets, beyond)
         except (DynConfigError, BadFile) as error:
@@ -116,24 +117,29 @@ def _text(document: Document, targets: Targets, beyond: ReadSource, source: Sour
     return None if isinstance(found, UnknownText) else found
 
 
-def _of_path(word: str) -> _Reading:
-    if not re.fullmatch(r"(/[^/@]+)+/?(@[a-z0-9-]+)?", word):
+def _of_path(word: str, *, offline: bool) -> _Reading:
+    if not re.fullmatch(rf"(/[^/@]+)+/?(@{TARGET_NAME})?", word):
         raise Failed(f"{word}: no such file, and not a path in AWS such as /myapp/prod or /myapp/prod@us-east-1")
-    path, _, region = word.partition("@")
-    check_region(word, region)
+    path, _, where = word.partition("@")
     path = path.rstrip("/")
     settings = Settings.from_environment(os.environ)
-    where = region or wiring.default_region(settings)
-    ssm = wiring.session(settings).client("ssm", where)
+    is_target = bool(where) and not wiring.is_region(where)
+    if is_target and (offline or not may_have_cluster(os.environ)):
+        check_region(word, where)
+    name, region = (where, None) if is_target else (settings.default_target, where)
+    clients, where, target = clients_in(settings, name, region, offline=offline)
+    ssm = clients.client("ssm", where)
+    shown = Place(where, target)
     found = list(parameter_tree.values(ssm, path, decrypt=True))
     if not found:
         raise Failed(
-            f"{path}: no parameters found under this path in {where}, and no such file; select another region with @REGION"
+            f"{path}: no parameters found under this path in {shown}, and no such file; select another place with @REGION or "
+            "@AWSTARGET"
         )
     entries = {item["Name"].removeprefix(f"{path}/"): Entry(item["Type"], item["Value"]) for item in found}
     marked = {name.removeprefix(f"{path}/") for name in parameter_tree.from_secrets(ssm, path)}
     hidden = marked | {name for name, entry in entries.items() if entry.type == ParameterType.SECURE_STRING}
-    return _Reading(Environment(f"{path} in {where}", entries), frozenset(hidden))
+    return _Reading(Environment(f"{path} in {shown}", entries), frozenset(hidden))
 
 
 def _settings(value: Any, place: str = "spec") -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from dynconfig.api.parameter import MAX_PARAMETERS, ParameterType, Tier
 from dynconfig.kinds.parameter.value import DEFAULT_KEY, Parameter
 from dynconfig.model.resource import Owner
 from dynconfig.model.secret import Secret
+from dynconfig.model.target import Target
 
 Document = dict[str, Any]
 
@@ -19,12 +20,13 @@ _DATA_TYPES = ("text", "aws:ec2:image", "aws:ssm:integration")
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Name, namespace, path and region of the object to generate."""
+    """Name, namespace, path, region and target of the object to generate."""
 
     path: str
     namespace: str
     name: str
     region: str | None
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def imported(found: Iterable[Parameter], about: About) -> Imported:
     spec: Document = {
         "path": about.path,
         **({"region": about.region} if about.region else {}),
+        **({"target": about.target.name} if about.target else {}),
         "adoptionPolicy": "IfUnowned",
         "deletionPolicy": "Retain",
         **({"tags": shared} if shared else {}),

@@ -32,6 +32,8 @@ def _secret_command(found: Imported) -> Iterator[str]:
     if not found.keys:
         return
     region = f" --region {found.about.region}" if found.about.region else ""
+    if found.about.target:
+        yield f"With AWS credentials of account {found.about.target.account}:"
     read = f"aws ssm get-parameter{region} --with-decryption --query Parameter.Value --output text --name"
     yield "The values of its SecureStrings were not read. Before you apply it, create the Secret that it refers to, in bash or"
     yield "zsh (perl removes the newline that aws appends, and keeps those that are part of a value):"

@@ -10,6 +10,7 @@ from dynconfig.api import names
 from dynconfig.api.duration import seconds
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import RENEWAL_SECONDS, ConditionType
+from dynconfig.model.stored import RecordedPlace, recorded_place
 
 
 class ObjectStage(StrEnum):
@@ -32,6 +33,11 @@ class ObjectStatus:
     in_sync: str = ""
     drifted: str = ""
     revision: str = ""
+    target: str = ""
+    """The AWSTarget in whose account it is; empty for the operator's own."""
+    account: str = ""
+    """The account of the target; empty without a target."""
+    region: str = ""
     observed: str = ""
     """Age of the last observation of AWS."""
     message: str = ""
@@ -43,12 +49,16 @@ def object_status(document: Mapping[str, Any], now: float) -> ObjectStatus:
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     ready = conditions.get(ConditionType.READY, {})
     is_current = status.get("observedGeneration") == metadata.get("generation")
+    place = recorded_place(status) or RecordedPlace()
     return ObjectStatus(
         title=f"{metadata['namespace']}/{metadata['name']}",
         stage=_stage(metadata, conditions, is_current=is_current),
         in_sync=(status.get("counts") or {}).get("summary", ""),
         drifted="yes" if ConditionType.DRIFTED in conditions else "",
         revision=status.get("revision", ""),
+        target=place.target,
+        account=place.account,
+        region=place.region,
         observed=_age(status.get("lastObservedTime"), now),
         message=_message(ready if is_current else None, status, missing_operator(document, now)),
     )

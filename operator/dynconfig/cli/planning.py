@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from dynconfig import wiring
 from dynconfig.api.model import refused_edits
-from dynconfig.cli import target_file
+from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.files import BadFile, Document, Manifests
 from dynconfig.cli.kubectl_apply import applied_spec
 from dynconfig.cli.neighbours import Neighbours, key_of
@@ -18,7 +18,14 @@ from dynconfig.engine.assessment import Assessment
 from dynconfig.engine.observe import Observation
 from dynconfig.engine.reconcile import Engine
 from dynconfig.model.declaration import Declaration, ReadSource, Source
-from dynconfig.model.errors import DynConfigError, InvalidSpec, Retryable, SourceMissing
+from dynconfig.model.errors import (
+    DynConfigError,
+    InvalidSpec,
+    NotAllowed,
+    PathNotAllowed,
+    Retryable,
+    SourceMissing,
+)
 from dynconfig.model.key import Key
 from dynconfig.model.plan import Plan, Step, Update
 from dynconfig.model.resource import Owner, Resource, Versioned
@@ -41,6 +48,15 @@ class ClusterState:
     read: ReadSource
     others: Callable[[], Sequence[Document]] = tuple
     """Returns all objects of the cluster that may be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What commands read from the cluster, or, without one, know instead."""
+
+    state_of: Callable[[Document], ClusterState]
+    """Returns the state of an object by its namespace and name."""
+    targets: ClusterTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +119,26 @@ def validate_hint(files: Sequence[Path] | None, found: Sequence[Planned | PlanFa
 class Planner:
     """Plans objects one after another with one engine."""
 
-    def __init__(self, settings: Settings, engine: Engine, region: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        region: str,
+        accounts: Accounts,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._settings = settings
         # The policy of the cluster is unknown here, unless it is set in the environment.
         self._tenant_of = Tenants(settings, Tenancy.SINGLE)
         self._engine = engine
         self._region = region
+        self._accounts = accounts
         self._now = now
 
     @classmethod
-    def of(cls, settings: Settings, at_once: Executor) -> "Planner":
-        """Return a planner whose kinds read AWS concurrently. Raises BadSetting."""
-        return cls(settings, wiring.engine(settings, at_once=at_once), wiring.default_region(settings))
+    def of(cls, settings: Settings, accounts: Accounts, at_once: Executor | None = None) -> "Planner":
+        """Return a planner whose kinds read AWS concurrently, with an executor. Raises BadSetting."""
+        return cls(settings, accounts.engine(at_once), wiring.default_region(settings), accounts)
 
     def planned(self, document: Document, manifests: Manifests, state: ClusterState) -> Planned | PlanFailure:
         """Plan applying the object."""
@@ -147,6 +171,8 @@ class Planner:
             return PlanFailure(document, error, state.live)
 
     def _planned(self, document: Document, declaration: Declaration, state: ClusterState) -> Planned:
+        # No role is assumed for an object that its namespace may not have.
+        self._accounts.verify(declaration.place.target)
         mine, observations = self._identified(declaration, state)
         found = self._engine.assess(mine, self._now(), observations)
         unreadable = [step for step in found.plan.steps if _is_known_to_operator(step, found.declaration)]
@@ -170,7 +196,7 @@ class Planner:
 
     def _declared(self, document: Document, manifests: Manifests, state: ClusterState) -> Declaration:
         namespace = document["metadata"]["namespace"]
-        applied = _as_applied(document, state.live or {})
+        applied = as_applied(document, state.live or {})
         _refuse_edit(applied, state.live)
 
         def read(source: Source) -> str | None:
@@ -180,25 +206,41 @@ class Planner:
                 raise InvalidSpec(str(error)) from None
             return text if text is not None else state.read(source)
 
-        target_file.refuse(applied, self._settings.default_target)
-        declaration = declare(
-            applied,
-            owner=_owner(document, state),
-            default_region=self._region,
-            read=read,
-            tenant=self._tenant_of(namespace),
-            is_own_layer=wiring.is_own_layer,
-            is_region=wiring.is_region,
-            allowed_regions=self._settings.allowed_regions,
-        )
+        target = self._accounts.target_of(applied)
+        if target is None:
+            region, tenant, allowed_regions = self._region, self._tenant_of(namespace), self._settings.allowed_regions
+        else:
+            region, tenant, allowed_regions = target.region, self._accounts.tenant_in(namespace, target.name), ()
+        try:
+            declaration = declare(
+                applied,
+                owner=_owner(document, state),
+                default_region=region,
+                read=read,
+                tenant=tenant,
+                is_own_layer=wiring.is_own_layer,
+                is_region=wiring.is_region,
+                allowed_regions=allowed_regions,
+                target=target,
+            )
+        except (PathNotAllowed, NotAllowed) as error:
+            if tenant.is_known:
+                raise
+            raise type(error)(
+                f"{error}. The labels of namespace {namespace} are unknown here, so no rule applies that selects by them"
+            ) from None
         return self._with_neighbours(declaration, manifests, state)
 
     def _declared_deletion(self, document: Document, manifests: Manifests, state: ClusterState) -> Declaration:
         if state.live is None:
             parse_spec(document)
         doomed = state.live or {**document, "status": None}
-        target_file.refuse(doomed, self._settings.default_target)
-        declaration = declare_deletion(doomed, owner=_owner(document, state), default_region=self._region)
+        declaration = declare_deletion(
+            doomed,
+            owner=_owner(document, state),
+            default_region=self._region,
+            target=self._accounts.target_of(doomed),
+        )
         return self._with_neighbours(declaration, manifests, state, gone=[key_of(each) for each in manifests.configs])
 
     def _with_neighbours(
@@ -206,9 +248,8 @@ class Planner:
     ) -> Declaration:
         """Add the other objects of files and cluster, which may take over parameters of this one."""
         files = (*manifests.configs, *manifests.other_configs)
-        neighbours = Neighbours(files, state.others, self._region, self._tenant_of, gone)
-        owner = declaration.owner
-        successor_of = neighbours.successor_of(owner, declaration.place.region)
+        neighbours = Neighbours(files, state.others, self._region, self._tenant_of, self._accounts, gone=gone)
+        successor_of = neighbours.successor_of(declaration.owner, declaration.place)
         return replace(declaration, successor_of=successor_of, gives_up=neighbours.gives_up)
 
 
@@ -250,7 +291,7 @@ def _refuse_edit(applied: Document, live: Document | None) -> None:
         raise InvalidSpec("; ".join(refused))
 
 
-def _as_applied(document: Document, live: Mapping[str, Any]) -> Document:
+def as_applied(document: Document, live: Mapping[str, Any]) -> Document:
     """Return the object as it would be stored after an apply: with the next generation, if its spec differs."""
     metadata = live.get("metadata") or {}
     generation = metadata.get("generation", 0)

@@ -1,4 +1,4 @@
-"""Reads an AWSTarget from a file or the cluster, and refuses objects in targets where commands call AWS."""
+"""Reads an AWSTarget from a file or the cluster."""
 
 import re
 from collections.abc import Mapping
@@ -10,24 +10,11 @@ import yaml
 from dynconfig.api import names
 from dynconfig.api.target import AWSTargetSpec
 from dynconfig.cli.failures import Failed
-from dynconfig.model.errors import InvalidSpec, NotPossible
-from dynconfig.model.stored import target_of
+from dynconfig.model.errors import InvalidSpec
 from dynconfig.validation.targets import parse_target
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-
-
-def refuse(document: Mapping[str, Any], default: str) -> None:
-    """Raise NotPossible for an object in a target: what is in the account of the own credentials says nothing about it.
-
-    `default` is the target of objects without spec.target; empty for none.
-    """
-    name = target_of(document, default)
-    if name:
-        raise NotPossible(
-            f"spec.target: commands do not assume the role of AWSTarget {name}; `kubectl get dcfg -o yaml` shows the status"
-        )
 
 
 def read(path: Path) -> tuple[str, AWSTargetSpec]:

@@ -2,20 +2,24 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dynconfig import wiring
 from dynconfig.cli import files
+from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.files import Document, Manifests, Origin
-from dynconfig.cli.planning import ClusterState, PlanFailure, Planned, Planner, title
+from dynconfig.cli.planning import Cluster, ClusterState, PlanFailure, Planned, Planner, title
 from dynconfig.model.declaration import Source
 from dynconfig.model.errors import SourceMissing
 from dynconfig.model.secret import NOT_KNOWN
+from dynconfig.model.target import Target
 from dynconfig.settings import Settings
+from dynconfig.wiring import Clients
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 # Most of the time of a plan is spent creating clients, which more threads would slow down.
@@ -33,8 +37,8 @@ class Targets:
 
     def plans(self, *, deleting: bool = False) -> list[Planned | PlanFailure]:
         """Plan each object. Raises BadSetting, NoCluster, ApiRefused, ApiUnavailable."""
-        with _threads() as threads, self.cluster_state() as state_of:
-            planner = Planner.of(self.settings, threads)
+        with _threads() as threads, self.cluster() as cluster:
+            planner, state_of = Planner.of(self.settings, self.accounts(cluster), threads), cluster.state_of
             if deleting:
                 return [
                     planner.deleted(document, self.manifests, state_of(document)) for document in self.manifests.configs
@@ -43,21 +47,50 @@ class Targets:
                 planner.planned(document, self.manifests, state_of(document)) for document in self.manifests.configs
             ]
 
-    @contextmanager
-    def cluster_state(self) -> Iterator[Callable[[Document], ClusterState]]:
-        """Yield a function that returns the state of an object in the cluster; empty with --offline or without a cluster."""
-        if self.offline or not may_have_cluster(os.environ):
-            yield lambda _document: ClusterState(self.settings.cluster_id or "", None, _offline)
-            return
-        # Imported here because the Kubernetes client is slow to import.
-        from dynconfig.cli import cluster
-        from dynconfig.kube.responses import ApiRefused, ApiUnavailable, NoCluster
+    def accounts(self, cluster: Cluster, account: str | None = None) -> Accounts:
+        """Return the accounts of the objects; with `account`, AWS is not asked for that of the caller's credentials."""
+        return Accounts(self.settings, cluster.targets, self.manifests.targets, account=account)
 
-        try:
-            with cluster.reading() as reader:
-                yield cluster.state_reader(reader, self.settings)
-        except (ApiRefused, ApiUnavailable, NoCluster) as error:
-            raise Failed(f"{error}; {_WITHOUT_CLUSTER}") from None
+    @contextmanager
+    def cluster(self) -> Iterator[Cluster]:
+        """Yield what can be read from the cluster; nothing with --offline or without a cluster."""
+        with connected(self.settings, offline=self.offline) as found:
+            yield found
+
+
+@contextmanager
+def connected(settings: Settings, *, offline: bool) -> Iterator[Cluster]:
+    """Yield what can be read from the cluster; nothing if `offline` or without a cluster. Raises Failed."""
+    if offline or not may_have_cluster(os.environ):
+        cluster_id = settings.cluster_id or ""
+        yield Cluster(lambda _document: ClusterState(cluster_id, None, _offline), ClusterTargets(cluster_id))
+        return
+    # Imported here because the Kubernetes client is slow to import.
+    from dynconfig.cli import cluster
+    from dynconfig.kube.responses import ApiRefused, ApiUnavailable, NoCluster
+
+    try:
+        with cluster.reading() as reader:
+            yield cluster.connected(reader, settings)
+    except (ApiRefused, ApiUnavailable, NoCluster) as error:
+        raise Failed(f"{error}; {_WITHOUT_CLUSTER}") from None
+
+
+def clients_in(
+    settings: Settings, target: str, region: str | None, *, offline: bool = False
+) -> tuple[Clients, str, Target | None]:
+    """Return the clients of a target, empty for the caller's own account, their region, and the target.
+
+    Raises Failed if the target is in another region, and as `Accounts.clients`.
+    """
+    if not target:
+        return wiring.session(settings), region or wiring.default_region(settings), None
+    with connected(settings, offline=offline) as cluster:
+        accounts = Accounts(settings, cluster.targets)
+        found = accounts.target(target)
+        if region not in (None, "", found.region):
+            raise Failed(f"AWSTarget {target} is in {found.region}, not in {region}")
+        return accounts.clients(found), found.region, found
 
 
 @contextmanager
@@ -102,7 +135,7 @@ def select_by_name(manifests: Manifests, names: Sequence[str]) -> Manifests:
         return manifests
     configs, origins = zip(*(pair for name in names for pair in _matching(manifests, name)), strict=True)
     others = tuple(document for document in manifests.configs if document not in configs)
-    return Manifests(configs, origins, manifests.sources, other_configs=others)
+    return Manifests(configs, origins, manifests.sources, other_configs=others, targets=manifests.targets)
 
 
 def shortest_names(documents: Sequence[Document]) -> list[str]:

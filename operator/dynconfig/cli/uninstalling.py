@@ -7,7 +7,7 @@ from functools import partial
 
 from dynconfig import wiring
 from dynconfig.api import names
-from dynconfig.cli import target_file
+from dynconfig.cli.accounts import Accounts
 from dynconfig.cli.files import Document
 from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import Engine
@@ -16,7 +16,7 @@ from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.writer import Writer
 from dynconfig.model.counting import counted
 from dynconfig.model.declaration import Declaration
-from dynconfig.model.errors import Conflict, DynConfigError, NotOwned, NotPossible, Retryable
+from dynconfig.model.errors import Conflict, DynConfigError, NotOwned, NotPossible, Retryable, Terminal
 from dynconfig.model.key import Key
 from dynconfig.model.resource import Owner, Resource
 from dynconfig.settings import Settings
@@ -63,11 +63,12 @@ class Removal:
 class Uninstaller:
     """Releases the objects of a cluster one by one. Raises DynConfigError, ApiRefused, NoCluster."""
 
-    def __init__(self, settings: Settings, writer: Writer, engine: Engine, region: str) -> None:
+    def __init__(self, settings: Settings, writer: Writer, engine: Engine, region: str, accounts: Accounts) -> None:
         self._settings = settings
         self._writer = writer
         self._engine = engine
         self._region = region
+        self._accounts = accounts
         self._cluster = settings.cluster_id or writer.cluster_id()
 
     def objects(self) -> list[Removal]:
@@ -99,10 +100,10 @@ class Uninstaller:
         found = self._writer.object(key)
         if found is None or found["metadata"]["uid"] != metadata["uid"]:
             return removal
-        is_written = removal.is_written or has_finalizer(found) or was_observed(found)
-        return replace(
-            removal, declaration=_merged(removal.declaration, self._declaration(found)), is_written=is_written
-        )
+        later = self._declaration(found)
+        # What had written nothing had no place.
+        merged = _merged(removal.declaration, later) if removal.is_written else later
+        return replace(removal, declaration=merged, is_written=removal.is_written or _may_own(found))
 
     def await_operator(self, removals: Iterable[Removal]) -> Iterator[str]:
         """Yield the title of each marked object that a running operator releases.
@@ -156,15 +157,27 @@ class Uninstaller:
                 )
 
     def remove_events(self, removals: Iterable[Removal]) -> Iterator[str]:
-        """Delete the event queues and rules in the regions of these objects and in the default region; yield each title."""
-        regions = sorted({self._region, *(item.declaration.place.region for item in removals if item.is_written)})
+        """Delete the event queues and rules in the regions of these objects and in the default region; yield each title.
+
+        Targets have neither.
+        """
+        places = (item.declaration.place for item in removals if item.is_written)
+        regions = sorted({self._region, *(place.region for place in places if place.target is None)})
         for region in regions:
             for title in wiring.remove_events(self._settings, self._cluster, region):
                 yield f"{title} in {region}"
 
+    def release_targets(self) -> Iterator[str]:
+        """Remove the operator's finalizer from all AWSTargets, which no object uses any more; yield each title."""
+        for document in self._writer.targets():
+            metadata = document["metadata"]
+            if names.TARGET_FINALIZER in (metadata.get("finalizers") or ()):
+                self._writer.release_target(metadata["name"], metadata["uid"])
+                yield f"AWSTarget {metadata['name']}"
+
     def _removal(self, document: Document) -> Removal:
         declaration = self._declaration(document)
-        if not (has_finalizer(document) or was_observed(document)):
+        if not _may_own(document):
             return Removal(document, declaration, (), is_written=False)
         owner, seen = declaration.owner, self._engine.observe(declaration)
         self._check_cluster_id(owner, seen)
@@ -173,15 +186,16 @@ class Uninstaller:
     def _declaration(self, document: Document) -> Declaration:
         metadata = document["metadata"]
         try:
-            target_file.refuse(document, self._settings.default_target)
-        except NotPossible as error:
+            target = self._accounts.target_of(document) if _may_own(document) else None
+            self._accounts.verify(target)
+        except Terminal as error:
             namespace, name = metadata["namespace"], metadata["name"]
             raise NotPossible(
-                f"{namespace}/{name}: {error}. While the operator runs, delete it, or run "
+                f"{namespace}/{name}: {error}. Or, while the operator runs, delete the object, or run "
                 f"`dynconfig abandon -n {namespace} {name}`, which leaves its resources in AWS"
             ) from None
         owner = Owner(self._cluster, metadata["namespace"], metadata["name"], metadata["uid"])
-        deletion = declare_deletion(document, owner=owner, default_region=self._region)
+        deletion = declare_deletion(document, owner=owner, default_region=self._region, target=target)
         return replace(keeping(deletion), suspended=False)
 
     def _owned(self, removal: Removal) -> list[str]:
@@ -219,6 +233,11 @@ def next_commands() -> tuple[str, ...]:
 def _key(removal: Removal) -> Key:
     metadata = removal.document["metadata"]
     return Key(metadata["namespace"], metadata["name"])
+
+
+def _may_own(document: Document) -> bool:
+    """Whether AWS may have resources of an object."""
+    return has_finalizer(document) or was_observed(document)
 
 
 def _without_attachments(declaration: Declaration) -> Declaration:

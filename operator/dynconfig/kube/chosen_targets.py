@@ -16,18 +16,16 @@ from dynconfig.model.errors import (
     DynConfigError,
     InvalidSpec,
     PathNotAllowed,
-    TargetChanged,
     TargetNotFound,
     TargetNotReady,
     TargetNotVerified,
-    TargetTerminating,
     Terminal,
 )
 from dynconfig.model.stored import recorded_place, spec_of, target_of
 from dynconfig.model.target import Target
-from dynconfig.validation.declare import wrote_nothing
-from dynconfig.validation.targets import parse_target
-from dynconfig.validation.tenancy import NOWHERE, Tenant, tenant_in
+from dynconfig.validation.declare import check_accepts, wrote_nothing
+from dynconfig.validation.targets import check_unchanged, parse_target
+from dynconfig.validation.tenancy import Tenant, tenant_in, unknown_tenant
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +80,6 @@ class NoTargets:
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return a namespace without permissions."""
         return unknown_tenant(namespace, target)
-
-
-def unknown_tenant(namespace: str, target: str) -> Tenant:
-    """Return the permissions in a target that does not exist, or is invalid: nothing is written, and nothing given up."""
-    return Tenant(namespace, is_trusted=False, paths=NOWHERE, is_known=False, target=target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +149,7 @@ class VerifiedTargets:
         if not name:
             return None
         found = self._existing(name)
-        if "deletionTimestamp" in found["metadata"] and wrote_nothing(document):
-            raise TargetTerminating(
-                f"AWSTarget {name} is being deleted and accepts no new objects, and nothing was written. Ask a cluster "
-                "administrator to create it again, or use another target"
-            )
+        check_accepts(document, found)
         if not is_kept(found) and self._uses(document, name):
             # The object may be the first of the target: the checks add the finalizer.
             self._targets.object_needs(name)
@@ -168,7 +157,7 @@ class VerifiedTargets:
             target = Target.of(name, parse_target(found))
         except InvalidSpec as error:
             raise _not_ready(name, error) from None
-        _check_unchanged(document, target)
+        check_unchanged(document, target)
         return target
 
     def check_granted(self, document: Mapping[str, Any], target: Target | None) -> None:
@@ -300,16 +289,3 @@ def _uid(document: Document | None) -> str:
 def _is_failing(document: Document) -> bool:
     conditions = (document.get("status") or {}).get("conditions") or ()
     return any(item["type"] == ConditionType.READY and item["status"] != "True" for item in conditions)
-
-
-def _check_unchanged(document: Mapping[str, Any], target: Target) -> None:
-    """Raise TargetChanged if an object wrote in another target, account or region than this one."""
-    recorded = recorded_place(document.get("status"))
-    if recorded is not None and not recorded.is_in(target):
-        before = recorded.completed(target)
-        raise TargetChanged(
-            f"AWSTarget {target.name} is now account {target.account} in {target.region}, but this object was written in "
-            f"AWSTarget {before.target}, account {before.account}, in {before.region}; nothing was written or deleted. Ask a "
-            "cluster administrator for the target as it was, or give these resources up: annotate the object with "
-            "dynconfig.dev/abandon=true and delete it"
-        )

@@ -15,6 +15,7 @@ from dynconfig.kube.configuration import TOKEN, configured
 from dynconfig.kube.connection import Connection
 from dynconfig.kube.impersonation import impersonation
 from dynconfig.kube.responses import (
+    NAMESPACES,
     PAGE,
     WATCH_SECONDS,
     ApiRefused,
@@ -29,6 +30,7 @@ from dynconfig.kube.responses import (
     parse_partial_line,
     raise_for_status,
     sources_path,
+    target_path,
     targets_path,
     unavailable,
 )
@@ -88,7 +90,12 @@ class Reader:
 
     def target(self, name: str) -> Document | None:
         """Return an AWSTarget, or None if it does not exist."""
-        return self._found(f"{targets_path()}/{name}")
+        return self._found(target_path(name))
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str] | None:
+        """Return the labels of a namespace, or None if it does not exist."""
+        found = self._found(f"{NAMESPACES}/{namespace}")
+        return found["metadata"].get("labels") or {} if found else None
 
     def targets(self) -> list[Document]:
         """Return all AWSTargets; none if their definition is not installed."""

@@ -86,6 +86,11 @@ def targets_path() -> str:
     return f"{OBJECTS}/{names.TARGET_PLURAL}"
 
 
+def target_path(name: str) -> str:
+    """Return the path of an AWSTarget."""
+    return f"{targets_path()}/{name}"
+
+
 def sources_path(kind: str, namespace: str | None) -> str:
     """Return the list path of Secrets or ConfigMaps, in one namespace or in all (None)."""
     plural = {"Secret": "secrets", "ConfigMap": "configmaps"}[kind]

@@ -7,7 +7,7 @@ from typing import Any
 from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy
 from dynconfig.kube.reader import Reader
-from dynconfig.kube.responses import INVALID, ApiConflict, ApiRefused, Document, object_path
+from dynconfig.kube.responses import INVALID, ApiConflict, ApiRefused, Document, object_path, target_path
 from dynconfig.model.key import Key
 from dynconfig.model.stored import emptied, spec_of
 
@@ -45,16 +45,23 @@ class Writer(Reader):
 
     def release(self, key: Key, uid: str) -> None:
         """Remove the operator's finalizer from the object with this UID, if it exists. Raises ApiConflict."""
+        self._remove_finalizer(object_path(key), uid, names.FINALIZER)
+
+    def release_target(self, name: str, uid: str) -> None:
+        """Remove the operator's finalizer from the AWSTarget with this UID, if it exists. Raises ApiConflict."""
+        self._remove_finalizer(target_path(name), uid, names.TARGET_FINALIZER)
+
+    def _remove_finalizer(self, path: str, uid: str, finalizer: str) -> None:
         for attempt in range(_ATTEMPTS):
-            found = self.object(key)
+            found = self._found(path)
             if found is None or found["metadata"]["uid"] != uid:
                 return
             metadata = found["metadata"]
-            remaining = [name for name in metadata.get("finalizers") or () if name != names.FINALIZER]
+            remaining = [name for name in metadata.get("finalizers") or () if name != finalizer]
             try:
                 patch = {"metadata": {"finalizers": remaining, "resourceVersion": metadata["resourceVersion"]}}
                 with _ignore_not_found():
-                    self._send("PATCH", object_path(key), patch)
+                    self._send("PATCH", path, patch)
             except ApiConflict:
                 if attempt == _ATTEMPTS - 1:
                     raise

@@ -37,6 +37,9 @@ class Place:
         """Return the KMS key of each SecureString that names none; empty for AWS's own."""
         return self.target.kms_key_id if self.target else ""
 
+    def __str__(self) -> str:
+        return f"{self.region} ({self.target.title})" if self.target else self.region
+
     @property
     def key(self) -> str:
         """Return the identity of the place: resources of the same name in two places with different keys are different ones."""

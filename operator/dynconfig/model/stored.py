@@ -84,6 +84,9 @@ class RecordedPlace:
     region: str = ""
     """Empty if it is unknown."""
 
+    def __str__(self) -> str:
+        return f"{self.region} ({self.target}, {self.account})" if self.target else self.region
+
     def completed(self, target: Target) -> "RecordedPlace":
         """Return the place in which what is not recorded is that of a target."""
         return RecordedPlace(self.target or target.name, self.account or target.account, self.region or target.region)

@@ -49,6 +49,11 @@ class Target:
         )
 
     @property
+    def title(self) -> str:
+        """Return its name and account, for messages."""
+        return f"AWSTarget {self.name}, account {self.account}"
+
+    @property
     def identity(self) -> "Target":
         """Return what decides which credentials it has."""
         return replace(self, kms_key_id="", boundary="", quota=(), tags=())

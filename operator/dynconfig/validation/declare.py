@@ -15,7 +15,7 @@ from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.status import REQUEST_LENGTH, ConditionType
 from dynconfig.model import size
 from dynconfig.model.declaration import Declaration, DeclaredParameter, Place, ReadSource, Rollout, Source
-from dynconfig.model.errors import InvalidSpec, NoSource, SourceMissing
+from dynconfig.model.errors import InvalidSpec, NoSource, SourceMissing, TargetTerminating
 from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.naming import Names, role_beside
 from dynconfig.model.previous_status import PreviousStatus
@@ -226,6 +226,15 @@ def was_observed(document: Mapping[str, Any]) -> bool:
 def wrote_nothing(document: Mapping[str, Any]) -> bool:
     """Whether nothing can have been written for this object: its status exists, and records no place."""
     return not is_status_lost(document) and recorded_place(document.get("status")) is None
+
+
+def check_accepts(document: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+    """Raise TargetTerminating for an object that wrote nothing, if its AWSTarget is being deleted."""
+    if "deletionTimestamp" in target["metadata"] and wrote_nothing(document):
+        raise TargetTerminating(
+            f"AWSTarget {target['metadata']['name']} is being deleted and accepts no new objects, and nothing was written. Ask a "
+            "cluster administrator to create it again, or use another target"
+        )
 
 
 def is_status_lost(document: Mapping[str, Any]) -> bool:

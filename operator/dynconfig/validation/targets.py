@@ -9,7 +9,8 @@ from dynconfig.api.parameter import ParameterType
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.api.tags import MAX_TAGS_FROM_SECRET, MAX_TAGS_TOGETHER
 from dynconfig.api.target import AWSTargetSpec
-from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.errors import InvalidSpec, TargetChanged
+from dynconfig.model.stored import recorded_place
 from dynconfig.model.target import Target
 from dynconfig.validation.checking import Finding, validation_findings
 
@@ -25,6 +26,19 @@ def check_tags(spec: DynamicConfigSpec, target: Target) -> None:
                 f"parameter {parameter.name}: {count} tags with those of the object and of AWSTarget {target.name}; the limit is "
                 f"{most}. Remove tags"
             )
+
+
+def check_unchanged(document: Mapping[str, Any], target: Target) -> None:
+    """Raise TargetChanged if an object wrote in another target, account or region than this one."""
+    recorded = recorded_place(document.get("status"))
+    if recorded is not None and not recorded.is_in(target):
+        before = recorded.completed(target)
+        raise TargetChanged(
+            f"AWSTarget {target.name} is now account {target.account} in {target.region}, but this object was written in "
+            f"AWSTarget {before.target}, account {before.account}, in {before.region}; nothing was written or deleted. Ask a "
+            "cluster administrator for the target as it was, or give these resources up: annotate the object with "
+            "dynconfig.dev/abandon=true and delete it"
+        )
 
 
 def parse_target(document: Mapping[str, Any]) -> AWSTargetSpec:

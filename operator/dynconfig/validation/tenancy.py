@@ -218,6 +218,11 @@ def tenant_in(
     )
 
 
+def unknown_tenant(namespace: str, target: str) -> Tenant:
+    """Return the permissions in a target that does not exist, or is invalid: nothing is written, and nothing given up."""
+    return Tenant(namespace, is_trusted=False, paths=NOWHERE, is_known=False, target=target)
+
+
 def uses(spec: DynamicConfigSpec, default_region: str, owner: Owner | None = None) -> Iterator[Use]:
     """Yield everything that an object uses and that needs authorization. Without an owner no name is its default name."""
     yield Use("spec.path", Aspect.PATH, spec.path)

@@ -1,6 +1,5 @@
 """`dynconfig dashboard`."""
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from dynconfig.cli import dashboard_export, files, options, targets
+from dynconfig.cli import dashboard_export, options, targets, terminal
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.files import Document
-from dynconfig.cli.planning import title
-from dynconfig.cli.terminal import Terminal
-from dynconfig.model.errors import InvalidSpec
-from dynconfig.settings import Settings
+from dynconfig.cli.planning import as_applied, title
+from dynconfig.model.errors import Terminal
 
 
 def command(
@@ -25,9 +22,8 @@ def command(
     file: Annotated[
         list[Path], typer.Option("--file", "-f", help="File or folder with manifests; - for standard input.")
     ],
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Namespace of manifests that set none.")
-    ] = "default",
+    namespace: options.Namespace = None,
+    offline: options.Offline = False,
     png: Annotated[Path | None, typer.Option("--png", help="Write a PNG image to this file instead.")] = None,
     last: Annotated[str, typer.Option("--last", help="Time range of the image, for example 30m or 24h.")] = "3h",
 ) -> None:
@@ -35,21 +31,26 @@ def command(
 
     Example: dynconfig dashboard -f manifests/examples/myapp.yaml --png dashboard.png
     """
-    settings = Settings.from_environment(os.environ)
-    document = _only(targets.select_by_name(files.read(file, namespace), [name] if name else ()).configs)
-    try:
-        exported = dashboard_export.export(document, settings)
-    except InvalidSpec as error:
-        raise Failed(f"{title(document)}: {error}") from None
-    if png is None:
+    selected = targets.select_targets(file, [name] if name else None, namespace, offline=offline)
+    document = _only(selected.manifests.configs)
+    with selected.cluster() as cluster:
+        accounts = selected.accounts(cluster)
+        try:
+            applied = as_applied(document, cluster.state_of(document).live or {})
+            target = accounts.target_of(applied)
+            exported = dashboard_export.export(applied, selected.settings, target)
+            clients = accounts.clients(target) if png else None
+        except Terminal as error:
+            raise Failed(f"{title(document)}: {error}") from None
+    if png is None or clients is None:
         options.print_json(exported.body)
         return
-    picture = dashboard_export.png(exported, settings, now=time.time(), last=dashboard_export.parse_window(last))
+    picture = dashboard_export.png(exported, clients, now=time.time(), last=dashboard_export.parse_window(last))
     try:
         png.write_bytes(picture)
     except OSError as error:
         raise Failed(f"cannot write {png}: {error.strerror}") from None
-    Terminal.out().line(f"{png}: the last {last} of {title(document)}")
+    terminal.Terminal.out().line(f"{png}: the last {last} of {title(document)}")
 
 
 def _only(found: Sequence[Document]) -> Document:

@@ -14,7 +14,7 @@ from dynconfig.model.window import shortened
 
 HELP = (
     "A manifest FILE, or FILE#NAME if it contains several objects; the NAME of an object in the cluster (or "
-    "NAMESPACE/NAME, also after FILE#); or a path /PATH or /PATH@REGION in AWS."
+    "NAMESPACE/NAME, also after FILE#); or a path in AWS: /PATH, /PATH@REGION, or /PATH@NAME of an AWSTarget."
 )
 
 
@@ -37,6 +37,8 @@ def command(
     Example: dynconfig diff <(kubectl kustomize overlays/dev) <(kubectl kustomize overlays/prod)
 
     Example: dynconfig diff /myapp/staging /myapp/prod@us-east-1
+
+    Example: dynconfig diff prod.yaml /myapp/prod@prod-eu
     """
     before, after = environments.read(left, right, namespace, offline=offline)
     found = list(contrasts(before, after))

@@ -2,17 +2,18 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dynconfig import wiring
 from dynconfig.api.metadata import name_fault, namespace_fault
 from dynconfig.cli import manifest
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.importing import About, Imported, check_count, imported, object_name
 from dynconfig.cli.options import check_region, tidy_path
+from dynconfig.cli.targets import clients_in
 from dynconfig.cli.terminal import Terminal, writes_unicode
 from dynconfig.kinds.parameter import tree as parameter_tree
 from dynconfig.model.counting import counted
@@ -26,6 +27,14 @@ def command(
     *,
     path: Annotated[str, typer.Option("--path", help="Path of the parameters to import, for example /myapp.")],
     region: Annotated[str | None, typer.Option("--region", help="AWS region; also written to spec.region.")] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="NAME",
+            help="AWSTarget in whose account and region they are; written to spec.target. Default: DYNCONFIG_DEFAULT_TARGET.",
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the object. Default: derived from the path.")
     ] = None,
@@ -47,12 +56,19 @@ def command(
 
     Example: dynconfig import --path /myapp -n shop -o myapp.yaml --with-secrets secret.yaml
 
+    Example: dynconfig import --path /myapp -n shop --target prod-eu
+
     Then: kubectl apply -f secret.yaml -f myapp.yaml, and delete secret.yaml, which contains the values in plain text.
     """
     about = _about(path, namespace, name, region)
+    settings = Settings.from_environment(os.environ)
     output = None if output == Path("-") else output
     _check_files(output, with_secrets)
-    found = imported(_parameters(about, decrypt=with_secrets is not None), about)
+    clients, where, chosen = clients_in(settings, target or settings.default_target, region)
+    about = replace(about, target=chosen if target else None)
+    found = imported(
+        _parameters(clients.client("ssm", where), about, settings, decrypt=with_secrets is not None), about
+    )
     if not found.config["spec"]["parameters"]:
         reasons = "; ".join(f"{title} {why}" for title, why in found.left_out[:5])
         raise Failed(f"nothing under {about.path} can be imported: {reasons}")
@@ -103,9 +119,7 @@ def _checked(path: str) -> str:
     return checked
 
 
-def _parameters(about: About, *, decrypt: bool) -> "list[Parameter]":
-    settings = Settings.from_environment(os.environ)
-    ssm = wiring.session(settings).client("ssm", about.region or wiring.default_region(settings))
+def _parameters(ssm: Any, about: About, settings: Settings, *, decrypt: bool) -> "list[Parameter]":
     found = list(parameter_tree.parameters(ssm, about.path, decrypt=decrypt, ignored_tags=settings.ignored_tags))
     fault = check_count(found)
     if fault:

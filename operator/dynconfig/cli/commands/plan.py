@@ -68,7 +68,10 @@ def _document(planned: Planned | PlanFailure, targets: Targets, *, deleting: boo
     about = options.about(planned.document)
     if isinstance(planned, PlanFailure):
         return {**about, "error": str(planned.error)}
-    about["region"] = planned.declaration.place.region
+    place = planned.declaration.place
+    about["region"] = place.region
+    if place.target:
+        about |= {"target": place.target.name, "account": place.target.account}
     if deleting:
         return {**about, **deletion_plan.document(planned)}
     estimate = _estimate(planned, targets)
@@ -87,7 +90,7 @@ def _show(planned: Planned | PlanFailure, targets: Targets, *, deleting: bool) -
     if isinstance(planned, PlanFailure):
         _show_error(planned)
         return
-    out.line(f"{out.styled(title, 'bold')} {planned.declaration.path} in {planned.declaration.place.region}")
+    out.line(f"{out.styled(title, 'bold')} {planned.declaration.path} in {planned.declaration.place}")
     if deleting:
         deletion_plan.show(out, planned)
         return

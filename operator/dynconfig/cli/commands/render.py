@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from dynconfig import wiring
 from dynconfig.cli import options, planning
 from dynconfig.cli.failures import Failed
 from dynconfig.cli.files import Document
@@ -42,10 +41,11 @@ def command(
     Example: dynconfig render -f manifests/examples/myapp.yaml --offline --account 123456789012
     """
     targets = select_targets(file, name, namespace, offline=offline)
-    engine, region = wiring.engine(targets.settings, account=account), wiring.default_region(targets.settings)
-    planner = Planner(targets.settings, engine, region)
-    with targets.cluster_state() as state_of:
-        found = [_document(document, planner, targets, state_of(document)) for document in targets.manifests.configs]
+    with targets.cluster() as cluster:
+        planner = Planner.of(targets.settings, targets.accounts(cluster, account or ""))
+        found = [
+            _document(document, planner, targets, cluster.state_of(document)) for document in targets.manifests.configs
+        ]
     if output is RenderFormat.JSON:
         options.print_json(found)
         return

@@ -16,8 +16,9 @@ from dynconfig.cli.failures import FAILED, Failed
 from dynconfig.cli.object_status import ObjectStage, ObjectStatus
 from dynconfig.cli.options import Output
 from dynconfig.cli.terminal import Terminal
+from dynconfig.model.stored import RecordedPlace
 
-HEADINGS = ("OBJECT", "STAGE", "IN-SYNC", "DRIFTED", "REVISION", "OBSERVED", "MESSAGE")
+HEADINGS = ("OBJECT", "STAGE", "IN-SYNC", "DRIFTED", "REVISION", "PLACE", "OBSERVED", "MESSAGE")
 _STYLES = {
     ObjectStage.READY: "green",
     ObjectStage.BAKING: "cyan",
@@ -50,7 +51,7 @@ def command(
     ] = None,
     output: options.Format = Output.TEXT,
 ) -> None:
-    """Show rollout status; with --watch, wait like `kubectl rollout status`.
+    """Show rollout status and place (region, AWSTarget, account); with --watch, wait like `kubectl rollout status`.
 
     Exit code with --watch, 0: all are Ready, with --stable also stable; 1: an object is stalled
     or was deleted, none was found, or timeout.
@@ -159,4 +160,5 @@ def verdict(
 
 
 def _cells(row: ObjectStatus) -> tuple[str, ...]:
-    return row.title, row.stage.value, row.in_sync, row.drifted, row.revision, row.observed, row.message
+    place = str(RecordedPlace(row.target, row.account, row.region))
+    return row.title, row.stage.value, row.in_sync, row.drifted, row.revision, place, row.observed, row.message

@@ -44,14 +44,16 @@ def command(
     if not keep_aws:
         raise Failed(NO_POLICY)
     from dynconfig import wiring
-    from dynconfig.cli import uninstalling
+    from dynconfig.cli import cluster, uninstalling
+    from dynconfig.cli.accounts import Accounts
     from dynconfig.kube.writer import Writer
     from dynconfig.settings import Settings
 
     settings = Settings.from_environment(os.environ)
     writer, region = Writer.from_environment(), wiring.default_region(settings)
     try:
-        work = uninstalling.Uninstaller(settings, writer, wiring.engine(settings), region)
+        accounts = Accounts(settings, cluster.known_targets(writer, settings))
+        work = uninstalling.Uninstaller(settings, writer, accounts.engine(), region, accounts)
         removals, has_deployment = work.objects(), work.has_deployment()
         _show(removals, has_deployment=has_deployment)
         if not yes:
@@ -75,7 +77,7 @@ def command(
 def _show(removals: Sequence["Removal"], *, has_deployment: bool) -> None:
     out = Terminal.out()
     for item in removals:
-        out.line(f"{out.styled(item.title, 'bold')} {item.declaration.path} in {item.declaration.place.region}")
+        out.line(f"{out.styled(item.title, 'bold')} {item.declaration.path} in {item.declaration.place}")
         for resource in item.owned[:SHOWN]:
             out.wrapped(f"  = keep {resource.title}, without owner tag", "cyan")
         if len(item.owned) > SHOWN:
@@ -113,6 +115,8 @@ def _carry_out(work: "Uninstaller", removals: Sequence["Removal"], *, has_deploy
         work.check(marked)
         for title in work.remove_events(marked):
             out.line(f"{title}: deleted")
+        for title in work.release_targets():
+            out.line(f"{title}: released")
     return failed
 
 
