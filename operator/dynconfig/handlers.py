@@ -52,6 +52,10 @@ SWITCH_SECONDS = 0.0005
 GC_THRESHOLD = 20_000
 # Enough for a tool to apply several manifests in any order.
 MOVE_SECONDS = 5.0
+# Of DynamicConfigs, Secrets and ConfigMaps.
+WATCHES_OF_NAMESPACE = 3
+# So long a listener waits for the event loop to handle what it received. A loop that is stuck for longer gives up its shards.
+ROUTING_SECONDS = 30.0
 # AWS reads are eventually consistent, within a second or two.
 DELETION_CHECK_SECONDS = 2.0
 
@@ -76,7 +80,10 @@ async def run(settings: Settings, ready: asyncio.Event, stopped: asyncio.Event) 
     # A reconcile has some hundred short steps in several threads; each may wait this long for the GIL.
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(GC_THRESHOLD)
-    region, kube = wiring.default_region(settings), Kube.from_environment()
+    region, kube = (
+        wiring.default_region(settings),
+        Kube.from_environment(WATCHES_OF_NAMESPACE * len(settings.namespaces)),
+    )
     memo = kopf.Memo(settings=settings, kube=kube, region=region, stopped=stopped)
     memo.tenants = Tenants(settings, Tenancy.SHARED, awaits_policy=True)
     memo.tasks = BackgroundTasks(stopped)
@@ -383,11 +390,18 @@ class _EventHandler:
         self._loop = loop
         self._shard = shard
 
-    @property
-    def route(self) -> Callable[[Sequence[Signal]], object]:
-        """The controller's event router, called in the event loop."""
-        route = partial(self._memo.controller.router.route, shard=self._shard)
-        return partial(self._loop.call_soon_threadsafe, route)
+    def route(self, signals: Sequence[Signal]) -> None:
+        """Pass signals to the controller's event router, and wait for it: what comes meanwhile stays in the queue."""
+        routed = threading.Event()
+
+        def route() -> None:
+            try:
+                self._memo.controller.router.route(signals, shard=self._shard)
+            finally:
+                routed.set()
+
+        self._loop.call_soon_threadsafe(route)
+        routed.wait(ROUTING_SECONDS)
 
     def count_events(self, outcome: str, count: int) -> None:
         """Count events by outcome."""

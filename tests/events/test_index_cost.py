@@ -55,6 +55,21 @@ def test_objects_of_others_cost_nothing(path: str, status: dict[str, Any], *, su
     assert many == few
 
 
+def test_names_that_no_object_has_are_looked_up_without_rights() -> None:
+    asked = list[str]()
+
+    def tenant_of(namespace: str) -> Tenant:
+        asked.append(namespace)
+        return Tenant(namespace, is_trusted=False, paths=("/shop",))
+
+    index = ResourceIndex(HOME, tenant_of)
+    index.update(SHOP, document("/shop", "a"))
+    assert index.naming(HOME, *(f"/shop/unknown{number}" for number in range(50))) == ()
+    assert asked == []
+    assert index.naming(HOME, "/shop/a") == (SHOP,)
+    assert asked == [SHOP.namespace]
+
+
 def test_denied_objects_concern_no_event() -> None:
     assert set(with_others(FEW, "/shop").naming(HOME, "/shop/a")) == {SHOP, CART}
 

@@ -1,18 +1,24 @@
 """A message concerns only objects of the place from whose queue it came, whatever it says."""
 
+import asyncio
 import json
+import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
+import kopf
 import pytest
 from tests.events.recording_listener import FENCE, HERE, PATIENCE, REGION, RecordingListener
 
+from dynconfig import handlers
 from dynconfig.events.echoes import LATE_SECONDS, Echoes
 from dynconfig.events.listener import TARGET_PAUSE_SECONDS, EventListener, EventListeners
 from dynconfig.events.queue import MAX_MESSAGES, MessageBatch
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.routing import EventPlaces
 from dynconfig.events.signals import EVERYWHERE, Signal, Unreadable, parse
+from dynconfig.kube.metrics import Metrics
 from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
 from dynconfig.model.key import Key
@@ -218,3 +224,28 @@ def test_places_have_listeners_of_their_own() -> None:
         f"target c ({B}/{REGION})",
         f"target b ({A}/{REGION})",
     ]
+
+
+def test_listener_waits_until_the_event_loop_has_handled_its_events() -> None:
+    """Who administers the account of a target can fill its queue faster than events are handled."""
+    handled, returned = list[Signal](), threading.Event()
+    router = SimpleNamespace(route=lambda signals, shard: handled.extend(signals))
+    memo = kopf.Memo(controller=SimpleNamespace(router=router))
+
+    async def act() -> None:
+        handler = handlers._EventHandler(memo, Metrics(lambda: 0.0, dict, dict), asyncio.get_running_loop(), 0)
+
+        def receive() -> None:
+            handler.route([signal()])
+            returned.set()
+
+        thread = threading.Thread(target=receive)
+        thread.start()
+        # The event loop is busy.
+        assert not returned.wait(0.2)
+        assert handled == []
+        await asyncio.to_thread(thread.join)
+
+    asyncio.run(act())
+    assert handled == [signal()]
+    assert returned.is_set()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dynconfig.kube.moves import BlockedObjects
+from dynconfig.kube.moves import MOST_WANTED, BlockedObjects
 from dynconfig.model.errors import NotOwned
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
@@ -41,3 +41,14 @@ def test_functions_and_attachments_match_each_other(blocked: BlockedObjects) -> 
     assert blocked.waiting_for(HOME, ["Attachment f"]) == {KEY}
     blocked.record(OTHER, HOME, NotOwned("taken", titles=["Attachment g"]))
     assert blocked.waiting_for(HOME, ["Function g"]) == {OTHER}
+
+
+def test_object_that_waits_for_more_than_is_recorded_is_known_as_such() -> None:
+    found = BlockedObjects(ObjectState[Key]())
+    found.record(
+        KEY, HOME, NotOwned("taken", titles=[f"Parameter /shop/{number}" for number in range(MOST_WANTED + 1)])
+    )
+    found.record(OTHER, HOME, NotOwned("taken", titles=["Parameter /shop/1"]))
+    assert found.by_more == {KEY}
+    found.record(KEY, HOME, None)
+    assert found.by_more == set()

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from tests.kube.apiserver import kube_at, serving, status, streamed
+from tests.kube.apiserver import kube_at, listening, serving, status, streamed
 from tests.kube.controller_harness import KEY
 
-from dynconfig.kube.client import ApiRefused, ApiUnavailable
-from dynconfig.kube.connection import Plugin, User
+from dynconfig.kube.client import CONNECTIONS, ApiRefused, ApiUnavailable, Kube
+from dynconfig.kube.connection import Cluster, Connection, Plugin, User
 
+WATCHES = CONNECTIONS + 10
 META = {"name": "x", "namespace": "team", "resourceVersion": "2"}
 
 
@@ -106,3 +107,35 @@ def test_too_large_object_is_not_retryable(code: int, message: str, expected: ty
 
     with pytest.raises(expected, match=message.partition("(")[0]):
         asyncio.run(act())
+
+
+def test_watches_leave_the_connections_of_requests_free() -> None:
+    opened = 0
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        nonlocal opened
+        if "watch" not in request.query:
+            return status(404, "not found")
+        response, opened = await streamed(request), opened + 1
+        await closing.wait()
+        return response
+
+    async def follow(kube: Kube) -> None:
+        async for _event in kube.watch_objects("shop", "1"):
+            pass
+
+    async def act() -> None:
+        async with listening(serve) as port, asyncio.timeout(30):
+            kube = Kube(
+                Connection(User(token="t"), Cluster(server=f"http://127.0.0.1:{port}"), "shop", "here"), WATCHES
+            )
+            watches = [asyncio.create_task(follow(kube)) for _ in range(WATCHES)]
+            while opened < WATCHES:
+                await asyncio.sleep(0.01)
+            assert await kube.object(KEY) is None
+            closing.set()
+            await asyncio.gather(*watches, return_exceptions=True)
+            await kube.close()
+
+    closing = asyncio.Event()
+    asyncio.run(act())

@@ -222,3 +222,20 @@ def test_parameter_handed_over_to_a_deleted_object_always_has_an_owner(policy: s
             ]
 
     asyncio.run(act())
+
+
+def test_only_an_object_that_gives_something_up_asks_whether_silent_watches_are_current() -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            asked = list[float]()
+            found.controller.moves.is_current = lambda since: asked.append(since) or True  # type: ignore[func-returns-value]
+            found.applied(configured({"a": "1", "b": "2"}))
+            await found.server.until(lambda: reason(found, KEY) == "InSync")
+            edited(found, KEY, configured({"a": "2", "b": "2"}, generation=2))
+            await found.server.until(lambda: found.status.get("appliedGeneration") == 2)
+            assert set(asked) == {float("-inf")}
+            edited(found, KEY, configured({"a": "2"}, generation=3))
+            await found.server.until(lambda: found.status.get("appliedGeneration") == 3)
+            assert max(asked) > 0
+
+    asyncio.run(act())

@@ -46,7 +46,7 @@ def test_call_keeps_only_the_names_that_calls_have() -> None:
     found = parse(call(names=["/app/a", "/" * 100_000, *(f"/app/{number}" for number in range(9_000))]))
     assert found is not None
     assert found.parameters[:2] == ("/app/a", "/app/0")
-    assert len(found.parameters) == signals.MOST_NAMES
+    assert len(found.parameters) == signals.MOST_PARAMETERS
 
 
 @pytest.mark.parametrize("name", ["/" * 250_000, "/a" * 100_000])

@@ -91,7 +91,7 @@ def test_target_for_parameters_needs_nothing_of_lambda_and_iam() -> None:
     role = {"assumeRole": {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/dynconfig"}, "permissionsBoundary": boundary}
     policy = operator_policy(access(rule("shop", paths=["/a"], resources=["parameters"]), **role))
     services = {action.partition(":")[0] for statement in policy["Statement"] for action in statement["Action"]}
-    assert services == {"ssm", "tag", "ec2"}
+    assert services == {"ssm", "tag", "ec2", "sqs", "events"}
     found = access(rule("shop", resources=["function"]), **role)
     assert (found.boundary, found.operator_role) == (boundary, f"arn:aws:iam::{ACCOUNT}:role/dynconfig")
 

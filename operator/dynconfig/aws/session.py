@@ -106,9 +106,9 @@ class Client:
             # The message quotes the request, which may hold a secret.
             raise TypeError(f"{operation} was called with arguments that botocore refuses") from None
         except (BotoCoreError, ResponseParserError, JSONDecodeError, OSError) as error:
-            if isinstance(error.__context__, LeaseLost):
-                # botocore wraps what a connection raises.
-                raise error.__context__ from None
+            # botocore wraps what a connection raises.
+            if isinstance(lost := getattr(error, "kwargs", {}).get("error"), LeaseLost):
+                raise lost from None
             self._count(self._service, operation, type(error).__name__)
             local = translated_locally(error, operation, _subject(self._service, request))
             if local is None:

@@ -41,9 +41,8 @@ FIRST_SWEEP_PAUSE, LONGEST_SWEEP_PAUSE = 60.0, 3600.0
 class EventHandler(Protocol):
     """Callbacks of a listener; called from its thread."""
 
-    @property
-    def route(self) -> Callable[[Sequence[Signal]], object]:
-        """Takes changes that the operator did not make, from the listener's thread: `EventRouter.route` in its event loop."""
+    def route(self, signals: Sequence[Signal]) -> None:
+        """Take changes that the operator did not make to `EventRouter.route` in its event loop, and wait for it."""
 
     def count_events(self, outcome: str, count: int) -> None:
         """Count received events by outcome: signal, echo, other or unreadable."""
@@ -262,7 +261,8 @@ class EventListener:
             self._handler.set_listening(self._place, is_up=is_up)
 
     def _backoff(self, error: DynConfigError) -> float:
-        if isinstance(error, Terminal) and not isinstance(error, NotFound):
+        # The role of a target is not assumed again until it is verified, which may be soon.
+        if isinstance(error, Terminal) and not isinstance(error, NotFound) and self._place.target is None:
             return DENIED_RETRY_SECONDS
         self._failures += 1
         longest = min(FIRST_BACKOFF * 2 ** min(self._failures - 1, 10), LONGEST_BACKOFF)

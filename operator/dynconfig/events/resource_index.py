@@ -150,6 +150,7 @@ class ResourceIndex:
         self._entries: dict[Key, _Entry] = {}
         self._groups = Holders[tuple[str, str], _Group]()
         """The groups of each place and path."""
+        self._marks: dict[_Group, int] = {}
         self._members = Counter[_Group]()
         """The number of objects of each group."""
         self._names = DigestIndex()
@@ -205,7 +206,7 @@ class ResourceIndex:
         self._numbers[key], self._keys[number] = number, key
         self._members[group] += 1
         self._groups.add((entry.region, entry.path), group)
-        mark = group.mark
+        mark = self._marks[group] = group.mark
         for digest in entry.names:
             self._names.add(mark ^ digest, number)
 
@@ -214,7 +215,7 @@ class ResourceIndex:
         del self._keys[number]
         self._members[group] -= 1
         if not self._members[group]:
-            del self._members[group]
+            del self._members[group], self._marks[group]
             self._groups.discard((entry.region, entry.path), group)
         mark = group.mark
         for digest in entry.names:
@@ -269,7 +270,7 @@ class ResourceIndex:
                 return ()
             new = self._entry(document) if document else None
             had = set(old.names).difference(new.names if new else ())
-            marks = [group.mark for group in self._at(old.region, old.path)] if had else ()
+            marks = [self._marks[group] for group in self._at(old.region, old.path)] if had else ()
             found = {
                 number for mark in marks for digest in had for number in self._names.of(mark ^ digest)[:MAX_RECEIVING]
             }
@@ -347,6 +348,12 @@ class ResourceIndex:
             found = {other for digest in own.declared for other in self._undeclared.of((own.region, digest))}
             return tuple(sorted(found - {key}))
 
+    def is_releasing(self, key: Key) -> bool:
+        """Whether the status of an object has parameters that it does not declare any more; True if it is unknown."""
+        with self._lock:
+            entry = self._entries.get(key)
+            return entry is None or len(entry.reported) > 0
+
     def gives_up(self, region: str, owner: str, name: str) -> bool:
         """Whether an object, as NAMESPACE/NAME, is about to release a parameter: it is being deleted or does not declare it."""
         with self._lock:
@@ -377,9 +384,10 @@ class ResourceIndex:
 
         However many they are, such objects cost others nothing.
         """
-        for group in self._groups.of((region, path)):
-            if group.was_observed or self._tenant(group.namespace, group.target).may_have_path(path):
-                yield group
+        return filter(self._may_have_path, self._groups.of((region, path)))
+
+    def _may_have_path(self, group: _Group) -> bool:
+        return group.was_observed or self._tenant(group.namespace, group.target).may_have_path(group.path)
 
     def _below(self, region: str, name: str) -> Iterator[tuple[_Group, list[int]]]:
         """Yield the groups whose path contains the name, as `_at`, each with the objects that declare or report it."""
@@ -388,8 +396,9 @@ class ResourceIndex:
         for _level in range(MAX_LEVELS):
             if end <= 0:
                 return
-            for group in self._at(region, name[:end]):
-                if found := self._names.of(group.mark ^ wanted):
+            # Most names of events are declared by no one; that is known before rights are.
+            for group in self._groups.of((region, name[:end])):
+                if (found := self._names.of(self._marks[group] ^ wanted)) and self._may_have_path(group):
                     yield group, found
             end = name.rfind("/", 0, end)
 

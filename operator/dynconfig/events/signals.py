@@ -27,7 +27,9 @@ LONGEST_TEXT = 256 * 1024
 # The longest names are ARNs.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 LONGEST_NAME = 2048
-# DeleteParameters, the call with the most names, has at most ten.
+# DeleteParameters, the call with the most names, has at most ten; texts of other members may come before them.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameters.html
+MOST_PARAMETERS = 20
 MOST_NAMES = 100
 
 
@@ -100,8 +102,10 @@ def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
     """
     if "errorCode" in detail:
         return None
-    source, names = detail["eventSource"], tuple(islice(_names(detail.get("requestParameters") or {}), MOST_NAMES))
+    source = detail["eventSource"]
     is_parameter = source == "ssm.amazonaws.com"
+    most = MOST_PARAMETERS if is_parameter else MOST_NAMES
+    names = tuple(dict.fromkeys(islice(_names(detail.get("requestParameters") or {}), most)))
     return Signal(
         region=EVERYWHERE if source == "iam.amazonaws.com" else region,
         at=at,

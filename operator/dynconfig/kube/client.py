@@ -84,11 +84,12 @@ class Kube:
     is_fenced = False
     """Whether each write of an object or Event must be behind a fence."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, watches: int = 0) -> None:
+        """Create a client; each of `watches` holds a connection of its own, beside those of requests."""
         self.namespace = connection.namespace
         self._impersonation = impersonation(connection.user)
         self.configuration = Configuration(
-            connection_pool_maxsize=CONNECTIONS,
+            connection_pool_maxsize=CONNECTIONS + watches,
             client_session_kwargs={
                 "headers": self._impersonation,
                 "read_bufsize": READ_BYTES,
@@ -107,9 +108,9 @@ class Kube:
         self._parser = Parser()
 
     @classmethod
-    def from_environment(cls) -> Self:
+    def from_environment(cls, watches: int = 0) -> Self:
         """Connect to the cluster of the service account, KUBECONFIG or ~/.kube/config. Raises NoCluster."""
-        return cls(config())
+        return cls(config(), watches)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -455,7 +455,7 @@ class Controller:
         delay = self._requeues.retry_delay(key, error) if isinstance(error, Retryable) else LONGEST_BACKOFF
         if last_change is not None and not (last_change.is_complete and last_change.requeue_after is None):
             delay = min(delay, ALARM_SECONDS if last_change.requeue_after is None else last_change.requeue_after)
-        self._requeues.requeue_after(key, delay, Priority.RESYNC)
+        self._requeues.schedule_failed(key, delay)
         return error.reason
 
     async def _remove_finalizer(self, key: Key, document: Document) -> None:

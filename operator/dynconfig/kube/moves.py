@@ -86,6 +86,9 @@ class Moves:
         given_up = [step.resource.title for step in outcome.applied if step.is_removal]
         moved = [step.resource.name for step in outcome.applied if step.changes_hands]
         declaring = {*self._index.naming(region, *moved)} - {key}
+        if self._blocked.by_more:
+            removed = [step.resource.name for step in outcome.applied if step.is_removal]
+            declaring |= self._blocked.by_more.intersection(self._index.naming(region, *removed))
         for other in (*declaring, *self._blocked.waiting_for(region, given_up)):
             self._requeue(other)
         self._blocked.record(key, region, outcome.not_owned)
@@ -98,7 +101,11 @@ class Moves:
         """
         known = self._edits.get(key)
         is_known = known is not None and known[:2] == (declaration.owner.uid, declaration.generation)
-        return known[2] if known and is_known and self.is_current(known[2]) else None
+        if not known or not is_known:
+            return None
+        # Otherwise each edit would open all watches of other namespaces again.
+        gives_up = declaration.deleting or self._index.is_releasing(key)
+        return known[2] if self.is_current(known[2] if gives_up else float("-inf")) else None
 
 
 class BlockedObjects:
@@ -108,17 +115,22 @@ class BlockedObjects:
         self._wanted: dict[Key, Fingerprints] = {}
         """Digests of resources each object waits for."""
         self._waiting = Holders[int, Key]()
+        self.by_more: set[Key] = set()
+        """Objects that wait for more resources than are recorded."""
         state.on_forget(self._remove)
 
     def record(self, key: Key, region: str, error: DynConfigError | None) -> None:
         """Record the resources that an object waits for after a reconcile; none if `error` is None.
 
-        Of many, some suffice: the reconcile after the release of the last of these records others.
+        Of many, some are recorded; such an object is in `by_more`.
         """
         self._remove(key)
         if isinstance(error, NotOwned):
-            wanted = self._wanted[key] = fingerprints(_place(region, title) for title in error.titles)[:MOST_WANTED]
-            for digest in wanted:
+            wanted = fingerprints(_place(region, title) for title in error.titles)
+            self._wanted[key] = wanted[:MOST_WANTED]
+            if len(wanted) > MOST_WANTED:
+                self.by_more.add(key)
+            for digest in self._wanted[key]:
                 self._waiting.add(digest, key)
 
     def waiting_for(self, region: str, titles: Iterable[str]) -> set[Key]:
@@ -126,6 +138,7 @@ class BlockedObjects:
         return {key for title in titles for key in self._waiting.of(fingerprint(_place(region, title)))}
 
     def _remove(self, key: Key) -> None:
+        self.by_more.discard(key)
         for digest in self._wanted.pop(key, ()):
             self._waiting.discard(digest, key)
 

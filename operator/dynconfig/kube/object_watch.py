@@ -19,6 +19,8 @@ BOOKMARK = "BOOKMARK"
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 4.0
 DELIVERY_SECONDS = 0.5
 """A watch that was opened again delivers what it has missed within this time."""
+RENEWAL_SECONDS = 5.0
+"""A silent watch is opened again at most so often: each time it waits a minute for its next bookmark anew."""
 KINDS = "DynamicConfigs"
 
 
@@ -63,6 +65,7 @@ class ObjectWatch:
         self._opened_at: float | None = None
         """When an open watch was opened, until what it had missed has been delivered."""
         self._is_open = False
+        self._renewed_at = float("-inf")
         self._renewal = asyncio.timeout(None)
         self.is_listed = False
         """Whether all existing objects have been passed to the receiver."""
@@ -85,7 +88,9 @@ class ObjectWatch:
             self._shown_at, self._opened_at = max(self._shown_at, self._opened_at), None
         if self._is_forbidden or not self._version or self._shown_at >= moment:
             return self.is_current
-        if self._opened_at is None and self._renewal.when() is None and self._is_open:
+        may_renew = self._opened_at is None and self._renewal.when() is None and self._is_open
+        if may_renew and self._clock() >= self._renewed_at + RENEWAL_SECONDS:
+            self._renewed_at = self._clock()
             self._renewal.reschedule(0.0)
         return False
 

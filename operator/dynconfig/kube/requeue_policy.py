@@ -67,6 +67,8 @@ class RequeuePolicy:
         self._polling = state.new_set()
         self._interrupted = state.new_set()
         """Objects whose last reconcile ended before its result was in status."""
+        self._unseen = state.new_set()
+        """Objects that had to be reconciled when they were listed or their shard was acquired, and have no result since."""
         self._outages = Outages(clock, state)
         state.on_forget(self._forget)
         self._changed = asyncio.Event()
@@ -90,11 +92,14 @@ class RequeuePolicy:
         return self._queue.backlogs(self._clock())
 
     def leave_due(self, is_meant: Callable[[Key], bool]) -> None:
-        """Leave those of these objects that are due, or whose last reconcile did not finish: what it was for is in no status."""
+        """Leave those of these objects that are due, not observed yet, or whose last reconcile did not finish.
+
+        What it was for is in no status.
+        """
         for key, priority, at in self._queue.due(self._clock()):
             if is_meant(key):
                 self._leave(key, priority, at)
-        for key in filter(is_meant, self._interrupted):
+        for key in filter(is_meant, self._interrupted | self._unseen):
             self._leave(key, Priority.EDIT, self._clock())
 
     def now(self) -> float:
@@ -132,7 +137,9 @@ class RequeuePolicy:
         """Repeat a reconcile after a delay in seconds that ended before its result was in status."""
         if self._is_served(key):
             self._interrupted.add(key)
-        self.requeue_after(key, delay, priority)
+            self.requeue_after(key, delay, priority)
+        else:
+            self._leave(key, Priority.EDIT, self._clock())
 
     def weigh(self, key: Key, weight: int) -> None:
         """Set a measure of the memory that the object takes while it is reconciled, as `size.weight`."""
@@ -148,6 +155,8 @@ class RequeuePolicy:
 
     def schedule_listed(self, key: Key, listed: Listed) -> None:
         """Schedule an object that this replica serves from now on; those in sync are spread over their resync interval."""
+        if listed.interval is None:
+            self._unseen.add(key)
         if listed.observed is not None:
             self._observed.setdefault(key, listed.observed)
             self._attempted.setdefault(key, listed.observed)
@@ -166,6 +175,8 @@ class RequeuePolicy:
         if isinstance(outcome.stopped, Throttled) and not outcome.was_observed:
             # Those that wait to write do not keep others from being observed.
             self._queue.turned_away(key)
+        else:
+            self._unseen.discard(key)
         if outcome.untried and outcome.stopped is None and not outcome.is_suspended:
             self.requeue_after(key, 0.0, self.priority(key))
         elif error is not None:
@@ -187,9 +198,15 @@ class RequeuePolicy:
             self._failures.pop(key, None)
             self._resync(key, outcome)
 
+    def schedule_failed(self, key: Key, delay: float) -> None:
+        """Schedule the next try of an object, after a delay in seconds, whose status says why it could not be reconciled."""
+        self._unseen.discard(key)
+        self.requeue_after(key, delay, Priority.RESYNC)
+
     def schedule_confirmed(self, key: Key, resync_seconds: float) -> None:
         """Schedule the next resync of an object that was observed and found in sync without a reconcile."""
         self._attempted[key] = self._observed[key] = self._now()
+        self._unseen.discard(key)
         self._failures.pop(key, None)
         delay = resync.delay(resync_seconds, 0.0, random.random())  # noqa: S311 - not a secret
         self.requeue_after(key, delay, Priority.RESYNC)

@@ -44,8 +44,7 @@ def allowed_in(spec: AWSTargetSpec, keys: Sequence[str] = (), attached_roles: Se
         functions=_patterns(name for each in managing for name in each.functions),
         alarms=Usable.ALARMS in usable,
         dashboards=Usable.DASHBOARD in usable,
-        # Events are received with the operator's own identity only.
-        events=False,
+        events=bool(usable),
         attached_functions=_patterns(name for each in attaching for name in each.functions),
         attached_roles=_patterns((*(name for each in attaching for name in each.names), *attached_roles)),
         own_layers=_patterns(layer for each in with_functions for layer in each.layers(spec.region)),

@@ -33,6 +33,7 @@ SPEC = AWSTargetSpec.model_validate(
 )
 POLICY = operator_policy(allowed_in(SPEC))
 OWNER = {f"aws:{kind}Tag/dynconfig.dev/owner": "cluster/shop/app/uid-1" for kind in ("Request", "Resource")}
+CLUSTER_TAGGED = {f"aws:{kind}Tag/dynconfig.dev/cluster": "c" for kind in ("Request", "Resource")}
 BOUND = {**OWNER, "iam:PermissionsBoundary": BOUNDARY}
 OURS = f"arn:aws:iam::{ACCOUNT}:role/dynconfig/dynconfig-cart-app"
 IN_SHOP = arn("ssm", "parameter/shop/a")
@@ -54,6 +55,10 @@ USE = {
         ("iam:CreateRole", OURS, BOUND),
         ("kms:Decrypt", KEY, USE),
         ("ssm:DescribeParameters", "*", {"aws:RequestedRegion": REGION}),
+        # Events of the target are received in its account.
+        ("sqs:CreateQueue", arn("sqs", "dynconfig-c-events"), CLUSTER_TAGGED),
+        ("sqs:ReceiveMessage", arn("sqs", "dynconfig-c-events"), CLUSTER_TAGGED),
+        ("events:PutRule", arn("events", "rule/dynconfig-c-parameters"), CLUSTER_TAGGED),
     ],
 )
 def test_objects_of_the_target_may_have_what_its_rules_allow(action: str, resource: str, context: Context) -> None:
@@ -78,11 +83,12 @@ def test_objects_of_the_target_may_have_what_its_rules_allow(action: str, resour
         ("kms:Decrypt", KEY, {key: value for key, value in USE.items() if key != "kms:ResourceAliases"}),
         ("kms:Decrypt", KEY.replace(ACCOUNT, OTHER), USE),
         ("kms:Decrypt", KEY, {**USE, "kms:EncryptionContext:PARAMETER_ARN": arn("ssm", "parameter/payments/a")}),
-        # Functions of a namespace that may have none, attachments, and events.
+        # Functions of a namespace that may have none, attachments, and queues and rules of others.
         ("lambda:CreateFunction", arn("lambda", "function:dynconfig-shop-app"), OWNER),
         ("lambda:UpdateFunctionConfiguration", arn("lambda", "function:dynconfig-cart-app"), {}),
         ("iam:PutRolePolicy", f"arn:aws:iam::{ACCOUNT}:role/cart-role", BOUND),
-        ("sqs:CreateQueue", arn("sqs", "dynconfig-c-events"), OWNER),
+        ("sqs:CreateQueue", arn("sqs", "other-events"), OWNER),
+        ("events:PutRule", arn("events", "rule/other"), OWNER),
         # Roles without the boundary, the role itself, and roles of other targets.
         ("iam:CreateRole", OURS, OWNER),
         ("iam:PutRolePolicy", ROLE, BOUND),

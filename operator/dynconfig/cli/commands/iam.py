@@ -246,16 +246,19 @@ def command(
             earlier_roles=earlier_roles,
             untagged_api_parts=untagged_api_parts,
         )
-    _show(allowed, part, [Target.of(*target_file.find(text)) for text in assume or ()], eks_cluster)
+    assumed = [Target.of(*target_file.find(text)) for text in assume or ()]
+    _show(allowed, part, assumed, eks_cluster, is_target=bool(target))
 
 
-def _show(allowed: Allowed | None, part: Part | None, assumed: Sequence[Target], eks_cluster: str) -> None:
+def _show(
+    allowed: Allowed | None, part: Part | None, assumed: Sequence[Target], eks_cluster: str, *, is_target: bool
+) -> None:
     """Print the policy of a role that may also assume the roles of targets, and warn about it."""
     policy = permissions.operator_policy(allowed, part) if allowed else permissions.document()
     if part is not Part.FUNCTIONS:
         policy["Statement"] += trusts.assume(assumed, is_pod_identity=bool(eks_cluster))
     _print(policy)
-    for warning in _warnings(allowed, policy, part) if allowed else ():
+    for warning in _warnings(allowed, policy, part, is_target=is_target) if allowed else ():
         Terminal.err().line(f"warning: {warning}", "yellow")
 
 
@@ -320,14 +323,14 @@ def _print(policy: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(policy, indent=2) + "\n")
 
 
-def _warnings(allowed: Allowed, policy: dict[str, Any], part: Part | None) -> Iterable[str]:
+def _warnings(allowed: Allowed, policy: dict[str, Any], part: Part | None, *, is_target: bool) -> Iterable[str]:
     for pattern in permissions.broad(allowed):
         yield f"the pattern {pattern!r} also matches names that are not meant for the operator; use a longer prefix"
     if allowed.functions and not allowed.boundary:
         set_it = "pass the ARN of a permissions boundary, and set DYNCONFIG_BOUNDARY to it"
         yield (
             "without --boundary, anyone with the operator's credentials can create a role with any permissions; "
-            f"{set_it if allowed.events else 'set spec.permissionsBoundary of the AWSTarget'}"
+            f"{'set spec.permissionsBoundary of the AWSTarget' if is_target else set_it}"
         )
     if allowed.attached_functions and not allowed.attached_roles:
         yield "mode: Attach changes the roles of functions; pass their names with --attached-role"
