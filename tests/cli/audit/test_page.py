@@ -124,10 +124,13 @@ def test_page_loads_nothing_and_runs_no_other_script(browser: Page, tmp_path: Pa
 
 def test_page_is_accessible_by_name_and_keyboard(browser: Page, tmp_path: Path) -> None:
     shown = opened(browser, tmp_path, evidence(shop("app")))
-    tree = shown.call("Accessibility.getFullAXTree")["nodes"]
-    named = [(node["role"]["value"], node["name"]["value"]) for node in tree if node.get("name", {}).get("value")]
-    assert ("searchbox", "Search") in named
-    assert ("columnheader", "Account") in named
-    assert ("heading", "Drift now 1") in named
-    assert [name for role, name in named if role == "region"].count("Drift now 1") == 2
-    assert [role for role, name in named if role == "button" and not name] == []
+
+    def named() -> list[tuple[str, str]]:
+        tree = shown.call("Accessibility.getFullAXTree")["nodes"]
+        return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if "role" in node]
+
+    # The browser builds the tree after the page.
+    wanted = {("searchbox", "Search"), ("columnheader", "Account"), ("heading", "Drift now 1")}
+    assert wait_until(lambda: wanted <= set(named()), 30), named()
+    assert [name for role, name in named() if role == "region"].count("Drift now 1") == 2
+    assert [role for role, name in named() if role == "button" and not name] == []
