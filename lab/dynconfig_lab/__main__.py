@@ -10,7 +10,7 @@ from rich.console import Console
 
 from dynconfig_lab import binaries, lab, tools
 from dynconfig_lab.cluster import Choice
-from dynconfig_lab.errors import BuildFailed, LabError
+from dynconfig_lab.errors import LabError
 from dynconfig_lab.processes import end_as_interrupted
 from dynconfig_lab.state import Folder
 
@@ -78,9 +78,8 @@ def build_tools(
     tools.helm(console)
     try:
         tools.chromium(console)
-    except BuildFailed:
-        raise
     except LabError as error:
+        # Also without a network.
         console.print(f"{error} Without it, the test of the HTML report is skipped.", markup=False, soft_wrap=True)
     if argo:
         tools.argocd(console)
