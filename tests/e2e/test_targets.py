@@ -303,8 +303,12 @@ def test_object_waits_for_its_target(targets: TargetWorld) -> None:
 
 def test_what_the_target_does_not_allow_is_denied_and_not_written(targets: TargetWorld) -> None:
     world = targets.world
-    name = targets.usable(allow=[{"namespaces": [world.namespace], "paths": [f"{world.path}x", "/other"]}])
-    world.declare("app", world.spec({"name": "a", "value": "1"}, target=name))
+    name = targets.usable()
+    # The API server would refuse a new object that the rules do not allow.
+    world.declare("app", world.spec({"name": "a", "value": "1"}, target=name, suspend=True))
+    targets.edit(name, {"allow": [{"namespaces": [world.namespace], "paths": [f"{world.path}x", "/other"]}]})
+    world.wait("the operator has the rules", lambda: targets.status(name).get("observedGeneration") == 2)
+    world.edit("app", {"spec": {"suspend": False}})
     assert f"it may use paths below {world.path}x" in world.wait_reason("app", "PathNotAllowed")
     assert targets.written(OTHER) == []
     # The policy of the operator's own account does not count here, and a change of the rules takes effect at once.
