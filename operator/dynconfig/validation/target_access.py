@@ -15,7 +15,8 @@ from dynconfig.model.naming import LONGEST, PREFIX, prefix_of
 ANY = "*"
 # A default name that is too long is cut off before a digest of this length.
 _DIGEST = len("__12345678")
-_PATH = re.compile(rf"(/({LEVEL}|{re.escape(NAMESPACE)})+)*")
+# One character at a time: nested repetitions would take exponential time.
+_PATH = re.compile(rf"(/({LEVEL.removesuffix('+')}|{re.escape(NAMESPACE)})+)*")
 # The names of functions and roles; what else a pattern contains is a wildcard for IAM, or matches no name.
 _NAME = re.compile(rf"([a-zA-Z0-9_+=,.@*-]|{re.escape(NAMESPACE)})+")
 # arn:aws:lambda:eu-west-1:123456789012:layer:name:1
