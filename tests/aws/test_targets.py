@@ -317,3 +317,13 @@ def test_queue_of_a_deleted_or_changed_target_can_still_be_used(
     sqs.delete_queue(QueueUrl=url)
     assert "left" not in names(aws, OTHER)
     assert aws.calls()["sts.AssumeRole"] == 1
+
+
+def test_queue_of_a_former_account_does_not_replace_the_session_of_the_target(
+    aws: AwsLab, clock: Clock, sessions: TargetSessions
+) -> None:
+    former, now = target(role(aws, clock)), target(role(aws, clock, account=ACCOUNT), account=ACCOUNT)
+    sessions.verify(now)
+    used = sessions.current(now)
+    VerifiedClient(sessions, former, "sqs").list_queues()
+    assert sessions.current(now) is used

@@ -16,12 +16,13 @@ from dynconfig.events.echoes import LATE_SECONDS, Echoes
 from dynconfig.events.listener import TARGET_PAUSE_SECONDS, EventListener, EventListeners
 from dynconfig.events.queue import MAX_MESSAGES, MessageBatch
 from dynconfig.events.resource_index import ResourceIndex
-from dynconfig.events.routing import EventPlaces
+from dynconfig.events.routing import MOST_UNMATCHED, EventPlaces, EventRouter
 from dynconfig.events.signals import EVERYWHERE, Signal, Unreadable, parse
 from dynconfig.kube.metrics import Metrics
 from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
 from dynconfig.model.key import Key
+from dynconfig.model.object_state import ObjectState
 from dynconfig.model.target import Target
 from dynconfig.model.writes import PUT
 
@@ -249,3 +250,15 @@ def test_listener_waits_until_the_event_loop_has_handled_its_events() -> None:
     asyncio.run(act())
     assert handled == [signal()]
     assert returned.is_set()
+
+
+def test_events_of_one_target_displace_no_early_events_of_others() -> None:
+    listed, requeued = index(), list[Key]()
+    router = EventRouter(ResourceIndex(REGION), requeued.append, float, ObjectState())
+    router.route([signal(account=A)])
+    flood = signal(parameters=tuple(f"/shop/{number}" for number in range(MOST_UNMATCHED))).bound_to(AT_B)
+    assert flood is not None
+    router.route([flood])
+    router._index = listed
+    router.replay_unmatched(HOME)
+    assert requeued == [HOME]

@@ -83,11 +83,22 @@ class TargetSessions:
         with self._lock:
             known = self._sessions.get(target.name)
             if known is None or known[0] != target.identity:
-                role = _credentials(self._session, target, self._cluster, self._now) if target.role_arn else None
-                made = TargetSession(self._session, target, Principal(role, self._account_of(target)))
-                known = self._sessions[target.name] = (target.identity, made)
+                known = self._sessions[target.name] = (target.identity, self._made(target))
             self._set_quota(target)
             return known[1]
+
+    def session_at(self, target: Target) -> TargetSession:
+        """Return a session for the location of a target; it does not replace that of one created again in another account."""
+        with self._lock:
+            known, _session = self._sessions.get(target.name, (None, None))
+        if known is None or known.location == target.location:
+            return self.session(target)
+        self._learn_own_account(target.region)
+        return self._made(target)
+
+    def _made(self, target: Target) -> TargetSession:
+        role = _credentials(self._session, target, self._cluster, self._now) if target.role_arn else None
+        return TargetSession(self._session, target, Principal(role, self._account_of(target)))
 
     def current(self, target: Target) -> TargetSession | None:
         """Return the session of the target of this name if it was used, whatever its role; None for another account."""
@@ -138,7 +149,7 @@ class VerifiedClient:
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
         """Return a method. Raises TargetNotVerified, and errors as `TargetSession.verify`."""
-        found = self._sessions.current(self._target) or self._known or self._sessions.session(self._target)
+        found = self._sessions.current(self._target) or self._known or self._sessions.session_at(self._target)
         if found.is_verified is None:
             found.verify()
         if not found.is_verified:

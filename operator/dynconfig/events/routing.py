@@ -44,8 +44,8 @@ class EventRouter:
         self._own_calls = OwnCalls(now)
         self._pending: dict[Key, PendingEvents] = state.new_map()
         self._now = now
-        self._unmatched: dict[tuple[int, str], tuple[Signal, int, float]] = {}
-        """Signals by the digest of each name and the target, with the shard and the time of receipt; the newest last."""
+        self._unmatched: dict[tuple[int, str], dict[int, tuple[Signal, float]]] = {}
+        """For each queue (shard and target), signals by the digest of each name, with the time of receipt; the newest last."""
 
     def route(self, signals: Sequence[Signal], shard: int = 0) -> None:
         """Requeue the objects of a shard that events from its queue concern, except by their own calls.
@@ -64,10 +64,11 @@ class EventRouter:
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
-        digests = self._index.digests(key) if self._unmatched else ()
-        for (digest, _target), (signal, shard, received) in tuple(self._unmatched.items()):
-            if digest in digests and self._now() - received < UNMATCHED_SECONDS:
-                self.route([signal], shard)
+        digests = self._index.digests(key) if self._unmatched else frozenset()
+        for (shard, _target), unmatched in tuple(self._unmatched.items()):
+            for signal, received in [unmatched[digest] for digest in unmatched.keys() & digests]:
+                if self._now() - received < UNMATCHED_SECONDS:
+                    self.route([signal], shard)
 
     def record_own_writes(self, key: Key, requests: Sequence[str]) -> None:
         """Record the AWS request IDs of a reconcile; events with these IDs do not requeue the object."""
@@ -78,13 +79,14 @@ class EventRouter:
         return self._pending.pop(key, None)
 
     def _add_unmatched(self, signal: Signal, shard: int) -> None:
+        # Who administers the account of a target displaces no events of others.
+        unmatched = self._unmatched.setdefault((shard, signal.target.name if signal.target else ""), {})
         for name in (*signal.parameters, *signal.resources):
-            # Another account may have an event of the same name.
-            about = fingerprint(name), signal.target.name if signal.target else ""
-            self._unmatched.pop(about, None)
-            self._unmatched[about] = signal, shard, self._now()
-        while len(self._unmatched) > MOST_UNMATCHED:
-            del self._unmatched[next(iter(self._unmatched))]
+            digest = fingerprint(name)
+            unmatched.pop(digest, None)
+            unmatched[digest] = signal, self._now()
+        while len(unmatched) > MOST_UNMATCHED:
+            del unmatched[next(iter(unmatched))]
 
     def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
         pending = self._pending.setdefault(key, PendingEvents(signal.at))
