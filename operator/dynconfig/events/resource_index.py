@@ -32,7 +32,7 @@ from dynconfig.model.stored import (
     target_of,
 )
 from dynconfig.model.target import Target
-from dynconfig.validation.declare import is_status_lost, was_observed
+from dynconfig.validation.declare import is_place_lost, was_observed
 from dynconfig.validation.tenancy import Tenant, TenantOf
 
 MAX_USERS = 5
@@ -65,7 +65,7 @@ class _Entry:
     """Whether it has another status than the one that precedes its finalizer and its first write."""
     was_observed: bool
     """Whether AWS was observed for it, so its namespace was allowed to use its immutable path."""
-    is_status_lost: bool
+    is_place_lost: bool
     """Whether AWS may have something of it although status records nothing, if its namespace may have its path."""
     resources: tuple[tuple[str, str], ...]
     """Pairs of an identifier used in events (the name or the end of the ARN) and the name. The status limits both."""
@@ -186,8 +186,8 @@ class ResourceIndex:
             self._undeclared.add(released, key)
         if entry.target:
             self._by_target.setdefault(entry.target, set()).add(key)
-            is_recorded, is_lost = entry.recorded is not None, entry.is_status_lost
-            self._users.add(entry.target, key, entry.path, is_recorded=is_recorded, is_status_lost=is_lost)
+            is_recorded, is_lost = entry.recorded is not None, entry.is_place_lost
+            self._users.add(entry.target, key, entry.path, is_recorded=is_recorded, is_place_lost=is_lost)
         for identifier, name in entry.resources:
             self._resources.setdefault(identifier, set()).add((key, name))
 
@@ -423,7 +423,7 @@ class ResourceIndex:
             recorded=recorded_place(document.get("status")),
             was_reported=previous.or_none is not None and not is_first_write(status_of(document)),
             was_observed=was_observed(document),
-            is_status_lost=is_status_lost(document),
+            is_place_lost=is_place_lost(document),
             resources=tuple(sorted(resources)),
         )
 

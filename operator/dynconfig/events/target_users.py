@@ -67,12 +67,12 @@ class TargetUsers:
         self._new: dict[str, dict[tuple[str, bool], _NewObjects]] = {}
         """The others, by target, namespace, and whether their status may be lost: their authors can make it look so."""
 
-    def add(self, target: str, key: Key, path: str, *, is_recorded: bool, is_status_lost: bool) -> None:
+    def add(self, target: str, key: Key, path: str, *, is_recorded: bool, is_place_lost: bool) -> None:
         """Add an object of a target, which is not known yet; `is_recorded`: whether status records where it writes."""
         if is_recorded:
             self._written.setdefault(target, set()).add(key)
         else:
-            new = self._new.setdefault(target, {}).setdefault((key.namespace, is_status_lost), _NewObjects())
+            new = self._new.setdefault(target, {}).setdefault((key.namespace, is_place_lost), _NewObjects())
             new.add(key, path)
 
     def discard(self, target: str, key: Key) -> None:
@@ -103,6 +103,6 @@ class TargetUsers:
     def _of(self, target: str, *, is_terminating: bool) -> Iterator[set[Key]]:
         """Yield the objects that have something there or may, except new ones of a target that is being deleted."""
         yield self._written.get(target, set())
-        for (namespace, is_status_lost), new in self._new.get(target, {}).items():
-            if is_status_lost or not is_terminating:
+        for (namespace, is_place_lost), new in self._new.get(target, {}).items():
+            if is_place_lost or not is_terminating:
                 yield new.users(self._tenant_in(namespace, target))

@@ -23,7 +23,7 @@ from dynconfig.model.errors import (
 )
 from dynconfig.model.stored import recorded_place, spec_of, target_of
 from dynconfig.model.target import Target
-from dynconfig.validation.declare import is_status_lost, terminating
+from dynconfig.validation.declare import is_place_lost, terminating
 from dynconfig.validation.targets import check_unchanged, parse_target
 from dynconfig.validation.tenancy import Tenant, tenant_in, unknown_tenant
 
@@ -188,7 +188,7 @@ class VerifiedTargets:
         If status was lost, it is only deleted: authors can make new objects look so.
         """
         is_recorded = recorded_place(document.get("status")) is not None
-        is_deleted_unknown = "deletionTimestamp" in document["metadata"] and is_status_lost(document)
+        is_deleted_unknown = "deletionTimestamp" in document["metadata"] and is_place_lost(document)
         return is_recorded or (is_deleted_unknown and self._uses(document, name))
 
     def _uses(self, document: Mapping[str, Any], name: str) -> bool:

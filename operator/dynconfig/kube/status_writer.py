@@ -26,9 +26,6 @@ from dynconfig.validation.declare import is_status_lost
 log = logging.getLogger(__name__)
 
 
-log = logging.getLogger(__name__)
-
-
 class Refusals:
     """Remembers a digest of the last rejection, by object and kind of write."""
 
@@ -92,15 +89,20 @@ class StatusWriter:
         Raises ApiRefused, also if the stored object is invalid and in a target: its place has to be known.
         """
         generation, previous = document["metadata"].get("generation", 1), PreviousStatus.of_object(document)
-        document = await self.write(key, document, report.starting(generation, now, place, previous))
+        is_lost = is_status_lost(document)
+        status = report.starting(generation, now, place, previous, is_lost=is_lost)
+        document = await self.write(key, document, status)
         if place.target is not None and not records(document, place):
             raise ApiRefused(INVALID, "its target cannot be recorded in status, so nothing was written")
         return document
 
     async def record_place(self, key: Key, document: Document, place: Place) -> Document:
         """Record where an object writes, and keep the rest of its status; return the object as the API server has it then."""
-        previous = complete(PreviousStatus.of_object(document).document)
-        return await self.write(key, document, {"conditions": [], **previous, **report.recorded(place)})
+        before = PreviousStatus.of_object(document)
+        # Only the status of an object that has the finalizer already may have been lost.
+        seen = {} if before.or_none or is_status_lost(document) else {"observedGeneration": names.NO_GENERATION}
+        status = {"conditions": [], **complete(before.document), **seen, **report.recorded(place)}
+        return await self.write(key, document, status)
 
     async def write_failure(
         self,

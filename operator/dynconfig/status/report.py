@@ -142,10 +142,16 @@ def _about_last_change(previous: PreviousStatus, outcome: Outcome | None) -> str
     )
 
 
-def starting(generation: int, now: float, place: Place, previous: PreviousStatus = NO_STATUS) -> dict[str, Any]:
-    """Return the status of a new object, written before the first write to AWS: it records the place for good."""
+def starting(
+    generation: int, now: float, place: Place, previous: PreviousStatus = NO_STATUS, *, is_lost: bool = False
+) -> dict[str, Any]:
+    """Return the status of a new object, written before the first write to AWS: it records the place for good.
+
+    `is_lost` says that the status before was lost, which stays known until AWS has been observed.
+    """
     readiness = Readiness("Unknown", Reason.APPLYING, "Writing the parameters for the first time", reconciling=True)
-    return {**_kept(readiness, generation, _Before(previous, now), None), **recorded(place)}
+    found = {**_kept(readiness, generation, _Before(previous, now), None), **recorded(place)}
+    return {**found, "observedGeneration": UNSEEN} if is_lost else found
 
 
 def recorded(place: Place) -> dict[str, Any]:

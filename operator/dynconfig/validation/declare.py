@@ -225,7 +225,7 @@ def was_observed(document: Mapping[str, Any]) -> bool:
 
 def wrote_nothing(document: Mapping[str, Any]) -> bool:
     """Whether nothing can have been written for this object: its status exists, and records no place."""
-    return not is_status_lost(document) and recorded_place(document.get("status")) is None
+    return not is_place_lost(document) and recorded_place(document.get("status")) is None
 
 
 def check_accepts(document: Mapping[str, Any], target: Mapping[str, Any]) -> None:
@@ -243,13 +243,18 @@ def terminating(target: str) -> TargetTerminating:
 
 
 def is_status_lost(document: Mapping[str, Any]) -> bool:
-    """Whether the object has the finalizer, but neither a place nor a generation in status, as after a restored backup.
+    """Whether the object has the finalizer, but no observed generation in status, as after a restored backup.
 
-    The place is recorded before the finalizer is added. The status of a failure keeps the generation as it was.
+    A status is written before the finalizer is added. One that was lost keeps no generation until AWS has been observed:
+    a failure, a conflict or a crash in between must not make what others changed look like an edit.
     """
     has_finalizer = names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ())
-    previous = PreviousStatus.of_object(document)
-    return has_finalizer and previous.or_none is None and previous.place is None
+    return has_finalizer and PreviousStatus.of_object(document).or_none is None
+
+
+def is_place_lost(document: Mapping[str, Any]) -> bool:
+    """Whether status was lost, so that it is not known either where the object has something."""
+    return is_status_lost(document) and PreviousStatus.of_object(document).place is None
 
 
 def was_answered(document: Mapping[str, Any]) -> bool:
