@@ -415,9 +415,13 @@ class _EventHandler:
         """Record a Warning Event on the objects that declare the parameter."""
         self._warn(place, self._memo.controller.event_warnings.event_missing(place, name))
 
+    def events_began(self, place: Place) -> None:
+        """Reconcile the objects of the shard in the place."""
+        self._loop.call_soon_threadsafe(self._memo.controller.event_warnings.began, place, self._shard)
+
     def events_interrupted(self, place: Place, repaired: str) -> None:
-        """Reconcile the objects of the place and record a Warning Event."""
-        self._warn(place, self._memo.controller.event_warnings.interrupted(place, repaired))
+        """Reconcile the objects of the shard in the place and record a Warning Event."""
+        self._warn(place, self._memo.controller.event_warnings.interrupted(place, self._shard, repaired))
 
     def _warn(self, place: Place, warning: Coroutine[Any, Any, None]) -> None:
         background: BackgroundTasks = self._memo.tasks

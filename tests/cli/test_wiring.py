@@ -44,6 +44,9 @@ class RecordingListener:
     def event_missing(self, place: Place, name: str) -> None:
         """Ignore it."""
 
+    def events_began(self, place: Place) -> None:
+        """Ignore it."""
+
     def events_interrupted(self, place: Place, repaired: str) -> None:
         """Ignore it."""
 

@@ -24,6 +24,7 @@ class RecordingListener:
         self.up: list[bool | None] = []
         self.missing: list[str] = []
         self.repaired: list[str] = []
+        self.begun = 0
         self.has_failed = False
 
     def route(self, signals: Sequence[Signal]) -> None:
@@ -43,6 +44,11 @@ class RecordingListener:
         """Record the parameter."""
         assert place == self.place
         self._record(lambda: self.missing.append(name))
+
+    def events_began(self, place: Place) -> None:
+        """Count it."""
+        assert place == self.place
+        self._record(lambda: setattr(self, "begun", self.begun + 1))
 
     def events_interrupted(self, place: Place, repaired: str) -> None:
         """Record the repairs."""

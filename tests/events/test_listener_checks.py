@@ -44,6 +44,24 @@ def test_broken_delivery_is_repaired_within_minutes_and_reported(
     assert how in repaired
 
 
+@pytest.mark.parametrize("how", [DISABLED, DELETED, NO_TARGET, NO_POLICY])
+def test_objects_are_observed_again_once_if_the_first_check_repairs_or_creates_anything(
+    harness: ListenerHarness, how: str
+) -> None:
+    harness.begin()
+    assert harness.recorded.begun == 1
+    for is_broken, begun in ((False, 1), (True, 2), (False, 2)):
+        harness.listener.stop()
+        assert harness.listener.join(PATIENCE)
+        if is_broken:
+            break_delivery(harness, how)
+        harness.recorded.up.clear()
+        harness.listener = harness.new_listener()
+        harness.begin()
+        assert harness.recorded.begun == begun
+    assert not harness.recorded.repaired
+
+
 def test_check_without_repair_reports_nothing(harness: ListenerHarness, caplog: pytest.LogCaptureFixture) -> None:
     harness.begin()
     harness.clock += 181

@@ -199,7 +199,8 @@ def test_target_with_another_role_is_the_same_place_and_one_in_another_account_i
     found.places.track(IN_C, Place(REGION, Target("b", REGION, A)), FENCE)
     found.places.forget(IN_B)
     assert found.released == [AT_B.location]
-    assert found.places.objects(HERE) == (HOME,)
+    assert found.places.objects(HERE, FENCE.shard) == (HOME,)
+    assert found.places.objects(HERE, FENCE.shard + 1) == ()
 
 
 def test_replica_that_gets_a_shard_back_still_knows_the_role() -> None:

@@ -200,6 +200,18 @@ def test_removed_parts_are_restored(harness: QueueHarness) -> None:
     assert len(queue.receive().signals) == 1
 
 
+@pytest.mark.parametrize("call", ["events.PutRule", "sqs.SetQueueAttributes", "events.PutTargets"])
+def test_repairs_of_a_check_that_fails_are_returned_by_the_next_one(harness: QueueHarness, call: str) -> None:
+    queue = harness.new()
+    harness.lab.faults(Faults(errors={call: Injected("AccessDenied", "no", 1)}))
+    with pytest.raises(AccessDenied):
+        queue.ensure()
+    repaired = queue.ensure()
+    assert f"queue {harness.queue} was missing" in repaired
+    assert len(repaired) == len(set(repaired))
+    assert queue.ensure() == ()
+
+
 def test_changed_or_disabled_rule_is_repaired(harness: QueueHarness) -> None:
     harness.ensured()
     first, second, _third = harness.rules

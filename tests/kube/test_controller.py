@@ -17,6 +17,8 @@ from dynconfig.engine.reconcile import Engine
 from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.model.declaration import Place
 from dynconfig.model.errors import Unavailable
+from dynconfig.model.fence import shard_of
+from dynconfig.model.key import Key
 from dynconfig.model.timestamps import timestamp
 from dynconfig.validation.tenancy import Tenant
 
@@ -232,6 +234,27 @@ def test_missing_event_of_an_own_write_is_reported_on_the_objects() -> None:
     asyncio.run(act())
 
 
+def test_objects_of_a_place_and_shard_are_observed_again_when_their_events_begin_to_arrive() -> None:
+    async def act() -> None:
+        async with running_controller(shards=2) as found:
+            names: dict[int, str] = {}
+            for number in range(20):
+                names.setdefault(shard_of(Key("shop", f"n{number}"), 2), f"n{number}")
+            for shard, name in names.items():
+                found.applied(configured({"a": "1"}, uid=name, metadata={"name": name}, path=f"/app/{shard}"))
+            await found.server.until(lambda: all("InSync" in str(item) for item in found.server.objects.values()))
+            before = {shard: replace(found.fake.store[f"/app/{shard}/a"], value="before the rule") for shard in names}
+            found.fake.store.update({f"/app/{shard}/a": parameter for shard, parameter in before.items()})
+            found.controller.event_warnings.began(Place(REGION), 1)
+            found.controller.event_warnings.began(Place("us-east-1"), 0)
+            await found.server.until(lambda: found.fake.store["/app/1/a"].value == "1")
+            await found.server.until(lambda: found.controller.waiting() == 0)
+            assert found.fake.store["/app/0/a"].value == "before the rule"
+            assert not [event for event in found.server.events if event["reason"] == "EventsMissing"]
+
+    asyncio.run(act())
+
+
 def test_interrupted_events_are_reported_on_some_objects_of_the_region() -> None:
     async def act() -> None:
         async with running_controller() as found:
@@ -244,7 +267,7 @@ def test_interrupted_events_are_reported_on_some_objects_of_the_region() -> None
             )
             await found.server.until(lambda: all("InSync" in str(item) for item in found.server.objects.values()))
             found.fake.store["/app/7/a"] = replace(found.fake.store["/app/7/a"], value="changed unheard")
-            await found.controller.event_warnings.interrupted(Place(REGION), "rule events was disabled")
+            await found.controller.event_warnings.interrupted(Place(REGION), 0, "rule events was disabled")
             await found.server.until(lambda: found.fake.store["/app/7/a"].value == "1")
             warned = [event for event in found.server.events if event["reason"] == "EventsMissing"]
             assert len({event["involvedObject"]["uid"] for event in warned} - {"other"}) == len(warned) == 20

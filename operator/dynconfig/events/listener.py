@@ -53,6 +53,9 @@ class EventHandler(Protocol):
     def event_missing(self, place: Place, name: str) -> None:
         """Report that the event of an own write of this parameter did not arrive."""
 
+    def events_began(self, place: Place) -> None:
+        """Report that events from a place arrive from now on, and those of earlier changes may be lost."""
+
     def events_interrupted(self, place: Place, repaired: str) -> None:
         """Report that events from a place did not arrive until this was repaired."""
 
@@ -181,7 +184,14 @@ class EventListener:
     def _ensure_queue(self) -> None:
         """Create or repair the queue and its rules; a repair means that events were lost."""
         repaired = self._queue.ensure()
-        if repaired and self._is_up is not None:
+        if repaired and self._is_up is None:
+            log.info(
+                "AWS events in %s arrive from now on: %s. All objects there are observed again",
+                self._place.title,
+                "; ".join(repaired),
+            )
+            self._handler.events_began(self._place)
+        elif repaired:
             log.warning(
                 "AWS events in %s did not arrive: %s. Repaired; all objects there are reconciled",
                 self._place.title,

@@ -67,6 +67,7 @@ class EventQueue:
         self._wait = wait_seconds
         self._url = ""
         self._repaired: list[str] = []
+        """What was missing or changed, until `ensure` returned it: one that failed may have repaired something."""
 
     @property
     def is_external(self) -> bool:
@@ -74,11 +75,10 @@ class EventQueue:
         return self._name.startswith(("https://", "http://"))
 
     def ensure(self) -> tuple[str, ...]:
-        """Create or repair the queue, its policy and the rules; return a description of each repair.
+        """Create or repair the queue, its policy and the rules; return a description of each repair since it last returned.
 
         Raises NotOwned if one of them belongs to someone else, AccessDenied if a permission is missing.
         """
-        self._repaired = []
         if self.is_external:
             self._url = self._name
             return ()
@@ -87,7 +87,8 @@ class EventQueue:
         queue = self._put_queue_policy([*arns.values()])
         for rule in arns:
             self._put_target(rule, queue)
-        return tuple(self._repaired)
+        repaired, self._repaired = tuple(dict.fromkeys(self._repaired)), []
+        return repaired
 
     def remove(self) -> tuple[str, ...]:
         """Delete the queue and rules, unless the queue was given by URL; return the title of each deleted resource."""

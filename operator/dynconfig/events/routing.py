@@ -119,9 +119,10 @@ class EventPlaces:
             self._start_listener(place, fence)
         self._places[key] = (place, fence)
 
-    def objects(self, place: Place) -> tuple[Key, ...]:
-        """Return the objects of a place, in the order in which they were accepted."""
-        return tuple(key for key, (used, _fence) in self._places.items() if used.location == place.location)
+    def objects(self, place: Place, shard: int) -> tuple[Key, ...]:
+        """Return the objects of a place and shard, in the order in which they were accepted."""
+        of = place.location, shard
+        return tuple(key for key, (used, fence) in self._places.items() if (used.location, fence.shard) == of)
 
     def forget(self, key: Key) -> None:
         """Forget a deleted object; if it was the last one of its place, release the listener."""

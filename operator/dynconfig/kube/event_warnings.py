@@ -1,4 +1,4 @@
-"""Warns on objects when the delivery of AWS events fails."""
+"""Observes objects again for which AWS events may have been lost, and warns on them if the delivery failed."""
 
 from contextlib import suppress
 
@@ -19,7 +19,7 @@ MAX_PLACE_EVENTS = 20
 
 
 class EventWarnings:
-    """Records Warning Events on the objects that this replica serves."""
+    """Requeues the objects of a place and shard, and records Warning Events on them."""
 
     def __init__(
         self,
@@ -40,12 +40,16 @@ class EventWarnings:
         for key in self._index.naming(place.key, name)[:MAX_PLACE_EVENTS]:
             await self._warn(key, kube_events.event_missing(place.title, name))
 
-    async def interrupted(self, place: Place, repaired: str) -> None:
-        """Requeue the objects of a place after event delivery was repaired, and record a Warning Event on some."""
-        concerned = self._places.objects(place)
+    def began(self, place: Place, shard: int) -> tuple[Key, ...]:
+        """Requeue the objects of a place and shard, since events before now may have been lost; return them."""
+        concerned = self._places.objects(place, shard)
         for key in concerned:
-            self._requeues.requeue_after(key, 0.0, Priority.DRIFT)
-        for key in concerned[:MAX_PLACE_EVENTS]:
+            self._requeues.requeue(key, Priority.DRIFT)
+        return concerned
+
+    async def interrupted(self, place: Place, shard: int, repaired: str) -> None:
+        """Requeue the objects of a place and shard after event delivery was repaired; record a Warning Event on some."""
+        for key in self.began(place, shard)[:MAX_PLACE_EVENTS]:
             await self._warn(key, kube_events.events_interrupted(place.title, repaired))
 
     async def _warn(self, key: Key, event: KubeEvent) -> None:
