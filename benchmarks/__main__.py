@@ -25,6 +25,7 @@ from benchmarks import (
     road,
     scale,
     sequences,
+    targets,
     undo,
 )
 from benchmarks.figures import Figure
@@ -58,6 +59,7 @@ OWN: dict[str, Callable[[Console, argparse.Namespace], Iterator[Figure]]] = {
     "growth": growth.growth,
     "sequences": sequences.sequences,
     "echoes": echoes.echoes,
+    "targets": lambda console, _wanted: targets.targets(console),
 }
 
 # These take minutes, and run only on request.
@@ -70,7 +72,7 @@ LONG: dict[str, Callable[[Console, Stack, httpx2.Client, argparse.Namespace], It
     "chaos": lambda console, stack, http, wanted: replicas.chaos(console, stack, http, wanted.seconds, wanted.first),
 }
 QUICK = (*MEASURES, "quota", "shared-quota", "beside")
-FULL = (*QUICK, "adaptive", "growth", "waiting", "chaos", "scale", "churn")
+FULL = (*QUICK, "adaptive", "growth", "waiting", "chaos", "scale", "churn", "targets")
 CHURN_OBJECTS = 5_000
 SETTINGS = {"scale": scale.SETTINGS}
 """Settings of the operators."""

@@ -19,15 +19,15 @@ ROUNDS = 5
 
 def churn(stack: Stack, http: httpx2.Client, console: Console, count: int) -> Iterator[Figure]:
     """Create and delete so many objects in rounds of equal size; the memory must not grow with each round."""
-    memory = [_memory(stack)]
+    found = [memory(stack)]
     for number in range(ROUNDS):
         began = time.monotonic()
         _round(http, load.names(f"churn-{number}", count // ROUNDS))
-        memory.append(_memory(stack))
-        console.print(f"  round {number + 1} of {ROUNDS}: {memory[-1]:.1f} MiB after {time.monotonic() - began:.0f} s")
-    shown = " → ".join(f"{item:.1f}" for item in memory)
+        found.append(memory(stack))
+        console.print(f"  round {number + 1} of {ROUNDS}: {found[-1]:.1f} MiB after {time.monotonic() - began:.0f} s")
+    shown = " → ".join(f"{item:.1f}" for item in found)
     # The first rounds create threads, clients and caches of limited size.
-    growth = (memory[-1] - memory[2]) / (ROUNDS - 2)
+    growth = (found[-1] - found[2]) / (ROUNDS - 2)
     beside = f"{shown} MiB, before and after each of {ROUNDS} rounds of {count // ROUNDS} objects with one parameter"
     yield Figure(
         "Growth of memory with each further round of objects that are created and deleted", growth, 2, "MiB", beside
@@ -51,7 +51,7 @@ def _tiny(name: str) -> dict[str, object]:
     return document
 
 
-def _memory(stack: Stack) -> float:
+def memory(stack: Stack) -> float:
     """Resident MiB of the operator."""
     pid = stack.operator.children["operator"].identity.pid
     text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
