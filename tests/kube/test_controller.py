@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +15,15 @@ from tests.kube.controller_harness import GOING, KEY, REGION, configured, runnin
 
 from dynconfig.api import names
 from dynconfig.engine.reconcile import Engine
+from dynconfig.events.signals import Signal
 from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.model.declaration import Place
 from dynconfig.model.errors import Unavailable
 from dynconfig.model.fence import shard_of
 from dynconfig.model.key import Key
+from dynconfig.model.resource import Scope
 from dynconfig.model.timestamps import timestamp
+from dynconfig.model.writes import PUT
 from dynconfig.validation.tenancy import Tenant
 
 
@@ -251,6 +255,39 @@ def test_objects_of_a_place_and_shard_are_observed_again_when_their_events_begin
             await found.server.until(lambda: found.controller.waiting() == 0)
             assert found.fake.store["/app/0/a"].value == "before the rule"
             assert not [event for event in found.server.events if event["reason"] == "EventsMissing"]
+
+    asyncio.run(act())
+
+
+class LimitedKind(FakeKind):
+    """Records the names to which each observation is limited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits: list[frozenset[str]] = []
+
+    def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
+        """Record it."""
+        self.limits.append(scope.changed)
+        return super().observe(scope, desired)
+
+
+def test_event_of_one_parameter_does_not_limit_what_is_observed_after_lost_events() -> None:
+    async def act() -> None:
+        kind = LimitedKind()
+        async with running_controller(engine=kind.engine()) as found:
+            found.applied(configured({"a": "1", "b": "1"}))
+            await found.server.until(lambda: found.reason == "InSync")
+            for is_lost, limit in ((False, frozenset({"/app/a"})), (True, frozenset[str]()), (False, {"/app/a"})):
+                await found.controller.objects.ended(0)
+                kind.limits.clear()
+                found.controller.router.route([Signal(REGION, time.time(), PUT, parameters=("/app/a",))])
+                if is_lost:
+                    found.controller.event_warnings.began(Place(REGION), 0)
+                async with asyncio.timeout(10.0):
+                    while not kind.limits:
+                        await asyncio.sleep(0.01)
+                assert kind.limits == [limit]
 
     asyncio.run(act())
 

@@ -14,6 +14,7 @@ from tests.kube.controller_harness import KEY, REGION, ControllerHarness, config
 from dynconfig import handlers
 from dynconfig.events.signals import Signal
 from dynconfig.kube.work_queue import Priority
+from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence, LeaseLost, shard_of
 from dynconfig.model.key import Key
 from dynconfig.model.writes import PUT
@@ -94,6 +95,27 @@ def secret(found: ControllerHarness) -> None:
     found.controller.requeue(KEY)
 
 
+def rights(found: ControllerHarness) -> None:
+    """A change of what all namespaces may use."""
+    found.controller.requeue_all()
+
+
+def target(found: ControllerHarness) -> None:
+    """A change of the target of the object, which is reconciled after others."""
+    found.controller._index.update(KEY, {**found.server.objects[KEY], "spec": {"target": "prod", "path": "/app"}})
+    found.controller.objects.requeue_target("prod")
+
+
+def silence(found: ControllerHarness) -> None:
+    """A repair of the rules of a region."""
+    found.controller.event_warnings.began(Place(REGION), OWN)
+
+
+def resync(found: ControllerHarness) -> None:
+    """The resync of an object in sync."""
+    found.controller._requeues.requeue_after(KEY, 0.0, Priority.RESYNC)
+
+
 def bake(found: ControllerHarness) -> None:
     """A change whose bake time ends later."""
     found.controller._requeues.requeue_after(KEY, 60.0, Priority.EDIT)
@@ -101,7 +123,13 @@ def bake(found: ControllerHarness) -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "is_left"),
-    [(None, None, False), (drift, None, True), (secret, None, True), (bake, None, False), (None, secret, True)],
+    [
+        (None, None, False),
+        (resync, None, False),
+        (bake, None, False),
+        *((change, None, True) for change in (drift, secret, rights, target, silence)),
+        *((None, change, True) for change in (secret, rights, target, silence)),
+    ],
 )
 def test_end_of_a_shard_tells_whether_a_received_change_is_left(
     before: Callable[[ControllerHarness], None] | None,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.engine.fake_kind import FakeKind, declared
@@ -30,7 +31,6 @@ class Scene:
         self.policy = RequeuePolicy(WorkQueue(4), *times, state, self.shards.serves, leave=self.shards.leave)
         self.shards.fences[0] = Fence(0, times[0], 8.0, float("inf"))
         self.policy.schedule_listed(KEY, Listed(observed=EPOCH, interval=None))
-        self.shards.whole[0] = self.policy.now()
 
     def take(self) -> None:
         assert asyncio.run(self.policy.next()) == KEY
@@ -40,7 +40,7 @@ class Scene:
         self.seconds += 5
         self.shards.fences.clear()
         self.shards.ending.add(0)
-        self.policy.leave_due(lambda _key: True)
+        self.policy.leave_owed(lambda _key: True)
 
 
 def interrupted_by_the_end(scene: Scene) -> None:
@@ -78,6 +78,58 @@ def succeeded(scene: Scene, *, is_ended: bool = True) -> None:
         scene.end()
 
 
+def changed_meanwhile(scene: Scene) -> None:
+    """The rights of the namespace change while its reconcile runs, which may have read the former ones."""
+    scene.policy.requeue(KEY, Priority.RESYNC)
+    succeeded(scene)
+
+
+def changed_at_last(scene: Scene) -> None:
+    succeeded(scene, is_ended=False)
+    scene.policy.requeue(KEY, Priority.RESYNC, delay=50.0)
+    scene.end()
+
+
+def reconciled_after_a_change(scene: Scene) -> None:
+    succeeded(scene, is_ended=False)
+    scene.policy.requeue(KEY, Priority.RESYNC)
+    scene.take()
+    succeeded(scene)
+
+
+def taken_at_the_end(scene: Scene) -> None:
+    succeeded(scene, is_ended=False)
+    scene.policy.requeue(KEY, Priority.RESYNC)
+    scene.take()
+    scene.end()
+    scene.policy.done(KEY)
+
+
+def at_its_resync(scene: Scene) -> None:
+    succeeded(scene, is_ended=False)
+    scene.seconds += 3600.0
+    scene.take()
+    scene.end()
+    scene.policy.done(KEY)
+
+
+def observed_in_part(scene: Scene) -> None:
+    """Settled by the time of the end, in spite of the events that limit what is observed."""
+    assert scene.policy.is_whole(KEY)
+    status = {"observedGeneration": 1, "appliedGeneration": 1}
+    declaration = replace(declared({"a": "1"}, status=status), changed={"/app/a": ""})
+    assert declaration.is_partial
+    assert not replace(declaration, observes_all=True).is_partial
+    scene.policy.schedule_next(KEY, FakeKind().engine().run(replace(declaration, observes_all=True)))
+    scene.policy.done(KEY)
+    scene.policy.requeue(KEY, Priority.DRIFT)
+    scene.take()
+    assert not scene.policy.is_whole(KEY)
+    scene.policy.schedule_next(KEY, FakeKind().engine().run(declaration))
+    scene.policy.done(KEY)
+    scene.end()
+
+
 def failed(scene: Scene) -> None:
     scene.policy.schedule_failed(KEY, 60.0)
     scene.policy.done(KEY)
@@ -91,6 +143,12 @@ def failed(scene: Scene) -> None:
         (interrupted_before, True),
         (throttled, True),
         (refused_after_an_edit, True),
+        (changed_meanwhile, True),
+        (changed_at_last, True),
+        (reconciled_after_a_change, False),
+        (taken_at_the_end, True),
+        (at_its_resync, False),
+        (observed_in_part, False),
         (succeeded, False),
         (failed, False),
     ],

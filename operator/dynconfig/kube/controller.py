@@ -167,7 +167,7 @@ class Controller:
         for key in self._requeues.tracked():
             if namespaces is None or key.namespace in namespaces:
                 self._settled.forget(key)
-                self._requeues.requeue_after(key, 0.0, Priority.RESYNC)
+                self._requeues.requeue(key, Priority.RESYNC)
 
     async def run(self) -> None:
         """Reconcile due objects until cancelled; running reconciles are finished first."""
@@ -205,7 +205,6 @@ class Controller:
     async def _process(self, key: Key) -> None:
         started, fence = self._deps.clock(), self._shards.fence(key)
         if fence is None:
-            self._shards.leave(key, self._requeues.priority(key))
             return
         try:
             with fence.within():
@@ -274,7 +273,8 @@ class Controller:
             return await self._reconcile_declaration(
                 key, document, self._requeues.narrowed_if_polling(key, declaration)
             )
-        reason = await self._reconcile_declaration(key, document, replace(declaration, changed=pending.of))
+        declaration = replace(declaration, changed=pending.of, observes_all=self._requeues.is_whole(key))
+        reason = await self._reconcile_declaration(key, document, declaration)
         self._deps.metrics.event_handled(self._deps.now() - pending.at)
         return reason
 

@@ -44,7 +44,7 @@ class EventWarnings:
         """Requeue the objects of a place and shard, since events before now may have been lost; return them."""
         concerned = self._places.objects(place, shard)
         for key in concerned:
-            self._requeues.requeue(key, Priority.DRIFT)
+            self._requeues.observe_all(key, Priority.DRIFT)
         return concerned
 
     async def interrupted(self, place: Place, shard: int, repaired: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from dynconfig.engine.outcome import Outcome
 from dynconfig.kube import resync
 from dynconfig.kube.outages import Outages
+from dynconfig.kube.owed import Owed, OwedReconciles
 from dynconfig.kube.resync import Listed
 from dynconfig.kube.work_queue import Backlog, Priority, WorkQueue
 from dynconfig.model.declaration import Declaration, Place
@@ -47,12 +48,11 @@ class RequeuePolicy:
         state: ObjectState[Key],
         is_served: Callable[[Key], bool] = lambda _key: True,
         *,
-        leave: Callable[[Key, Priority, float], object] = lambda _key, _priority, _at: None,
+        leave: Callable[[Key], object] = lambda _key: None,
     ) -> None:
         """Create the policy; `is_served` returns whether this replica serves an object: no other is ever queued.
 
-        `leave` is called with each object that should be reconciled, but that this replica does not serve, with its priority
-        and the time.
+        `leave` is called with each object to which the result of a reconcile is owed, but that this replica does not serve.
         """
         self._leave = leave
         self._queue = work_queue
@@ -62,13 +62,9 @@ class RequeuePolicy:
         self._failures: dict[Key, int] = state.new_map()
         self._observed: dict[Key, float] = state.new_map()
         self._attempted: dict[Key, float] = state.new_map()
-        self._requeued = state.new_set()
+        self._owed = OwedReconciles(state)
         self._to_poll = state.new_set()
         self._polling = state.new_set()
-        self._interrupted = state.new_set()
-        """Objects whose last reconcile ended before its result was in status."""
-        self._unseen = state.new_set()
-        """Objects that had to be reconciled when they were listed or their shard was acquired, and have no result since."""
         self._outages = Outages(clock, state)
         state.on_forget(self._forget)
         self._changed = asyncio.Event()
@@ -91,20 +87,10 @@ class RequeuePolicy:
         """Return the objects of each priority that are due and not being reconciled yet."""
         return self._queue.backlogs(self._clock())
 
-    def leave_due(self, is_meant: Callable[[Key], bool]) -> None:
-        """Leave those of these objects that are due, not observed yet, or whose last reconcile did not finish.
-
-        What it was for is in no status.
-        """
-        for key, priority, at in self._queue.due(self._clock()):
-            if is_meant(key):
-                self._leave(key, priority, at)
-        for key in filter(is_meant, self._interrupted | self._unseen):
-            self._leave(key, Priority.EDIT, self._clock())
-
-    def now(self) -> float:
-        """Return the time of the queue, in seconds."""
-        return self._clock()
+    def leave_owed(self, is_meant: Callable[[Key], bool]) -> None:
+        """Leave those of these objects to which a result is owed: what happened to them is in no status."""
+        for key in filter(is_meant, self._owed.results()):
+            self._leave(key)
 
     def priority(self, key: Key) -> Priority:
         """Return the priority of the running reconcile of an object, with which it is also continued or retried."""
@@ -118,28 +104,38 @@ class RequeuePolicy:
         """Return whether no other object waits, and this one has not changed since its reconcile began. In any thread."""
         return self._is_idle and not self._queue.has_due and not self._queue.is_queued(key)
 
-    def requeue(self, key: Key, priority: Priority = Priority.EDIT) -> None:
-        """Requeue an object now, because something changed."""
-        if self._is_served(key):
-            self._requeued.add(key)
-        self.requeue_after(key, 0.0, priority)
+    def requeue(self, key: Key, priority: Priority = Priority.EDIT, *, delay: float = 0.0) -> None:
+        """Requeue an object because something changed; after a delay in seconds, if many are concerned."""
+        self._owe(key, delay, priority, Owed.RESULT)
 
-    def requeue_after(self, key: Key, delay: float, priority: Priority) -> None:
-        """Requeue an object after a delay in seconds."""
-        if not self._is_served(key):
-            self._leave(key, priority, self._clock() + delay)
-            return
-        self._to_poll.discard(key)
-        self._queue.add(key, self._clock() + delay, priority)
-        self._changed.set()
+    def observe_all(self, key: Key, priority: Priority) -> None:
+        """Requeue an object because it may have changed in AWS without an event: all of its resources are observed."""
+        self._owe(key, 0.0, priority, Owed.RESULT | Owed.WHOLE)
 
     def continue_after(self, key: Key, delay: float, priority: Priority) -> None:
-        """Repeat a reconcile after a delay in seconds that ended before its result was in status."""
+        """Repeat a reconcile after a delay in seconds that ended before its result was in status.
+
+        The events that it was for are consumed, so that all is observed.
+        """
+        self._owe(key, delay, priority, Owed.RESULT | Owed.WHOLE)
+
+    def _owe(self, key: Key, delay: float, priority: Priority, owed: Owed) -> None:
         if self._is_served(key):
-            self._interrupted.add(key)
+            self._owed.add(key, owed)
             self.requeue_after(key, delay, priority)
         else:
-            self._leave(key, Priority.EDIT, self._clock())
+            self._leave(key)
+
+    def requeue_after(self, key: Key, delay: float, priority: Priority) -> None:
+        """Requeue an object after a delay in seconds, although nothing has changed that is not in status."""
+        if self._is_served(key):
+            self._to_poll.discard(key)
+            self._queue.add(key, self._clock() + delay, priority)
+            self._changed.set()
+
+    def is_whole(self, key: Key) -> bool:
+        """Return whether the running reconcile of an object observes all resources, whatever events name."""
+        return Owed.WHOLE in self._owed.running(key)
 
     def weigh(self, key: Key, weight: int) -> None:
         """Set a measure of the memory that the object takes while it is reconciled, as `size.weight`."""
@@ -156,7 +152,7 @@ class RequeuePolicy:
     def schedule_listed(self, key: Key, listed: Listed) -> None:
         """Schedule an object that this replica serves from now on; those in sync are spread over their resync interval."""
         if listed.interval is None:
-            self._unseen.add(key)
+            self._owed.add(key, Owed.RESULT | Owed.WHOLE)
         if listed.observed is not None:
             self._observed.setdefault(key, listed.observed)
             self._attempted.setdefault(key, listed.observed)
@@ -176,7 +172,7 @@ class RequeuePolicy:
             # Those that wait to write do not keep others from being observed.
             self._queue.turned_away(key)
         else:
-            self._unseen.discard(key)
+            self._owed.settle(key, is_whole=outcome.was_observed and not outcome.declaration.is_partial)
         if outcome.untried and outcome.stopped is None and not outcome.is_suspended:
             self.requeue_after(key, 0.0, self.priority(key))
         elif error is not None:
@@ -200,13 +196,13 @@ class RequeuePolicy:
 
     def schedule_failed(self, key: Key, delay: float) -> None:
         """Schedule the next try of an object, after a delay in seconds, whose status says why it could not be reconciled."""
-        self._unseen.discard(key)
+        self._owed.settle(key, is_whole=False)
         self.requeue_after(key, delay, Priority.RESYNC)
 
     def schedule_confirmed(self, key: Key, resync_seconds: float) -> None:
         """Schedule the next resync of an object that was observed and found in sync without a reconcile."""
         self._attempted[key] = self._observed[key] = self._now()
-        self._unseen.discard(key)
+        self._owed.settle(key, is_whole=True)
         self._failures.pop(key, None)
         delay = resync.delay(resync_seconds, 0.0, random.random())  # noqa: S311 - not a secret
         self.requeue_after(key, delay, Priority.RESYNC)
@@ -288,17 +284,17 @@ class RequeuePolicy:
                 self._is_idle = False
 
     def done(self, key: Key) -> None:
-        """Mark an object as reconciled."""
+        """End the reconcile of an object."""
+        if Owed.RESULT in self._owed.end(key) and not self._is_served(key):
+            self._leave(key)
         self._queue.done(key)
         self._changed.set()
 
     def _record_taken(self, key: Key) -> None:
         """Record whether this reconcile is a poll; later requeues lead to a full reconcile."""
-        is_poll = key in self._to_poll and key not in self._requeued
+        is_poll = not self._owed.begin(key) and key in self._to_poll
         (self._polling.add if is_poll else self._polling.discard)(key)
-        self._requeued.discard(key)
         self._to_poll.discard(key)
-        self._interrupted.discard(key)
 
     def _resync(self, key: Key, outcome: Outcome) -> None:
         """Requeue at the resync, counted from the last full attempt, so that events do not postpone it."""

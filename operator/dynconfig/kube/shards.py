@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,8 +42,6 @@ class ServedShards:
     fences: dict[int, Fence] = field(default_factory=dict)
     running: dict[asyncio.Task[None], int] = field(default_factory=dict)
     """Running reconciles, each with the shard of its object."""
-    whole: dict[int, float] = field(default_factory=dict)
-    """When those were acquired of which all objects had to be observed then, by the clock of the queue."""
     ending: set[int] = field(default_factory=set)
     """Those that are being given up."""
     unfinished: set[int] = field(default_factory=set)
@@ -62,13 +59,9 @@ class ServedShards:
         """Whether this replica serves an object."""
         return self.shard_of(key) in self.fences
 
-    def leave(self, key: Key, priority: Priority, due_at: float = math.inf) -> None:
-        """Record that an object is not reconciled here, although a change of it, or of what it uses, was received.
-
-        So was one if it is due since its shard was acquired as a whole.
-        """
-        shard = self.shard_of(key)
-        if shard in self.ending and (priority is not Priority.RESYNC or due_at <= self.whole.get(shard, -math.inf)):
+    def leave(self, key: Key) -> None:
+        """Record that an object is not reconciled here, although a change of it, or of what it uses, was received."""
+        if (shard := self.shard_of(key)) in self.ending:
             self.unfinished.add(shard)
 
 
@@ -125,11 +118,14 @@ class ObjectReceiver:
 
     def requeue_target(self, name: str) -> None:
         """Reconcile the objects of a target one after the other, with the lowest priority, because it changed."""
-        served = [key for key in self._index.in_target(name) if self._shards.serves(key)]
+        concerned = self._index.in_target(name)
+        served = [key for key in concerned if self._shards.serves(key)]
         interval = min(REQUEUE_SECONDS, LONGEST_REQUEUE_SECONDS / max(len(served), 1))
         for number, key in enumerate(served):
             self._unsettle(key)
-            self._requeues.requeue_after(key, number * interval, Priority.RESYNC)
+            self._requeues.requeue(key, Priority.RESYNC, delay=number * interval)
+        for key in set(concerned).difference(served):
+            self._shards.leave(key)
 
     def using(self, target: str, *, is_terminating: bool = False, is_one_enough: bool = False) -> FirstUsers:
         """Return the objects that use a target, as the index."""
@@ -168,14 +164,12 @@ class ObjectReceiver:
                 if standby.place is not None:
                     self._places.track(key, standby.place, fence)
                 self._begin(key, replace(standby.listed, interval=None) if is_whole else standby.listed)
-        if is_whole:
-            self._shards.whole[fence.shard] = self._requeues.now()
 
     def ending(self, shard: int) -> None:
         """Start no more reconciles of a shard; running ones end after their current write."""
         self._shards.fences.pop(shard, None)
         self._shards.ending.add(shard)
-        self._requeues.leave_due(lambda key: self._shards.shard_of(key) == shard)
+        self._requeues.leave_owed(lambda key: self._shards.shard_of(key) == shard)
 
     async def ended(self, shard: int) -> bool:
         """Return when no reconcile of a shard is running: whether a change that the next replica does not see is left."""
@@ -185,7 +179,6 @@ class ObjectReceiver:
 
     def lost(self, shard: int) -> None:
         """Forget what is remembered of the objects of a shard: another replica serves them from now on."""
-        self._shards.whole.pop(shard, None)
         self._shards.ending.discard(shard)
         self._shards.unfinished.discard(shard)
         listened = self._places.leave(shard)

@@ -3,7 +3,7 @@
 import heapq
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
@@ -182,10 +182,6 @@ class WorkQueue:
     def has_due(self) -> bool:
         """Whether objects that were due at the last `take`, even if forgotten since, may not be processed yet."""
         return any(self._due.values()) or any(self._large_due.values())
-
-    def due(self, now: float) -> Iterator[tuple[Key, Priority, float]]:
-        """Yield all due objects, each with its priority and since when it is due."""
-        return ((key, queued.priority, queued.at) for key, queued in self._queued.items() if queued.at <= now)
 
     def is_queued(self, key: Key) -> bool:
         """Whether an object is queued; one in progress was added meanwhile."""

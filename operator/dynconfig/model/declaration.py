@@ -190,6 +190,8 @@ class Declaration:
     """The time of the reconcile in whole seconds since the epoch."""
     changed: Mapping[str, str] = field(default_factory=dict)
     """Names of resources that events reported, and who changed them if known; empty if everything is to be observed."""
+    observes_all: bool = False
+    """Everything is observed, although events reported some resources: others may have been missed."""
     observed_so_far: tuple[Resource, ...] = ()
     """Owned resources of the kinds before the current one."""
     unread: Mapping[str, int | None] = field(default_factory=dict)
@@ -268,4 +270,5 @@ class Declaration:
     def is_partial(self) -> bool:
         """Whether observing the changed resources is enough: all others were observed at the last resync."""
         is_applied = self.applied is not None and self.applied.generation == self.generation
-        return bool(self.changed) and is_applied and not (self.requested or self.deleting or self.never_written)
+        is_whole = self.observes_all or self.requested or self.deleting or self.never_written
+        return bool(self.changed) and is_applied and not is_whole
