@@ -204,10 +204,11 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     sweep = partial(_sweep, memo, chosen, remove)
     memo.leases = _leases(settings, times, _Shards(memo, metrics, parts.shards_changed, sweep, once))
     kube.is_fenced = True
+    background: BackgroundTasks = memo.tasks
+    # Before the first lease is acquired: the start may be cancelled.
+    memo.release = asyncio.create_task(_release(memo), name="release of leases")
     # A replica that is ready serves all that is free.
     await memo.leases.start()
-    background: BackgroundTasks = memo.tasks
-    memo.release = asyncio.create_task(_release(memo), name="release of leases")
     for name, work in {
         "controller": memo.controller.run(),
         "policy watch": policy.run(),

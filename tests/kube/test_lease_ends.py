@@ -24,6 +24,43 @@ def test_lease_is_released_before_the_objects_of_the_shard_are_forgotten() -> No
     simulate(act)
 
 
+@pytest.mark.parametrize("milliseconds", range(0, 150, 3))
+@pytest.mark.parametrize("shards", [1, 2])
+def test_replica_that_stops_at_any_time_of_its_start_leaves_no_lease_to_expire(milliseconds: int, shards: int) -> None:
+    async def act() -> None:
+        server = LeaseServer()
+        first = Replica(server, "a", shards=shards)
+        await asyncio.sleep(milliseconds / 1000)
+        await first.stop()
+        # What was sent before is carried out.
+        await asyncio.sleep(0.02)
+        assert {name for name, lease in server.leases.items() if lease["spec"]["holderIdentity"]} == set()
+        second = Replica(server, "b", shards=shards)
+        await until(lambda: len(second.fences) == shards, 2)
+        # A shard that was not served was not observed.
+        assert second.whole == [f"acquired {shard}" not in first.calls for shard in second.fences]
+
+    simulate(act)
+
+
+@pytest.mark.parametrize("is_closed_first", [False, True])
+def test_lease_whose_acquisition_was_not_answered_is_released(*, is_closed_first: bool) -> None:
+    async def act() -> None:
+        server = LeaseServer()
+        await (await serving(server, "a")).stop()
+        server.unanswered.add("b")
+        second = Replica(server, "b")
+        await until(lambda: server.holder() == "b", 5)
+        if not is_closed_first:
+            await asyncio.sleep(0.1)
+        assert not second.fences
+        server.unanswered.clear()
+        await second.stop()
+        assert server.holder() == ""
+
+    simulate(act)
+
+
 def test_release_that_conflicts_with_a_stored_renewal_is_repeated() -> None:
     async def act() -> None:
         server = LeaseServer()

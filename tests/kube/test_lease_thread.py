@@ -68,10 +68,8 @@ class User:
         return True
 
 
-@asynccontextmanager
-async def running(user: User, server: LeaseServer) -> AsyncIterator[tuple[LeaseThread, asyncio.Task[None]]]:
-    """Run leases in a thread until the context ends."""
-    client: Any = Client(server, "a")
+def not_started(user: User, client: Any) -> LeaseThread:
+    """Return the thread of a replica."""
     main = MainLoop(user, time.monotonic)
     leases = Leases(
         client,
@@ -84,7 +82,14 @@ async def running(user: User, server: LeaseServer) -> AsyncIterator[tuple[LeaseT
         clock=time.monotonic,
         now=time.time,
     )
-    thread = LeaseThread(leases, client, main)
+    return LeaseThread(leases, client, main)
+
+
+@asynccontextmanager
+async def running(user: User, server: LeaseServer) -> AsyncIterator[tuple[LeaseThread, asyncio.Task[None]]]:
+    """Run leases in a thread until the context ends."""
+    client = Client(server, "a")
+    thread = not_started(user, client)
     await thread.start()
     task = asyncio.create_task(thread.watch())
     try:
@@ -116,6 +121,23 @@ def test_shard_is_served_and_ended_in_the_main_event_loop() -> None:
         assert user.calls == [(call, main) for call in ("acquired", "ending", "ended", "lost")]
         assert server.holder() == ""
         assert not user.may_write()
+
+    asyncio.run(act())
+
+
+def test_lease_of_a_replica_that_is_stopped_while_it_starts_is_released() -> None:
+    async def act() -> None:
+        user, server = User(), LeaseServer()
+        thread = not_started(user, Client(server, "a"))
+        starting = asyncio.create_task(thread.start())
+        async with asyncio.timeout(10.0):
+            while not server.leases:
+                await asyncio.sleep(0)
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        await thread.close()
+        assert server.holder() == ""
+        assert "leases" not in {thread.name for thread in threading.enumerate()}
 
     asyncio.run(act())
 

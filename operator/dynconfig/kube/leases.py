@@ -16,18 +16,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from dynconfig.api import names
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
+from dynconfig.kube.lease_documents import SHARDS, UNFINISHED, ObservedLease, has_same_term, unfinished
 from dynconfig.kube.lease_watch import REPLICA, SHARD, watch_freed
 from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig.model.timestamps import precise_timestamp
+from dynconfig.model.uninterrupted import finished
 
 log = logging.getLogger(__name__)
 
-SHARDS = f"{names.GROUP}/shards"
-"""Annotation of a lease: how many shards its holder counts. Replicas that count differently never serve at the same time."""
-UNFINISHED = f"{names.GROUP}/unfinished"
-"""Annotation of a released lease: its holder had received changes that it did not reconcile."""
 # How long running reconciles have to end by themselves when a shard is given away; then their next request is refused.
 GRACE_SECONDS = 1.0
 # Leases of replicas that ended are deleted after so many durations.
@@ -70,33 +67,6 @@ class ShardUser(Protocol):
 
     async def lost(self, shard: int) -> None:
         """Forget what is remembered of the objects of a shard, which another replica may write by now."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Observed:
-    """A lease as last listed."""
-
-    document: Document
-    at: float
-    """When this version was first observed."""
-
-    @property
-    def holder(self) -> str:
-        return str(self.document["spec"].get("holderIdentity") or "")
-
-    @property
-    def shards(self) -> str:
-        return str((self.document["metadata"].get("annotations") or {}).get(SHARDS, ""))
-
-    def is_finished(self, shards: int) -> bool:
-        """Whether its holder released it, had reconciled all changes, and counted the same shards: the same objects."""
-        annotations = self.document["metadata"].get("annotations") or {}
-        return not self.holder and UNFINISHED not in annotations and self.shards == str(shards)
-
-    def is_live(self, now: float, duration: float) -> bool:
-        """Whether its holder may still write."""
-        seconds = self.document["spec"].get("leaseDurationSeconds") or 0
-        return bool(self.holder) and now < self.at + max(float(seconds), duration)
 
 
 @dataclass(slots=True)
@@ -146,14 +116,18 @@ class Leases:
         self._silence = silence
         self._clock = clock
         self._now = now
-        self._observed: dict[str, _Observed] = {}
+        self._observed: dict[str, ObservedLease] = {}
         self._held: dict[int, _Held] = {}
+        self._acquiring: dict[int, bool] = {}
+        """The shards whose lease may have been written for this replica although it does not serve them, and whether all of their
+        objects have to be observed."""
         self._releasing: dict[int, asyncio.Task[None]] = {}
         """The end of each shard that is given away or was lost; one that failed stays here, and ends `run`."""
         self._changed = asyncio.Event()
         """Set when the next step should not wait: a lease was released, or the end of a shard failed."""
         self._presence_at = float("-inf")
         self._running: asyncio.Task[None] | None = None
+        self._stepping: asyncio.Task[Any] | None = None
         self._last_failure = ""
         self._waits_for = ""
 
@@ -204,6 +178,7 @@ class Leases:
 
     async def step(self) -> None:
         """Renew the leases that are due, and acquire free ones; a failure is logged, and the next step tries again."""
+        self._stepping = asyncio.current_task()
         if (silence := self._silence()) > self._times.silence:
             for shard in self.held:
                 self._lose(shard, f"the main event loop has not answered for {silence:.0f} s")
@@ -223,10 +198,12 @@ class Leases:
 
         Raises what `user` raised in an ExceptionGroup, when all other shards are released.
         """
-        if self._running is not None:
-            # Its renewals would change the leases that are released.
-            self._running.cancel()
-            await asyncio.wait([self._running])
+        # Renewals would change the leases that are released.
+        if active := {task for task in (self._running, self._stepping) if task is not None}:
+            for task in active:
+                task.cancel()
+            await asyncio.wait(active)
+        await self._release_acquired()
         for shard in self.held:
             self._begin_end(shard, self._released(shard))
         # Those that count this replica would take too few shards.
@@ -234,6 +211,19 @@ class Leases:
         results = await asyncio.gather(*self._releasing.values(), *uncounted, return_exceptions=True)
         if failures := [result for result in results if result is not None]:
             raise BaseExceptionGroup("not all shards were ended", failures)
+
+    async def _release_acquired(self) -> None:
+        """Release the leases that were being acquired, and whose shards were never served."""
+        try:
+            listed = await self._kube.leases(self._namespace, self._timeout) if self._acquiring else []
+        except (ApiUnavailable, ApiRefused) as error:
+            log.warning("Leases that were being acquired expire by themselves: %s", error)
+            return
+        for document in listed:
+            found = SHARD.fullmatch(document["metadata"]["name"])
+            is_whole = self._acquiring.get(int(found[1])) if found else None
+            if is_whole is not None and document["spec"].get("holderIdentity") == self._identity:
+                await self._empty(unfinished(document) if is_whole else document)
 
     def _begin_end(self, shard: int, end: Coroutine[Any, Any, None]) -> None:
         """Start to end a shard; until it has ended, it is not acquired again. A failure ends `run`."""
@@ -268,7 +258,7 @@ class Leases:
     async def _list(self) -> None:
         """List all leases, and give up shards that have another holder."""
         listed = await self._kube.leases(self._namespace, self._timeout)
-        now, found = self._clock(), dict[str, _Observed]()
+        now, found = self._clock(), dict[str, ObservedLease]()
         for document in listed:
             name, version = document["metadata"]["name"], document["metadata"]["resourceVersion"]
             if not SHARD.fullmatch(name) and not name.startswith(REPLICA):
@@ -276,7 +266,7 @@ class Leases:
             document["spec"] = document.get("spec") or {}
             known = self._observed.get(name)
             is_same = known is not None and known.document["metadata"]["resourceVersion"] == version
-            found[name] = known if known and is_same else _Observed(document, now)
+            found[name] = known if known and is_same else ObservedLease(document, now)
         self._observed = found
         for shard, held in tuple(self._held.items()):
             current = found.get(f"dynconfig-shard-{shard}")
@@ -338,7 +328,7 @@ class Leases:
         if not self._held and holders:
             self._wait(f"{', '.join(sorted(set(holders)))} serves all objects")
 
-    async def _acquire_one(self, shard: int, observed: _Observed | None) -> None:
+    async def _acquire_one(self, shard: int, observed: ObservedLease | None) -> None:
         before, wall = self._clock(), precise_timestamp(self._now())
         spec = {
             "holderIdentity": self._identity,
@@ -347,16 +337,17 @@ class Leases:
             "renewTime": wall,
             "leaseTransitions": (observed.document["spec"].get("leaseTransitions") or 0) + 1 if observed else 0,
         }
+        previous = observed.holder if observed else ""
+        is_whole = self._acquiring[shard] = observed is None or not observed.is_finished(self._count)
         try:
             document = await self._write(f"dynconfig-shard-{shard}", spec, observed)
         except ApiConflict:
             # Another replica was faster.
             return
-        previous = observed.holder if observed else ""
-        is_whole = observed is None or not observed.is_finished(self._count)
         if await self._is_disputed():
-            await self._empty(_unfinished(document) if is_whole else document)
+            await self._empty(unfinished(document) if is_whole else document)
             return
+        del self._acquiring[shard]
         fence = Fence(shard, self._clock, self._times.call_seconds, before + self._times.duration)
         self._held[shard] = _Held(fence, document, before)
         expired = f"; {previous} did not renew its lease" if previous not in ("", self._identity) else ""
@@ -386,7 +377,7 @@ class Leases:
         self._held.pop(shard, None)
         if is_unfinished:
             # The events were taken from the queue: only a look at all objects finds what they were about.
-            held.document = _unfinished(held.document)
+            held.document = unfinished(held.document)
         await self._empty(held.document)
         log.info("Released shard %d", shard)
         # Takes a while if there are many objects, and changes nothing that another replica serves.
@@ -401,19 +392,13 @@ class Leases:
             except ApiConflict:
                 # A renewal was stored whose answer was not awaited, or came too late.
                 for current in await self._kube.leases(self._namespace, self._timeout):
-                    if current["metadata"]["name"] == name and self._is_same(current, document):
+                    if current["metadata"]["name"] == name and has_same_term(current, document):
                         version = current["metadata"]["resourceVersion"]
                         await self._write_empty(
                             {**document, "metadata": {**document["metadata"], "resourceVersion": version}}
                         )
         except (ApiUnavailable, ApiConflict, ApiRefused) as error:
             log.warning("The lease %s was not released and expires by itself: %s", name, error)
-
-    @staticmethod
-    def _is_same(current: Document, document: Document) -> bool:
-        """Whether a lease has only been renewed since."""
-        names = ("holderIdentity", "acquireTime", "leaseTransitions")
-        return all((current.get("spec") or {}).get(name) == document["spec"].get(name) for name in names)
 
     async def _write_empty(self, document: Document) -> None:
         spec = {**document["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}
@@ -438,7 +423,7 @@ class Leases:
             if name.startswith(REPLICA) and found.at < oldest:
                 await self._delete(name)
 
-    async def _write(self, name: str, spec: dict[str, Any], observed: _Observed | None) -> Document:
+    async def _write(self, name: str, spec: dict[str, Any], observed: ObservedLease | None) -> Document:
         """Create or replace a lease. Raises ApiConflict if someone else wrote it since it was observed."""
         metadata: dict[str, Any] = {**(observed.document["metadata"] if observed else {"name": name})}
         metadata["annotations"] = {**(metadata.get("annotations") or {}), SHARDS: str(self._count)}
@@ -446,8 +431,9 @@ class Leases:
         metadata["labels"] = {**(metadata.get("labels") or {}), **Kube.LEASE_LABELS}
         document = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
         send = self._kube.replace_lease if observed else self._kube.create_lease
-        written = await send(self._namespace, document, self._timeout)
-        self._observed[name] = _Observed(written, self._clock())
+        # If it were cancelled, it might be stored after the lease was released.
+        written = await finished(send(self._namespace, document, self._timeout))
+        self._observed[name] = ObservedLease(written, self._clock())
         return written
 
     async def _delete(self, name: str) -> None:
@@ -457,11 +443,11 @@ class Leases:
             # Others are deleted behind the fence of the shard whose sweep does so.
             log.debug("The lease %s was not deleted: %s", name, error)
 
-    def _live(self, now: float, leases: Iterable[str]) -> list[_Observed]:
+    def _live(self, now: float, leases: Iterable[str]) -> list[ObservedLease]:
         """Return the leases of other replicas that have not expired."""
         return [found for name in leases if self._is_others(found := self._observed[name], now)]
 
-    def _is_others(self, observed: _Observed, now: float) -> bool:
+    def _is_others(self, observed: ObservedLease, now: float) -> bool:
         """Whether another replica holds a lease. One with the identity of this replica is left from before its restart."""
         return observed.holder != self._identity and observed.is_live(now, self._times.duration)
 
@@ -489,12 +475,3 @@ class Leases:
 def identity(pod: str, host: str, unique: str) -> str:
     """Return the identity of a replica: the pod, whose restarted container resumes its leases, or else one of its own."""
     return pod or f"{host}_{unique}"
-
-
-def _unfinished(document: Document) -> Document:
-    """Return a lease with the mark that its holder leaves changes."""
-    metadata = document["metadata"]
-    return {
-        **document,
-        "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), UNFINISHED: "true"}},
-    }
