@@ -118,7 +118,7 @@ class Controller:
             self._objects.on_forget(forget_uid)
         for forget_key in (self.references.forget, dependencies.metrics.forget, dependencies.quota.forget):
             self._reconciled.on_forget(forget_key)
-        for forget_key in (self._index.forget, self._places.forget):
+        for forget_key in (self._index.forget, self._places.forget, self._forget_namespace_of):
             self._existing.on_forget(forget_key)
         self.objects = ObjectReceiver(
             shards=self._shards,
@@ -473,6 +473,11 @@ class Controller:
             self._requeues.requeue(key)
         else:
             self._existing.forget(key)
+
+    def _forget_namespace_of(self, key: Key) -> None:
+        """Forget what is known of a namespace after its last object."""
+        if not self._tracker.has_objects(key.namespace):
+            self._answers.forget_namespace(key.namespace)
 
     def _forget_uid(self, key: Key, uid: str) -> None:
         self._objects.forget(uid)

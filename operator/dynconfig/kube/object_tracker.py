@@ -11,6 +11,7 @@ from dynconfig.kube.finalizer import has_finalizer
 from dynconfig.kube.orphan_watch import ExistingObjects
 from dynconfig.model import size
 from dynconfig.model.fingerprint import fingerprint
+from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
 from dynconfig.model.ttl_cache import TtlCache
@@ -60,7 +61,9 @@ class ObjectTracker:
         self._regions: dict[Key, str] = existing.new_map()
         self._versions: dict[Key, str] = existing.new_map()
         self._received: dict[Key, _Received] = existing.new_map()
-        existing.on_forget(lambda key: self._created.forget([key]))
+        self._names = Holders[str, str]()
+        """The names of the existing objects of each namespace."""
+        existing.on_forget(self._forget)
 
     def receive(self, key: Key, document: Mapping[str, Any]) -> tuple[bool, int]:
         """Record an object from a list or watch; return whether anything that the operator uses has changed, and its weight.
@@ -70,6 +73,7 @@ class ObjectTracker:
         """
         metadata, known, status = document["metadata"], self._received.get(key), size.compact(document.get("status"))
         self._created.forget([key])
+        self._names.add(key.namespace, key.name)
         self._uids[key], self._versions[key] = metadata["uid"], metadata["resourceVersion"]
         found = _fingerprint_of(document)
         is_known = known is not None and known.has_spec_of(found)
@@ -101,6 +105,10 @@ class ObjectTracker:
     def uids_of_existing(self) -> tuple[tuple[Key, str], ...]:
         """Return all existing objects, each with its UID."""
         return tuple(self._uids.items())
+
+    def has_objects(self, namespace: str) -> bool:
+        """Whether an object exists in a namespace."""
+        return namespace in self._names
 
     def uids(self, key: Key) -> tuple[str | None, str | None]:
         """Return the UID at the last reconcile, and the UID that the API server returned last."""
@@ -148,6 +156,10 @@ class ObjectTracker:
         """Record the state in which the object is reconciled."""
         self._reconciled[key] = _fingerprint_of(document)
         (self._with_finalizer.add if has_finalizer(document) else self._with_finalizer.discard)(key)
+
+    def _forget(self, key: Key) -> None:
+        self._created.forget([key])
+        self._names.discard(key.namespace, key.name)
 
 
 def _fingerprint_of(document: Mapping[str, Any]) -> _Fingerprint:

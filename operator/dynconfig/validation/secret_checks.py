@@ -9,7 +9,8 @@ against the limit of each of them, since a user who may write one chooses what t
 import hashlib
 import json
 import threading
-from bisect import bisect_left, insort
+from array import array
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from itertools import count
 from dynconfig.api.parameter import ParameterSpec, ValueSchema
 from dynconfig.api.spec import DynamicConfigSpec
 from dynconfig.model.errors import SecretCheckDelayed
-from dynconfig.model.fingerprint import fingerprint
+from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.validation import rules, values
 from dynconfig.validation.checking import Finding, Selection, findings_of
 
@@ -30,8 +31,8 @@ INTERVAL = 10.0
 """Seconds between further results."""
 FREE_AFTER_START = 20
 """Objects whose first result about a key of a Secret uses no limit, if an earlier process gave one for the same generation."""
-MOST_FREE = 10_000
-"""Keys of Secrets of which such results are given."""
+MOST_FREE = 20_000
+"""Such results of a namespace, one for each key that is checked: eight bytes each."""
 LONGEST_WAIT = 600.0
 FEW_BUCKETS = 1000
 
@@ -244,8 +245,8 @@ class AnswerBudget:
         self._known: dict[str, Counter[Question]] = {}
         self._busy_until: dict[int, float] = {}
         """By fingerprint of a namespace, or of a key of a Secret in it."""
-        self._free: Counter[int] = Counter()
-        """How many results about a key of a Secret used no limit, by its fingerprint."""
+        self._free: dict[str, Fingerprints] = {}
+        """By namespace: the key of a Secret of each result that used no limit, ascending."""
         self._most_buckets = FEW_BUCKETS
         self._waiting = _Waiting()
 
@@ -272,6 +273,11 @@ class AnswerBudget:
             self._drop(_Object(namespace, uid))
             self._waiting.remove(_Object(namespace, uid))
 
+    def forget_namespace(self, namespace: str) -> None:
+        """Remove what is known of a namespace without objects: an object that is created there has no earlier result."""
+        with self._lock:
+            self._free.pop(namespace, None)
+
     def _admit(self, item: _Object, was_answered: bool, asked: Question) -> None:
         """Record that an object gets a result now. Raises SecretCheckDelayed."""
         with self._lock:
@@ -286,14 +292,14 @@ class AnswerBudget:
 
     def _is_free(self, item: _Object, secrets: Iterable[str]) -> bool:
         """Whether an earlier result is given once more, and count it: the texts may have changed meanwhile."""
-        keys = [fingerprint(f"{item.namespace}/{secret}") for secret in secrets]
+        keys, free = fingerprints(secrets), self._free.get(item.namespace, fingerprints(()))
         if (
             item in self._answered
-            or len(self._free) >= MOST_FREE
-            or any(self._free[key] >= FREE_AFTER_START for key in keys)
+            or len(free) + len(keys) > MOST_FREE
+            or any(bisect_right(free, key) - bisect_left(free, key) >= FREE_AFTER_START for key in keys)
         ):
             return False
-        self._free.update(keys)
+        self._free[item.namespace] = array(free.typecode, sorted((*free, *keys)))
         return True
 
     def _spend(self, item: _Object, secrets: Iterable[str], *, is_new_check: bool) -> None:
