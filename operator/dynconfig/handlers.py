@@ -124,6 +124,15 @@ async def login(memo: kopf.Memo, **_: Any) -> kopf.AiohttpSession:
     return kopf.AiohttpSession(server=kube.configuration.host, aiohttp_session=await kube.session())
 
 
+def _target_changed(memo: kopf.Memo, known: targets.Targets, name: str) -> None:
+    """Reconcile the objects of a target, and forget the events of one that was deleted."""
+    if "controller" not in memo:
+        return
+    if known.get(name) is None:
+        memo.controller.router.forget_target(name)
+    memo.controller.objects.requeue_target(name)
+
+
 async def start(memo: kopf.Memo, **_: Any) -> None:
     """Build the controller and start all tasks."""
     settings: Settings = memo.settings
@@ -144,7 +153,8 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     )
     memo.event_listeners = parts.listeners
     await asyncio.to_thread(parts.engine.prepare, Place(memo.region))
-    known = targets.Targets(lambda name: memo.controller.objects.requeue_target(name) if "controller" in memo else None)
+    known = targets.Targets()
+    known.on_change(partial(_target_changed, memo, known))
     chosen = VerifiedTargets(known, parts.targets, memo.tenants.labels, time.monotonic, settings.default_target)
     memo.tenants.targets_need_labels, memo.tenants.rights_in_targets = chosen.needs_labels, chosen.rights
     dependencies = Dependencies(

@@ -16,8 +16,9 @@ from dynconfig.events.echoes import LATE_SECONDS, Echoes
 from dynconfig.events.listener import TARGET_PAUSE_SECONDS, EventListener, EventListeners
 from dynconfig.events.queue import MAX_MESSAGES, MessageBatch
 from dynconfig.events.resource_index import ResourceIndex
-from dynconfig.events.routing import MOST_UNMATCHED, EventPlaces, EventRouter
+from dynconfig.events.routing import EventPlaces, EventRouter
 from dynconfig.events.signals import EVERYWHERE, Signal, Unreadable, parse
+from dynconfig.events.unmatched import MOST_UNMATCHED
 from dynconfig.kube.metrics import Metrics
 from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence

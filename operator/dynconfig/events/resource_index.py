@@ -85,6 +85,10 @@ class _Entry:
         yield from self.declared
         yield from self.reported
 
+    def has(self, digest: int) -> bool:
+        """Whether it declares or reports a parameter."""
+        return contains(self.declared, digest) or contains(self.reported, digest)
+
     def is_elsewhere(self, target: Target | None) -> bool:
         """Whether it writes in another account or region than its target has now."""
         return target is not None and self.recorded is not None and not self.recorded.is_in(target)
@@ -290,6 +294,19 @@ class ResourceIndex:
                 if entry.region == place or (place == EVERYWHERE and not entry.target):
                     found[key] = (*found.get(key, ()), name)
         return {key: names for key, names in found.items() if not self._entries[key].is_elsewhere(signal.target)}
+
+    def named_in(self, key: Key, signal: Signal) -> tuple[str, ...]:
+        """Return the names of an object's resources in an event, as `of`."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or entry.is_elsewhere(signal.target):
+                return ()
+            place = in_target(signal.target.name) if signal.target else signal.region
+            found = [name for identifier, name in entry.resources if identifier in signal.resources]
+            resources = found if entry.region == place or (place == EVERYWHERE and not entry.target) else ()
+            may_have = entry.region == place and self._may_have_path(_Group.of(key, entry))
+            parameters = (name for name in signal.parameters if entry.has(fingerprint(name))) if may_have else ()
+            return (*parameters, *resources)
 
     def digests(self, key: Key) -> frozenset[int]:
         """Return the digests of all names of an object in events."""

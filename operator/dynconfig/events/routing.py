@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 from dynconfig.events.own_calls import OwnCalls
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import Signal
+from dynconfig.events.unmatched import UnmatchedEvents
 from dynconfig.model.declaration import Place
 from dynconfig.model.fence import Fence
-from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
-
-# The newest names that matched no known object. All objects are listed within minutes.
-MOST_UNMATCHED, UNMATCHED_SECONDS = 200, 600.0
 
 
 @dataclass(slots=True)
@@ -43,9 +40,7 @@ class EventRouter:
         self._requeue = requeue
         self._own_calls = OwnCalls(now)
         self._pending: dict[Key, PendingEvents] = state.new_map()
-        self._now = now
-        self._unmatched: dict[tuple[int, str], dict[int, tuple[Signal, float]]] = {}
-        """For each queue (shard and target), signals by the digest of each name, with the time of receipt; the newest last."""
+        self._unmatched = UnmatchedEvents(now)
 
     def route(self, signals: Sequence[Signal], shard: int = 0) -> None:
         """Requeue the objects of a shard that events from its queue concern, except by their own calls.
@@ -57,18 +52,24 @@ class EventRouter:
                 continue
             concerned = self._index.of(signal)
             if not concerned:
-                self._add_unmatched(signal, shard)
+                self._unmatched.add(signal, shard)
             for key, names in concerned.items():
-                if self._shard_of(key) == shard and not self._own_calls.is_of(key, signal):
-                    self._add_pending(key, names, signal)
+                self._add_if_concerned(key, names, signal, shard)
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
-        digests = self._index.digests(key) if self._unmatched else frozenset()
-        for (shard, _target), unmatched in tuple(self._unmatched.items()):
-            for signal, received in [unmatched[digest] for digest in unmatched.keys() & digests]:
-                if self._now() - received < UNMATCHED_SECONDS:
-                    self.route([signal], shard)
+        if self._unmatched:
+            for signal, shard in self._unmatched.of(self._index.digests(key)):
+                if names := self._index.named_in(key, signal):
+                    self._add_if_concerned(key, names, signal, shard)
+
+    def forget_target(self, target: str) -> None:
+        """Forget the events of a target that no longer exists."""
+        self._unmatched.forget_target(target)
+
+    def leave(self, shard: int) -> None:
+        """Forget the events of a shard that another replica serves from now on."""
+        self._unmatched.leave(shard)
 
     def record_own_writes(self, key: Key, requests: Sequence[str]) -> None:
         """Record the AWS request IDs of a reconcile; events with these IDs do not requeue the object."""
@@ -78,15 +79,9 @@ class EventRouter:
         """Remove and return the pending events of an object that is reconciled now."""
         return self._pending.pop(key, None)
 
-    def _add_unmatched(self, signal: Signal, shard: int) -> None:
-        # Who administers the account of a target displaces no events of others.
-        unmatched = self._unmatched.setdefault((shard, signal.target.name if signal.target else ""), {})
-        for name in (*signal.parameters, *signal.resources):
-            digest = fingerprint(name)
-            unmatched.pop(digest, None)
-            unmatched[digest] = signal, self._now()
-        while len(unmatched) > MOST_UNMATCHED:
-            del unmatched[next(iter(unmatched))]
+    def _add_if_concerned(self, key: Key, names: Sequence[str], signal: Signal, shard: int) -> None:
+        if self._shard_of(key) == shard and not self._own_calls.is_of(key, signal):
+            self._add_pending(key, names, signal)
 
     def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
         pending = self._pending.setdefault(key, PendingEvents(signal.at))

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from dynconfig.api.status import AUTHOR_LENGTH
 from dynconfig.model.declaration import Place
 from dynconfig.model.target import Target
 from dynconfig.model.writes import DELETE, PUT
@@ -31,6 +32,8 @@ LONGEST_NAME = 2048
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameters.html
 MOST_PARAMETERS = 20
 MOST_NAMES = 100
+# AWS request IDs have 36 characters, and those of some services a few more. No call of ours has a longer one.
+LONGEST_REQUEST = 128
 
 
 class Unreadable(Exception):
@@ -105,6 +108,7 @@ def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
     source = detail["eventSource"]
     is_parameter = source == "ssm.amazonaws.com"
     most = MOST_PARAMETERS if is_parameter else MOST_NAMES
+    request = _name(detail.get("requestID") or "")
     names = tuple(dict.fromkeys(islice(_names(detail.get("requestParameters") or {}), most)))
     return Signal(
         region=EVERYWHERE if source == "iam.amazonaws.com" else region,
@@ -112,8 +116,8 @@ def _call(detail: Mapping[str, Any], region: str, at: float) -> Signal | None:
         operation=_name(detail["eventName"]),
         parameters=names if is_parameter else (),
         resources=() if is_parameter else names,
-        actor=_name((detail.get("userIdentity") or {}).get("arn") or ""),
-        request=_name(detail.get("requestID") or ""),
+        actor=_name((detail.get("userIdentity") or {}).get("arn") or "")[:AUTHOR_LENGTH],
+        request=request if len(request) <= LONGEST_REQUEST else "",
     )
 
 

@@ -181,6 +181,7 @@ class ObjectReceiver:
         """Forget what is remembered of the objects of a shard: another replica serves them from now on."""
         self._shards.ending.discard(shard)
         self._shards.unfinished.discard(shard)
+        self._router.leave(shard)
         listened = self._places.leave(shard)
         for key, uid in self._tracker.uids_of_existing():
             if self._shards.shard_of(key) == shard:
