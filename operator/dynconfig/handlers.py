@@ -365,9 +365,14 @@ class _Shards:
         self._shards_changed(len(self._served))
         self._controller.objects.acquired(fence, is_whole=is_whole)
         background: BackgroundTasks = self._memo.tasks
-        self._tasks[fence.shard] = [background.start(f"sweep of shard {fence.shard}", self._sweep(fence), ends=True)]
+        self._tasks[fence.shard] = [background.start(f"begin of shard {fence.shard}", self._begin(fence), ends=True)]
         for name, begin in {} if fence.shard else self._of_the_first.items():
             self._tasks[fence.shard].append(background.start(name, begin(fence)))
+
+    async def _begin(self, fence: Fence) -> None:
+        await self._controller.objects.take_over(fence.shard)
+        # All places that objects use are known now.
+        await self._sweep(fence)
 
     def ending(self, shard: int) -> None:
         """Start no more reconciles in a shard, and take no more events from its queues: they are for the next replica."""
@@ -389,7 +394,7 @@ class _Shards:
         self._tasks.pop(shard, None)
         self._served.discard(shard)
         self._shards_changed(len(self._served))
-        self._controller.objects.lost(shard)
+        await self._controller.objects.lost(shard)
 
 
 class _EventHandler:
@@ -424,19 +429,19 @@ class _EventHandler:
 
     def event_missing(self, place: Place, name: str) -> None:
         """Record a Warning Event on the objects that declare the parameter."""
-        self._warn(place, self._memo.controller.event_warnings.event_missing(place, name))
+        self._start(place, self._memo.controller.event_warnings.event_missing(place, name))
 
     def events_began(self, place: Place) -> None:
         """Reconcile the objects of the shard in the place."""
-        self._loop.call_soon_threadsafe(self._memo.controller.event_warnings.began, place, self._shard)
+        self._start(place, self._memo.controller.event_warnings.began(place, self._shard))
 
     def events_interrupted(self, place: Place, repaired: str) -> None:
         """Reconcile the objects of the shard in the place and record a Warning Event."""
-        self._warn(place, self._memo.controller.event_warnings.interrupted(place, self._shard, repaired))
+        self._start(place, self._memo.controller.event_warnings.interrupted(place, self._shard, repaired))
 
-    def _warn(self, place: Place, warning: Coroutine[Any, Any, None]) -> None:
+    def _start(self, place: Place, work: Coroutine[Any, Any, None]) -> None:
         background: BackgroundTasks = self._memo.tasks
-        background.start_from_thread(f"warning about events in {place.title}", warning)
+        background.start_from_thread(f"lost events in {place.title}", work)
 
     def listener_failed(self) -> None:
         """Stop the operator, as after a bug in any other task; the traceback is already in the log."""

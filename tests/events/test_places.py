@@ -207,7 +207,7 @@ def test_target_with_another_role_is_the_same_place_and_one_in_another_account_i
 def test_replica_that_gets_a_shard_back_still_knows_the_role() -> None:
     found = Listeners()
     found.places.track(IN_B, AT_B, FENCE)
-    assert found.places.leave(FENCE.shard) == {IN_B: AT_B}
+    assert found.places.leave(IN_B) == AT_B
     assert found.released == []
 
 

@@ -249,8 +249,8 @@ def test_objects_of_a_place_and_shard_are_observed_again_when_their_events_begin
             await found.server.until(lambda: all("InSync" in str(item) for item in found.server.objects.values()))
             before = {shard: replace(found.fake.store[f"/app/{shard}/a"], value="before the rule") for shard in names}
             found.fake.store.update({f"/app/{shard}/a": parameter for shard, parameter in before.items()})
-            found.controller.event_warnings.began(Place(REGION), 1)
-            found.controller.event_warnings.began(Place("us-east-1"), 0)
+            await found.controller.event_warnings.began(Place(REGION), 1)
+            await found.controller.event_warnings.began(Place("us-east-1"), 0)
             await found.server.until(lambda: found.fake.store["/app/1/a"].value == "1")
             await found.server.until(lambda: found.controller.waiting() == 0)
             assert found.fake.store["/app/0/a"].value == "before the rule"
@@ -283,7 +283,7 @@ def test_event_of_one_parameter_does_not_limit_what_is_observed_after_lost_event
                 kind.limits.clear()
                 found.controller.router.route([Signal(REGION, time.time(), PUT, parameters=("/app/a",))])
                 if is_lost:
-                    found.controller.event_warnings.began(Place(REGION), 0)
+                    await found.controller.event_warnings.began(Place(REGION), 0)
                 async with asyncio.timeout(10.0):
                     while not kind.limits:
                         await asyncio.sleep(0.01)

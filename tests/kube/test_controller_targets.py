@@ -82,7 +82,7 @@ def test_object_is_written_in_its_target_and_needs_its_events() -> None:
             objects = harness.found.controller.objects
             objects.ending(0)
             await objects.ended(0)
-            objects.lost(0)
+            await objects.lost(0)
             objects.acquired(Fence(0, lambda: 0.0, 0.0, float("inf")), is_whole=True)
             assert harness.found.listened == [f"target prod (210987654321/{OTHER_REGION})"] * 2
             assert harness.found.left == []

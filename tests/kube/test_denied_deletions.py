@@ -197,7 +197,7 @@ def test_shard_that_returns_brings_no_listener_for_denied_objects() -> None:
             objects = found.controller.objects
             objects.ending(0)
             await objects.ended(0)
-            objects.lost(0)
+            await objects.lost(0)
             objects.acquired(Fence(0, lambda: 0.0, 0.0, float("inf")), is_whole=True)
             assert found.listened == []
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import kopf
@@ -43,16 +44,16 @@ def reason(found: ControllerHarness, key: Key) -> str:
     return str(conditions[0]["reason"]) if conditions else ""
 
 
-def give_away(found: ControllerHarness) -> None:
+async def give_away(found: ControllerHarness) -> None:
     """Serve the own shard only."""
     found.controller.objects.ending(1 - OWN)
-    found.controller.objects.lost(1 - OWN)
+    await found.controller.objects.lost(1 - OWN)
 
 
 def test_objects_of_other_shards_are_not_reconciled_until_their_shard_is_acquired() -> None:
     async def act() -> None:
         async with running_controller(shards=SHARDS) as found:
-            give_away(found)
+            await give_away(found)
             found.applied(named(OTHER, {"b": "1"}, finalizers=[]))
             found.applied(configured({"a": "1"}, finalizers=[]))
             await found.server.until(lambda: found.reason == "InSync")
@@ -73,7 +74,7 @@ def test_object_of_a_lost_shard_is_forgotten_and_observed_again_when_it_returns(
             objects = found.controller.objects
             objects.ending(OWN)
             await objects.ended(OWN)
-            objects.lost(OWN)
+            await objects.lost(OWN)
             # Another replica deletes the parameter meanwhile.
             found.fake.store.clear()
             found.controller.requeue(KEY)
@@ -108,7 +109,8 @@ def target(found: ControllerHarness) -> None:
 
 def silence(found: ControllerHarness) -> None:
     """A repair of the rules of a region."""
-    found.controller.event_warnings.began(Place(REGION), OWN)
+    with suppress(StopIteration):
+        found.controller.event_warnings.began(Place(REGION), OWN).send(None)
 
 
 def resync(found: ControllerHarness) -> None:
@@ -190,7 +192,7 @@ def test_end_of_a_shard_tells_whether_objects_of_a_killed_holder_are_not_observe
             for is_cut_short in (True, False):
                 objects.ending(OWN)
                 await objects.ended(OWN)
-                objects.lost(OWN)
+                await objects.lost(OWN)
                 objects.acquired(Fence(OWN, time.monotonic, 0.0, FOREVER), is_whole=True)
                 while not is_cut_short and (found.controller.waiting() or found.controller._shards.running):
                     await asyncio.sleep(0.01)
@@ -213,7 +215,7 @@ def test_waiting_checks_of_a_lost_shard_are_forgotten(monkeypatch: pytest.Monkey
             found.controller.objects.ending(OWN)
             await found.controller.objects.ended(OWN)
             assert (KEY.namespace, uid) not in forgotten
-            found.controller.objects.lost(OWN)
+            await found.controller.objects.lost(OWN)
             assert (KEY.namespace, uid) in forgotten
 
     asyncio.run(act())
@@ -233,7 +235,7 @@ def test_readiness_is_that_of_the_served_objects_as_the_api_server_last_returned
             assert ready(found) == {KEY.name: (False, "Unknown"), OTHER.name: (True, "InSync")}
             stalled = {"conditions": [{"type": "Ready", "status": "False", "reason": "InvalidSpec"}]}
             found.deliver("MODIFIED", {**named(KEY, {"a": "1"}), "status": stalled})
-            give_away(found)
+            await give_away(found)
             assert ready(found) == {KEY.name: (False, "InvalidSpec")}
             found.controller.objects.acquired(Fence(1 - OWN, time.monotonic, 0.0, FOREVER), is_whole=False)
             assert ready(found)[OTHER.name] == (True, "InSync")
@@ -282,7 +284,7 @@ def test_event_from_the_queue_of_another_shard_is_dropped() -> None:
 def test_deleted_object_of_another_shard_is_forgotten() -> None:
     async def act() -> None:
         async with running_controller(shards=SHARDS) as found:
-            give_away(found)
+            await give_away(found)
             other = named(OTHER, {"b": "1"})
             found.deliver("ADDED", other)
             assert len(found.controller.existing().uids) == 1

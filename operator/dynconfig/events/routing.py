@@ -127,12 +127,13 @@ class EventPlaces:
             if (known[0].location, known[1]) not in self._keys:
                 self._release_listener(*known)
 
-    def leave(self, shard: int) -> dict[Key, Place]:
-        """Forget the objects of a shard that another replica serves from now on; return the place of each."""
-        left = {key: (place, fence) for key, (place, fence) in self._places.items() if fence.shard == shard}
-        for key, known in left.items():
-            self._remove(key, *known)
-        return {key: place for key, (place, _fence) in left.items()}
+    def leave(self, key: Key) -> Place | None:
+        """Forget an object that another replica serves from now on; return its place, and keep the queue there."""
+        known = self._places.get(key)
+        if known is None:
+            return None
+        self._remove(key, *known)
+        return known[0]
 
     def _remove(self, key: Key, place: Place, fence: Fence) -> None:
         del self._places[key]

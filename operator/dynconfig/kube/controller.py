@@ -104,7 +104,6 @@ class Controller:
         self._refusals = Refusals(self._reconciled)
         self._status = StatusWriter(dependencies.kube, dependencies.recorder, dependencies.metrics, self._refusals)
         self._acceptance = Acceptance(dependencies, self._tracker, self._status, self._refusals)
-        self.event_warnings = EventWarnings(self._index, self._places, self._requeues, self._shards, self._status)
         self._quota_reports = QuotaReports(dependencies.clock, self._reconciled)
         self._settled = SettledObjects(
             dependencies.engine,
@@ -135,6 +134,7 @@ class Controller:
             targets=dependencies.targets,
         )
         """Takes objects from the API server, and shards from the leases."""
+        self.event_warnings = EventWarnings(self.objects, self._index, self._places, self._requeues, self._status)
 
     def oldest_observation(self) -> float:
         """Return the age of the least recent observation of AWS among all objects, in seconds."""
@@ -162,6 +162,7 @@ class Controller:
 
     def requeue_all(self, namespaces: Collection[str] | None = None) -> None:
         """Reconcile all objects, or those of some namespaces, with the lowest priority: their access rights changed."""
+        self.objects.observe_rest()
         if namespaces is None:
             self._settled.forget_all()
         for key in self._requeues.tracked():

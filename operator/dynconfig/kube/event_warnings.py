@@ -5,7 +5,8 @@ from contextlib import suppress
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.routing import EventPlaces
 from dynconfig.kube.requeue_policy import RequeuePolicy
-from dynconfig.kube.shards import ServedShards
+from dynconfig.kube.shards import ObjectReceiver
+from dynconfig.kube.slices import in_slices
 from dynconfig.kube.status_writer import StatusWriter
 from dynconfig.kube.work_queue import Priority
 from dynconfig.model.declaration import Place
@@ -23,16 +24,16 @@ class EventWarnings:
 
     def __init__(
         self,
+        objects: ObjectReceiver,
         index: ResourceIndex,
         places: EventPlaces,
         requeues: RequeuePolicy,
-        shards: ServedShards,
         status: StatusWriter,
     ) -> None:
+        self._objects = objects
         self._index = index
         self._places = places
         self._requeues = requeues
-        self._shards = shards
         self._status = status
 
     async def event_missing(self, place: Place, name: str) -> None:
@@ -40,20 +41,21 @@ class EventWarnings:
         for key in self._index.naming(place.key, name)[:MAX_PLACE_EVENTS]:
             await self._warn(key, kube_events.event_missing(place.title, name))
 
-    def began(self, place: Place, shard: int) -> tuple[Key, ...]:
-        """Requeue the objects of a place and shard, since events before now may have been lost; return them."""
-        concerned = self._places.objects(place, shard)
-        for key in concerned:
+    async def began(self, place: Place, shard: int) -> None:
+        """Requeue the objects of a place and shard, since events before now may have been lost."""
+        self._objects.observe_rest(shard)
+        async for key in in_slices(self._places.objects(place, shard)):
             self._requeues.observe_all(key, Priority.DRIFT)
-        return concerned
 
     async def interrupted(self, place: Place, shard: int, repaired: str) -> None:
         """Requeue the objects of a place and shard after event delivery was repaired; record a Warning Event on some."""
-        for key in self.began(place, shard)[:MAX_PLACE_EVENTS]:
+        concerned = self._places.objects(place, shard)
+        await self.began(place, shard)
+        for key in concerned[:MAX_PLACE_EVENTS]:
             await self._warn(key, kube_events.events_interrupted(place.title, repaired))
 
     async def _warn(self, key: Key, event: KubeEvent) -> None:
-        fence = self._shards.fence(key)
+        fence = self._objects.fence(key)
         if fence is None:
             return
         with fence.within(), suppress(LeaseLost):

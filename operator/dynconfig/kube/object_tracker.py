@@ -110,6 +110,10 @@ class ObjectTracker:
         """Whether an object exists in a namespace."""
         return namespace in self._names
 
+    def exists(self, key: Key) -> bool:
+        """Return whether the API server has an object with this name, as far as is known."""
+        return key in self._uids
+
     def uids(self, key: Key) -> tuple[str | None, str | None]:
         """Return the UID at the last reconcile, and the UID that the API server returned last."""
         known = self._reconciled.get(key)

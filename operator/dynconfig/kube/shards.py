@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from dynconfig.engine.orphans import region_in_use
@@ -16,6 +17,7 @@ from dynconfig.kube.object_tracker import ObjectTracker
 from dynconfig.kube.readiness import Readiness, ReadyConditions
 from dynconfig.kube.requeue_policy import RequeuePolicy
 from dynconfig.kube.resync import Listed
+from dynconfig.kube.slices import SLICE, in_slices
 from dynconfig.kube.traces import trace
 from dynconfig.kube.work_queue import Priority
 from dynconfig.model import size
@@ -74,6 +76,17 @@ class Standby:
     """The place from which its events are needed."""
 
 
+@dataclass(slots=True)
+class _Acquisition:
+    """A shard that was acquired, and the objects that another replica may have served, which are taken over in slices."""
+
+    fence: Fence
+    left: Iterator[Key]
+    """Those that were not taken over yet, and objects of other shards."""
+    is_whole: bool
+    """Whether all that are left have to be observed when they are taken over."""
+
+
 class ObjectReceiver:
     """Records every object, since resources move between objects of all shards, and schedules those that are served here."""
 
@@ -110,7 +123,13 @@ class ObjectReceiver:
         self._default_region = default_region
         self._targets = targets
         self._standby: dict[Key, Standby] = existing.new_map()
+        self._acquisitions: dict[int, _Acquisition] = {}
+        """By shard, until all of its objects are taken over."""
         self._ready = ReadyConditions(existing, shards.serves)
+
+    def fence(self, key: Key) -> Fence | None:
+        """Return the fence of an object; None if this replica does not serve it."""
+        return self._shards.fence(key)
 
     def readiness(self) -> Sequence[tuple[Key, Readiness]]:
         """Return the Ready conditions of the objects that this replica serves. Thread-safe."""
@@ -148,6 +167,7 @@ class ObjectReceiver:
         """Handle an object that was deleted, or is no longer listed."""
         self._tracker.forget_received(key)
         if self._shards.serves(key):
+            self._standby.pop(key, None)
             self._index.forget(key)
             self._requeues.requeue(key)
             return
@@ -156,19 +176,57 @@ class ObjectReceiver:
         self._existing.forget(key)
 
     def acquired(self, fence: Fence, *, is_whole: bool) -> None:
-        """Serve the objects of a shard. With `is_whole`, all are observed now, since events may have been lost."""
+        """Serve the objects of a shard. With `is_whole`, all are observed now, since events may have been lost.
+
+        Those of the first slice are taken over at once, and all others by `take_over`, or when they change.
+        """
         self._shards.fences[fence.shard] = fence
-        for key, standby in tuple(self._standby.items()):
-            if self._shards.shard_of(key) == fence.shard:
-                del self._standby[key]
-                if standby.place is not None:
-                    self._places.track(key, standby.place, fence)
-                self._begin(key, replace(standby.listed, interval=None) if is_whole else standby.listed)
+        acquisition = self._acquisitions[fence.shard] = _Acquisition(fence, iter(tuple(self._standby)), is_whole)
+        self._take_over_slice(acquisition)
+
+    async def take_over(self, shard: int) -> None:
+        """Take over the objects of a shard that was acquired, in slices, until that is done or the shard is given up."""
+        acquisition = self._acquisitions.get(shard)
+        while acquisition is not None and self._acquisitions.get(shard) is acquisition:
+            if not self._take_over_slice(acquisition):
+                del self._acquisitions[shard]
+            await asyncio.sleep(0)
+
+    def observe_rest(self, shard: int | None = None) -> None:
+        """Observe all objects of a shard, or of all, that are not taken over yet, since a change of them may be missed."""
+        for acquisition in self._acquisitions.values():
+            if shard in (None, acquisition.fence.shard):
+                acquisition.is_whole = True
+
+    def _take_over_slice(self, acquisition: _Acquisition) -> bool:
+        """Take over the next objects of a shard; return False at the end."""
+        keys = tuple(islice(acquisition.left, SLICE))
+        for key in keys:
+            self._take_over(key, acquisition)
+        return bool(keys)
+
+    def _take_over(self, key: Key, acquisition: _Acquisition) -> None:
+        if self._shards.fence(key) is not acquisition.fence or (standby := self._standby.pop(key, None)) is None:
+            return
+        reconciled, _listed = self._tracker.uids(key)
+        # A reconcile since the acquisition knows the current place.
+        if standby.place is not None and reconciled is None:
+            self._places.track(key, standby.place, acquisition.fence)
+        self._begin(key, replace(standby.listed, interval=None) if acquisition.is_whole else standby.listed)
+
+    def _take_over_now(self, key: Key) -> None:
+        """Take over an object that changed before its turn."""
+        acquisition = self._acquisitions.get(self._shards.shard_of(key))
+        if acquisition is not None:
+            self._take_over(key, acquisition)
 
     def ending(self, shard: int) -> None:
         """Start no more reconciles of a shard; running ones end after their current write."""
         self._shards.fences.pop(shard, None)
         self._shards.ending.add(shard)
+        acquisition = self._acquisitions.pop(shard, None)
+        if acquisition is not None and acquisition.is_whole and any(self._are_left(shard, acquisition)):
+            self._shards.unfinished.add(shard)
         self._requeues.leave_owed(lambda key: self._shards.shard_of(key) == shard)
 
     async def ended(self, shard: int) -> bool:
@@ -177,23 +235,31 @@ class ObjectReceiver:
             await asyncio.wait(running)
         return shard in self._shards.unfinished
 
-    def lost(self, shard: int) -> None:
-        """Forget what is remembered of the objects of a shard: another replica serves them from now on."""
+    def _are_left(self, shard: int, acquisition: _Acquisition) -> Iterator[bool]:
+        return (key in self._standby and self._shards.shard_of(key) == shard for key in acquisition.left)
+
+    async def lost(self, shard: int) -> None:
+        """Forget what is remembered of the objects of a shard, in slices: another replica serves them from now on."""
         self._shards.ending.discard(shard)
         self._shards.unfinished.discard(shard)
         self._router.leave(shard)
-        listened = self._places.leave(shard)
-        for key, uid in self._tracker.uids_of_existing():
+        async for key, uid in in_slices(self._tracker.uids_of_existing()):
             if self._shards.shard_of(key) == shard:
                 weight = self._requeues.weight(key)
                 self._forget_key(key)
                 self._forget_uid(key, uid)
                 self._requeues.weigh(key, weight)
                 self._tracker.forget_received(key)
-                self._standby[key] = Standby(Listed(), listened.get(key))
+                listened = self._places.leave(key)
+                if self._tracker.exists(key):
+                    # One that was not taken over yet, or has changed since, is on standby already.
+                    known = self._standby.get(key)
+                    place = listened or (known.place if known else None)
+                    self._standby[key] = Standby(Listed(), place)
 
     def _handle_change(self, key: Key, document: Mapping[str, Any], event: str | None) -> None:
         log.debug("Received %s (%s)", key, event or "LISTED")
+        self._take_over_now(key)
         fence = self._shards.fence(key)
         is_changed, weight = self._tracker.receive(key, document)
         self._requeues.weigh(key, weight)
