@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from dynconfig.api.allow import AllowRule, Usable
 from dynconfig.api.names import FINALIZER, UNSEEN
+from dynconfig.api.target import TargetRule
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import EVERYWHERE, Signal
+from dynconfig.model import digest_index
 from dynconfig.model.declaration import Place, Successor
 from dynconfig.model.key import Key
 from dynconfig.model.resource import Owner
@@ -142,6 +145,99 @@ def test_object_without_permission_for_the_path_is_no_successor() -> None:
     assert found.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
 
 
+LIMITED: dict[str, dict[str, Any]] = {
+    "no parameters": {"rules": (AllowRule(namespaces=["evil"], paths=["/shop"], resources=[Usable.FUNCTION]),)},
+    "another region": {"rules": (AllowRule(namespaces=["evil"], paths=["/shop"], regions=["us-west-2"]),)},
+    "region that no object may name": {"is_trusted": True, "regions": (HOME,)},
+}
+"""What a namespace may use that may not have parameters below /shop in us-east-1."""
+ABROAD, EVIL = "us-east-1", Key("evil", "thief")
+OBSERVED = "2027-01-15T08:00:00Z"
+
+
+def limited(rights: dict[str, Any]) -> ResourceIndex:
+    """An index in which the namespace evil has these rights, with an object that reports /shop/a and does not declare it."""
+
+    def tenant_of(namespace: str) -> Tenant:
+        return Tenant(namespace, **{"is_trusted": False, **rights}) if namespace == "evil" else Tenant(namespace)
+
+    found = ResourceIndex(HOME, tenant_of)
+    reported = {"parameters": [{"name": "/shop/a", "version": 1}], "region": ABROAD}
+    found.update(SHOP, {**document("/shop", region=ABROAD), "status": reported})
+    return found
+
+
+@pytest.mark.parametrize("rights", LIMITED.values(), ids=LIMITED)
+def test_object_without_the_right_to_parameters_is_no_successor_and_requeues_no_other(rights: dict[str, Any]) -> None:
+    index = limited(rights)
+    index.update(EVIL, adopter("/shop", "a", region=ABROAD))
+    assert index.successor(owner(SHOP), ABROAD, "/shop/a") is None
+    assert index.releasing_to(EVIL) == ()
+    assert index.naming(ABROAD, "/shop/a") == (SHOP,)
+    assert index.named_in(EVIL, written("/shop/a", region=ABROAD)) == ()
+    assert not index.may_use(EVIL)
+    # While rights are unknown, each of its objects counts.
+    index = limited({**rights, "is_known": False})
+    index.update(EVIL, adopter("/shop", "a", region=ABROAD))
+    assert index.successor(owner(SHOP), ABROAD, "/shop/a") == Successor(
+        Owner("home", "evil", "thief", "uid-cart"), may_own=False
+    )
+    assert index.releasing_to(EVIL) == (SHOP,)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_kept"),
+    [
+        ({"counts": {"declared": 1, "inSync": 0, "summary": "0/1"}}, True),
+        ({"counts": {"declared": 0, "inSync": 0, "summary": "0/0"}}, False),
+        (
+            {
+                "counts": {"declared": 0, "inSync": 0, "summary": "0/0"},
+                "parameters": [{"name": "/shop/b", "version": 1}],
+            },
+            True,
+        ),
+        ({}, True),
+    ],
+    ids=["declared some", "had none", "owns some", "unknown"],
+)
+@pytest.mark.parametrize("rights", LIMITED.values(), ids=LIMITED)
+def test_parameter_is_retained_for_an_object_that_had_parameters_before_its_right_was_withdrawn(
+    rights: dict[str, Any], status: dict[str, Any], *, is_kept: bool
+) -> None:
+    index, found = limited(rights), adopter("/shop", "a", region=ABROAD)
+    index.update(EVIL, {**found, "status": {**found["status"], "lastObservedTime": OBSERVED, **status}})
+    successor = index.successor(owner(SHOP), ABROAD, "/shop/a")
+    assert (successor and successor.may_own) == (False if is_kept else None)
+
+
+def test_object_without_parameters_needs_only_the_right_to_its_path() -> None:
+    index = limited(LIMITED["no parameters"])
+    index.update(EVIL, adopter("/shop", region=None))
+    assert index.may_use(EVIL)
+    index.update(EVIL, adopter("/other", region=None))
+    assert not index.may_use(EVIL)
+
+
+def test_colliding_digests_find_only_objects_that_have_the_name_in_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digest_index, "_first", lambda _digest: 0)
+    index, elsewhere = ResourceIndex(HOME), Key("cart", "elsewhere")
+    index.update(SHOP, document("/shop", "a"))
+    index.update(CART, adopter("/shop", "b"))
+    index.update(elsewhere, adopter("/shop", "a", region=ABROAD))
+    index.update(EVIL, adopter("/shop/db", "host"))
+    assert index.naming(HOME, "/shop/a") == (SHOP,)
+    assert index.naming(ABROAD, "/shop/a") == (elsewhere,)
+    assert index.naming(HOME, "/shop/unknown") == ()
+    assert index.of(written("/shop/b")) == {CART: ("/shop/b",)}
+    assert index.receiving(SHOP, None) == ()
+    assert index.successor(owner(SHOP), HOME, "/shop/a") is None
+    index.update(CART, adopter("/shop", "a", "b"))
+    assert index.receiving(SHOP, None) == (CART,)
+    assert index.naming(HOME, "/shop/a", "/shop/db/host") == (SHOP, EVIL, CART)
+    assert index.successor(owner(SHOP), HOME, "/shop/a") == Successor(owner(CART))
+
+
 def test_suspended_object_is_a_successor(index: ResourceIndex) -> None:
     waiting = adopter("/shop", "a")
     waiting["spec"]["suspend"] = True
@@ -244,7 +340,9 @@ class Targets:
     default = ""
 
     def tenant_in(self, namespace: str, target: str) -> Tenant:
-        return Tenant(namespace, is_trusted=False, paths=("/shop",) if target == "prod" else NOWHERE, target=target)
+        rule = TargetRule(namespaces=[namespace], paths=["/shop"])
+        rules = (rule,) if target == "prod" else ()
+        return Tenant(namespace, is_trusted=False, paths=NOWHERE, regions=(HOME,), rules=rules, target=target)
 
 
 def in_place(target: str, path: str = "/shop", **more: Any) -> dict[str, Any]:

@@ -78,9 +78,7 @@ def test_rollback_restores_only_values(harness: AwsHarness, is_restarted: bool) 
         life.alarm.since = _aws_now(harness) + 5
         stored = {"metadata": {"generation": 3}, "spec": {"path": harness.path, "rollout": {}}, "status": life.status}
         owner = harness.owner()
-        declaration = last_change(
-            stored, owner=owner, default_region=REGION, tenant=Tenant(owner.namespace), allowed_regions=()
-        )
+        declaration = last_change(stored, owner=owner, default_region=REGION, tenant=Tenant(owner.namespace))
         assert declaration is not None
         assert life.run(declaration, now + 10).is_complete
         values = {name: harness.value(name) for name in ("plain", "list", "secret", "expiring", "shown")}

@@ -57,9 +57,7 @@ class Moving(Life):
         spec = {"path": self.harness.path, "rollout": {}}
         stored = {"metadata": {"generation": self.generation + 1}, "spec": spec, "status": self.status}
         owner = self.harness.owner()
-        found = last_change(
-            stored, owner=owner, default_region=REGION, tenant=Tenant(owner.namespace), allowed_regions=()
-        )
+        found = last_change(stored, owner=owner, default_region=REGION, tenant=Tenant(owner.namespace))
         assert found is not None
         return found
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -106,8 +107,8 @@ def test_denied_object_that_adopts_is_not_accepted_and_deleted_without_calls(
 ) -> None:
     async def act() -> None:
         places = Places()
-        rights: dict[str, Any] = {"allowed_regions": allowed, "tenant_of": Tenant} if allowed else {}
-        async with running(places, **rights) as found:
+        rights: dict[str, Any] = {"allowed_regions": allowed, "tenant_of": partial(Tenant, regions=allowed)}
+        async with running(places, **(rights if allowed else {})) as found:
             found.applied(configured({"a": "1"}, finalizers=[], adoptionPolicy="IfUnowned", **denied))
             await found.server.until(lambda: found.reason in ("NotAllowed", "InvalidSpec"))
             stored = found.server.objects[KEY]

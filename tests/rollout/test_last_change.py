@@ -8,6 +8,7 @@ from tests.rollout.rollout_harness import RolloutHarness
 from tests.rollout.test_rollback import BAKE, CHANGE, NEW, OLD, START, changed
 
 from dynconfig.api import names
+from dynconfig.api.allow import AllowRule, Usable
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DynConfigError, InvalidSpec, SourceMissing
@@ -26,8 +27,8 @@ def stored(harness: RolloutHarness, generation: int = 3, **about: Any) -> dict[s
     return document(harness.values, generation=generation, status=harness.status, **spec)
 
 
-def declared(found: dict[str, Any], tenant: Tenant = SINGLE, allowed: tuple[str, ...] = ()) -> Declaration | None:
-    return last_change(found, owner=OWNER, default_region="eu-west-1", tenant=tenant, allowed_regions=allowed)
+def declared(found: dict[str, Any], tenant: Tenant = SINGLE) -> Declaration | None:
+    return last_change(found, owner=OWNER, default_region="eu-west-1", tenant=tenant)
 
 
 def reconcile(
@@ -169,13 +170,23 @@ def test_nothing_is_rolled_back_if_spec_disables_it(about: dict[str, Any]) -> No
     assert harness.shown == NEW
 
 
+NO_PARAMETERS = AllowRule(namespaces=["shop"], paths=["/app"], resources=[Usable.FUNCTION])
+
+
 @pytest.mark.parametrize(
-    ("tenant", "allowed"),
-    [(Tenant("shop", paths=("/other",)), ()), (Tenant("shop", is_trusted=False), ()), (SINGLE, ("us-east-1",))],
-    ids=["another path", "no rule", "another region"],
+    ("tenant", "region"),
+    [
+        (Tenant("shop", paths=("/other",)), {}),
+        (Tenant("shop", is_trusted=False), {}),
+        (Tenant("shop", is_trusted=False, rules=(NO_PARAMETERS,)), {}),
+        (Tenant("shop", is_trusted=False, paths=("/app",)), {"region": "us-east-1"}),
+        (Tenant("shop", regions=("eu-west-1",)), {"region": "us-east-1"}),
+    ],
+    ids=["another path", "no rule", "no parameters", "region without a rule", "region that no object may name"],
 )
-def test_nothing_is_written_if_the_policy_no_longer_allows_it(tenant: Tenant, allowed: tuple[str, ...]) -> None:
-    assert declared(stored(changed()), tenant, allowed) is None
+def test_nothing_is_written_if_the_policy_no_longer_allows_it(tenant: Tenant, region: dict[str, Any]) -> None:
+    assert declared(stored(changed(), **region), tenant) is None
+    assert declared(stored(changed(), **region)) is not None
 
 
 def test_object_that_does_not_bake_is_not_watched() -> None:

@@ -1,13 +1,16 @@
 """Authorization of namespaces: denied by default."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from dynconfig.api.allow import AllowRule, Policy
 from dynconfig.api.spec import DynamicConfigSpec
-from dynconfig.model.errors import NotAllowed, PathNotAllowed
-from dynconfig.validation.tenancy import Decision, Tenant, check, decisions, tenant
+from dynconfig.api.target import AWSTargetSpec
+from dynconfig.model.errors import InvalidSpec, NotAllowed, PathNotAllowed
+from dynconfig.validation.region_checks import check_allowed
+from dynconfig.validation.tenancy import Decision, Tenant, check, decisions, tenant, tenant_in
 
 HOME = "eu-west-1"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:shop-alarms"
@@ -198,3 +201,54 @@ def test_every_denial_is_reported_with_advice() -> None:
 def test_invalid_rule_is_rejected(rule: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         Policy.model_validate({"allow": [rule]})
+
+
+RULES: dict[str, list[dict[str, Any]]] = {
+    "nothing": [],
+    "path": [{"paths": ["/app"]}],
+    "all": [{"paths": ["/app"], "regions": ["us-east-1"], "resources": ["parameters"]}],
+    "other resources": [{"paths": ["/app"], "regions": ["us-east-1"], "resources": ["function", "alarms"]}],
+    "in two rules": [
+        {"paths": ["/app"], "resources": ["function"]},
+        {"regions": ["us-*"], "resources": ["parameters"]},
+    ],
+    "no resources": [{"paths": ["/app"], "resources": []}],
+    "another path": [{"paths": ["/apple"], "regions": ["us-east-1"]}],
+}
+
+
+def in_policy(rules: list[dict[str, Any]], regions: tuple[str, ...]) -> Tenant:
+    policy = Policy.model_validate({"allow": [{"namespaces": ["shop"], **rule} for rule in rules]})
+    return tenant(policy, "shop", {}, (), regions)
+
+
+def in_target(rules: list[dict[str, Any]]) -> Tenant:
+    allow = [{"namespaces": ["shop"], **{name: rule[name] for name in rule if name != "regions"}} for rule in rules]
+    spec = {"region": "us-east-1", "account": "210987654321", "allow": allow}
+    return tenant_in("prod", AWSTargetSpec.model_validate(spec), "shop", {})
+
+
+@pytest.mark.parametrize("path", ["/app", "/app/a", "/app/../shop", "/apple"])
+@pytest.mark.parametrize("region", [HOME, "us-east-1", "us-west-2"])
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_right_to_parameters_is_that_of_an_object_with_parameters(
+    rules: list[dict[str, Any]], region: str, path: str
+) -> None:
+    """The checks of a spec and of a hand-over agree."""
+    kinds = [(HOME, regions, in_policy(rules, regions)) for regions in ((), (HOME,), (HOME, "us-east-1"))]
+    kinds += [(HOME, regions, Tenant("shop", paths=("/app",), regions=regions)) for regions in ((), (HOME,))]
+    for default, regions, found in (*kinds, ("us-east-1", (), in_target(rules))):
+        spec = {"path": path, "region": region, "parameters": [{"name": "a", "value": "1"}]}
+        try:
+            check(DynamicConfigSpec.model_validate(spec), found, default, lambda _arn: False)
+            check_allowed(region, regions)
+        except (NotAllowed, PathNotAllowed, InvalidSpec):
+            expected = False
+        else:
+            expected = True
+        needed = "" if region == default else region
+        assert found.may_write_parameters(path, needed) is expected
+        assert found.may_have_parameters(path, needed) is expected
+        unknown = replace(found, is_known=False)
+        assert unknown.may_write_parameters(path, needed) is expected
+        assert unknown.may_have_parameters(path, needed)

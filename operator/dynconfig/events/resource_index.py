@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from typing import Any, NamedTuple, Protocol
 
 from dynconfig.api import names
@@ -49,6 +49,8 @@ class _Entry:
     """The key of its place: a region, or a target."""
     target: str
     """The name of its target; empty for the operator's own identity."""
+    needed_region: str
+    """The region that its namespace needs a right to; empty for that of the operator or target."""
     path: str
     declared: Fingerprints
     """Digests of full names. A collision may cause a needless reconcile, or retain a parameter in AWS."""
@@ -63,8 +65,9 @@ class _Entry:
     """Where it writes, by its status."""
     was_reported: bool
     """Whether it has another status than the one that precedes its finalizer and its first write."""
-    was_observed: bool
-    """Whether AWS was observed for it, so its namespace was allowed to use its immutable path."""
+    had_parameters: bool
+    """Whether it declared or owned parameters when AWS was observed for it: its namespace was allowed to have them. Path and
+    region are immutable."""
     is_place_lost: bool
     """Whether AWS may have something of it although status records nothing, if its namespace may have its path."""
     resources: tuple[tuple[str, str], ...]
@@ -105,9 +108,10 @@ class _Group(NamedTuple):
     namespace: str
     target: str
     region: str
+    needed_region: str
     path: str
-    was_observed: bool
-    """They may have something in AWS, so their namespace once had the permission."""
+    had_parameters: bool
+    """Their namespace once had the permission, and they may have parameters in AWS."""
     was_reported: bool
     adopts: bool
     accepts: bool
@@ -115,8 +119,8 @@ class _Group(NamedTuple):
     @classmethod
     def of(cls, key: Key, entry: _Entry) -> "_Group":
         """Return the group of an object."""
-        place = key.namespace, entry.target, entry.region, entry.path
-        return cls(*place, entry.was_observed, entry.was_reported, entry.adopts, entry.accepts)
+        place = key.namespace, entry.target, entry.region, entry.needed_region, entry.path
+        return cls(*place, entry.had_parameters, entry.was_reported, entry.adopts, entry.accepts)
 
     @property
     def mark(self) -> int:
@@ -253,9 +257,12 @@ class ResourceIndex:
             return self._users.first(target, MAX_USERS, is_terminating=is_terminating)
 
     def may_use(self, key: Key) -> bool:
-        """Whether the namespace of an object may use its path; True if the object is unknown."""
+        """Whether the namespace of an object may use its path, and have its parameters there; True if the object is unknown."""
         with self._lock:
-            return key not in self._entries or self._may_use(key)
+            entry = self._entries.get(key)
+            if entry is None or len(entry.declared) > 0:
+                return entry is None or self._may_write(key, entry)
+            return self._tenant(key.namespace, entry.target).may_use_path(entry.path)
 
     def path(self, key: Key) -> str:
         """Return the declared path of an object; empty if there is none."""
@@ -274,12 +281,10 @@ class ResourceIndex:
                 return ()
             new = self._entry(document) if document else None
             had = set(old.names).difference(new.names if new else ())
-            marks = [self._marks[group] for group in self._at(old.region, old.path)] if had else ()
-            found = {
-                number for mark in marks for digest in had for number in self._names.of(mark ^ digest)[:MAX_RECEIVING]
-            }
-            found.discard(self._numbers[key])
-            return tuple(sorted(self._keys[number] for number in found))
+            groups = tuple(self._at(old.region, old.path)) if had else ()
+            naming = (self._naming(group, digest) for group in groups for digest in had)
+            found = {other for keys in naming for other in islice(keys, MAX_RECEIVING)}
+            return tuple(sorted(found - {key}))
 
     def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
         """Return the objects that an event concerns, each with the names of its resources in the event."""
@@ -304,7 +309,7 @@ class ResourceIndex:
             place = in_target(signal.target.name) if signal.target else signal.region
             found = [name for identifier, name in entry.resources if identifier in signal.resources]
             resources = found if entry.region == place or (place == EVERYWHERE and not entry.target) else ()
-            may_have = entry.region == place and self._may_have_path(_Group.of(key, entry))
+            may_have = entry.region == place and self._may_have_parameters(_Group.of(key, entry))
             parameters = (name for name in signal.parameters if entry.has(fingerprint(name))) if may_have else ()
             return (*parameters, *resources)
 
@@ -319,11 +324,8 @@ class ResourceIndex:
     def naming(self, region: str, *full_names: str) -> tuple[Key, ...]:
         """Return the objects that declare or report a parameter with one of these full names."""
         with self._lock:
-            found = set[int]()
-            for name in full_names:
-                for _group, numbers in self._below(region, name):
-                    found.update(numbers)
-            return tuple(self._keys[number] for number in sorted(found))
+            found = {key for name in full_names for _group, keys in self._below(region, name) for key in keys}
+            return tuple(sorted(found, key=self._numbers.__getitem__))
 
     def successor(
         self, giver: Owner, region: str, name: str, *, target: Target | None = None, is_awaited: bool = True
@@ -331,10 +333,10 @@ class ResourceIndex:
         """Return the object that adopts a parameter which the giver releases: it declares the full name and may adopt it.
 
         Suspended and invalid objects count, too, since a declared parameter is not deleted. For the same reason, objects count
-        whose namespace has lost the permission for the path, or whose permission is unknown: the parameter is retained for
-        these without an owner. An object whose namespace was never allowed to use the path does not count, so it cannot
-        prevent others from deleting their parameters. Neither does one that writes in another account or region than `target`,
-        the target of the giver: what it declares is another parameter.
+        whose namespace has lost the permission for parameters there, or whose permission is unknown: the parameter is retained
+        for these without an owner. An object whose namespace was never allowed to have parameters at its path and in its region
+        does not count, so it cannot prevent others from deleting theirs. Neither does one that writes in another account or
+        region than `target`, the target of the giver: what it declares is another parameter.
 
         Objects of the giver's namespace come first, then those that are accepted already; of equal ones, the one that was known
         first. `is_awaited`: whether the giver still waits for the acceptance of a new object, which its author may prevent for
@@ -342,28 +344,29 @@ class ResourceIndex:
         """
         with self._lock:
             able, giving = partial(self._receives, fingerprint(name), target), Key(giver.namespace, giver.name)
-            adopting = [numbers for group, numbers in self._below(region, name) if group.adopts]
-            others = ((self._keys[number] for number in numbers) for numbers in adopting)
+            adopting = [keys for group, keys in self._below(region, name) if group.adopts]
             # Of each group the first, however many others declare the parameter.
-            found = [first for keys in others if (first := next((k for k in keys if k != giving and able(k)), None))]
+            found = [first for keys in adopting if (first := next((k for k in keys if k != giving and able(k)), None))]
             successors = [self._as_successor(giver.cluster, other, is_awaited=is_awaited) for other in found]
             return min(successors, key=lambda successor: _rank(successor, giver), default=None)
 
     def _as_successor(self, cluster: str, key: Key, *, is_awaited: bool) -> Successor:
         entry = self._entries[key]
         owner = Owner(cluster, key.namespace, key.name, entry.uid)
-        may_own = (entry.accepts or (is_awaited and not entry.was_reported)) and self._may_use(key)
+        may_own = (entry.accepts or (is_awaited and not entry.was_reported)) and self._may_write(key, entry)
         return Successor(owner, may_own=may_own, has_finalizer=entry.accepts)
 
     def releasing_to(self, key: Key) -> tuple[Key, ...]:
-        """Return the objects that no longer declare a parameter in their status, but this object does.
+        """Return the objects that no longer declare a parameter in their status, but this object does, and may have it.
 
         A suspended object releases nothing.
         """
         with self._lock:
             own = self._entries[key]
-            found = {other for digest in own.declared for other in self._undeclared.of((own.region, digest))}
-            return tuple(sorted(found - {key}))
+            found = {other for digest in own.declared for other in self._undeclared.of((own.region, digest))} - {key}
+            tenant = self._tenant(key.namespace, own.target)
+            is_allowed = bool(found) and tenant.may_have_parameters(own.path, own.needed_region)
+            return tuple(sorted(found)) if is_allowed else ()
 
     def is_releasing(self, key: Key) -> bool:
         """Whether the status of an object has parameters that it does not declare any more; True if it is unknown."""
@@ -384,9 +387,9 @@ class ResourceIndex:
         recorded = previous.place.region if previous.place else ""
         return region_of(document) or recorded or self._default_region
 
-    def _may_use(self, key: Key) -> bool:
-        entry = self._entries[key]
-        return self._tenant(key.namespace, entry.target).may_use_path(entry.path)
+    def _may_write(self, key: Key, entry: _Entry) -> bool:
+        """Whether the namespace of an object may have parameters at its path and in its region, as far as is known."""
+        return self._tenant(key.namespace, entry.target).may_write_parameters(entry.path, entry.needed_region)
 
     def _tenant(self, namespace: str, target: str) -> Tenant:
         return self._tenant_in(namespace, target) if target else self._tenant_of(namespace)
@@ -397,16 +400,28 @@ class ResourceIndex:
         return contains(entry.declared, wanted) and not entry.is_elsewhere(target)
 
     def _at(self, region: str, path: str) -> Iterator[_Group]:
-        """Yield the groups of objects with a path, except those of namespaces that may not use it and never could.
+        """Yield the groups of objects with a path, except those of namespaces that may not have parameters there and never could.
 
         However many they are, such objects cost others nothing.
         """
-        return filter(self._may_have_path, self._groups.of((region, path)))
+        return filter(self._may_have_parameters, self._groups.of((region, path)))
 
-    def _may_have_path(self, group: _Group) -> bool:
-        return group.was_observed or self._tenant(group.namespace, group.target).may_have_path(group.path)
+    def _may_have_parameters(self, group: _Group) -> bool:
+        tenant = self._tenant(group.namespace, group.target)
+        return group.had_parameters or tenant.may_have_parameters(group.path, group.needed_region)
 
-    def _below(self, region: str, name: str) -> Iterator[tuple[_Group, list[int]]]:
+    def _naming(self, group: _Group, wanted: int) -> Iterator[Key]:
+        """Yield the objects of a group that declare or report a parameter, by its digest, in the order in which they were known.
+
+        The index may find others, since it compares half of each digest.
+        """
+        for number in self._names.of(self._marks[group] ^ wanted):
+            key = self._keys[number]
+            entry = self._entries[key]
+            if entry.has(wanted) and _Group.of(key, entry) == group:
+                yield key
+
+    def _below(self, region: str, name: str) -> Iterator[tuple[_Group, Iterator[Key]]]:
         """Yield the groups whose path contains the name, as `_at`, each with the objects that declare or report it."""
         wanted, end = fingerprint(name), name.rfind("/")
         # No declared path has more levels, so a name of only slashes is not more expensive.
@@ -415,8 +430,8 @@ class ResourceIndex:
                 return
             # Most names of events are declared by no one; that is known before rights are.
             for group in self._groups.of((region, name[:end])):
-                if (found := self._names.of(self._marks[group] ^ wanted)) and self._may_have_path(group):
-                    yield group, found
+                if self._names.of(self._marks[group] ^ wanted) and self._may_have_parameters(group):
+                    yield group, self._naming(group, wanted)
             end = name.rfind("/", 0, end)
 
     def _entry(self, document: Mapping[str, Any]) -> _Entry:
@@ -426,10 +441,13 @@ class ResourceIndex:
         declared = {f"{path}/{name}" for name in listed_names(spec.get("parameters"))}
         reported = previous.versions.keys() - declared
         resources = {pair for item in previous.resources for pair in _identifiers(item)}
+        region = in_target(target) if target else self._region_of(document, previous)
+        needed = (region_of(document) or "") if target else ("" if region == self._default_region else region)
         return _Entry(
             uid=str((document.get("metadata") or {}).get("uid") or ""),
-            region=in_target(target) if target else self._region_of(document, previous),
+            region=region,
             target=target,
+            needed_region=needed,
             path=path,
             declared=fingerprints(declared),
             reported=fingerprints(reported),
@@ -439,7 +457,7 @@ class ResourceIndex:
             has_finalizer=names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ()),
             recorded=recorded_place(document.get("status")),
             was_reported=previous.or_none is not None and not is_first_write(status_of(document)),
-            was_observed=was_observed(document),
+            had_parameters=was_observed(document) and previous.had_parameters,
             is_place_lost=is_place_lost(document),
             resources=tuple(sorted(resources)),
         )

@@ -32,7 +32,7 @@ class Acceptance:
     async def receive(self, key: Key, document: Document) -> Document:
         """Let other objects hand over parameters to one that adopts, even if its spec is invalid; return it.
 
-        Not where its namespace may not write: it could not be deleted there. Raises as `ChosenTargets.chosen`.
+        Not where its namespace may not have parameters: what was handed over would be its. Raises as `ChosenTargets.chosen`.
         """
         if recorded_place(document.get("status")) is None:
             place = self._deps.place_to_adopt_in(document)

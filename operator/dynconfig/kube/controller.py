@@ -309,7 +309,8 @@ class Controller:
         try:
             target = self._deps.targets.chosen(document)
             rights = self._deps.rights_of(key.namespace, target)
-            declaration = last_change(document, owner=self._deps.owner_of(document), target=target, **rights)
+            owner, default, tenant = self._deps.owner_of(document), rights["default_region"], rights["tenant"]
+            declaration = last_change(document, owner=owner, default_region=default, tenant=tenant, target=target)
             if declaration is None:
                 return None
             await self._deps.targets.verify(target)

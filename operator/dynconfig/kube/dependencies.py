@@ -61,15 +61,18 @@ class Dependencies:
         return Owner(self.cluster, metadata["namespace"], metadata["name"], metadata["uid"])
 
     def place_to_adopt_in(self, document: Document) -> Place | None:
-        """Return where an object of which nothing is recorded adopts, None if its namespace may not write there.
+        """Return where an object of which nothing is recorded adopts, None if its namespace may not have parameters there.
 
         Raises as `ChosenTargets.chosen`.
         """
         target = self.targets.chosen(document)
         rights = self.rights_of(document["metadata"]["namespace"], target)
-        if not deletion_checks.may_write(document, is_region=self.is_region, **rights):
+        default, tenant = rights["default_region"], rights["tenant"]
+        if not deletion_checks.may_write_parameters(
+            document, default_region=default, tenant=tenant, is_region=self.is_region
+        ):
             return None
-        return Place(target.region if target else region_of(document) or self.region, target)
+        return Place(target.region if target else region_of(document) or default, target)
 
     async def target_of_deletion(self, document: Document) -> Target | None:
         """Return the verified target of a deleted object. Raises as `ChosenTargets`; PathNotAllowed before any call to AWS."""

@@ -213,6 +213,11 @@ class PreviousStatus:
         """Whether it reports resources."""
         return bool(self.parameters or self.resources)
 
+    @property
+    def had_parameters(self) -> bool:
+        """Whether it owned or declared parameters when AWS was last observed, or that is unknown."""
+        return bool(self.versions) or (self.document.get("counts") or {}).get("declared", 1) > 0
+
     def reason(self, condition: str) -> str:
         """Return the reason of a condition; empty if it is not set."""
         found = self.conditions.get(condition)

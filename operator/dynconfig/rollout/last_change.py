@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from dynconfig.api import names
-from dynconfig.api.allow import Usable
 from dynconfig.api.parameter import ParameterSpec, ParameterType, ValuePolicy
 from dynconfig.api.rollout import RolloutSpec
 from dynconfig.api.spec import AdoptionPolicy
@@ -22,7 +21,7 @@ from dynconfig.model.secret import Secret, UnknownSecret
 from dynconfig.model.stored import spec_of
 from dynconfig.model.target import Target
 from dynconfig.validation.declare import declare_deletion
-from dynconfig.validation.tenancy import Aspect, Tenant, Use
+from dynconfig.validation.tenancy import Tenant
 
 
 def last_change(
@@ -31,7 +30,6 @@ def last_change(
     owner: Owner,
     default_region: str,
     tenant: Tenant,
-    allowed_regions: tuple[str, ...],
     target: Target | None = None,
 ) -> Declaration | None:
     """Return the baking change from status; None if there is none or its namespace may no longer write there."""
@@ -41,7 +39,8 @@ def last_change(
     known = declare_deletion(document, owner=owner, default_region=default_region, target=target)
     if rollout is None or generation is None or known.applied is None or known.suspended:
         return None
-    if not _may_write(known, default_region, tenant, allowed_regions):
+    region = known.place.region
+    if not tenant.may_write_parameters(known.path, "" if region == default_region else region):
         return None
     secrets, left_alone = known.applied.secrets, _left_alone(document)
     reported = (item for item in previous.parameters if item.name not in left_alone)
@@ -82,17 +81,6 @@ def only_values(plan: Plan, declaration: Declaration) -> Plan:
 def _puts_back(step: Step, reported: Mapping[str, int]) -> bool:
     observed = step.change.observed if isinstance(step.change, Update) else None
     return isinstance(observed, Versioned) and observed.version == reported.get(observed.name)
-
-
-def _may_write(known: Declaration, default_region: str, tenant: Tenant, allowed_regions: tuple[str, ...]) -> bool:
-    region = known.place.region
-    written = [
-        Use("spec.path", Aspect.PATH, known.path),
-        Use("spec.parameters", Aspect.RESOURCE, Usable.PARAMETERS),
-        *([Use("spec.region", Aspect.REGION, region)] if region != default_region else []),
-    ]
-    is_listed = not allowed_regions or region in allowed_regions
-    return is_listed and all(tenant.decide(use, lambda _arn: False).is_allowed for use in written)
 
 
 def _parameter(reported: ReportedParameter, secrets: frozenset[str]) -> DeclaredParameter:

@@ -38,25 +38,15 @@ def _may_have_region(tenant: Tenant, region: str) -> bool:
     return not tenant.is_known or tenant.decide(use, lambda _arn: False).is_allowed
 
 
-def may_write(
-    document: Mapping[str, Any],
-    *,
-    default_region: str,
-    tenant: Tenant,
-    allowed_regions: tuple[str, ...] = (),
-    is_region: Callable[[str], bool],
+def may_write_parameters(
+    document: Mapping[str, Any], *, default_region: str, tenant: Tenant, is_region: Callable[[str], bool]
 ) -> bool:
-    """Whether the path and the region in spec are allowed, and the region exists. False as long as that is unknown."""
-    region, path = region_of(document), spec_of(document).get("path")
-    if (
-        not isinstance(path, str)
-        or not tenant.decide(Use("spec.path", Aspect.PATH, path), lambda _arn: False).is_allowed
-    ):
+    """Whether parameters at the path and in the region of spec are allowed, and the region exists. False as long as unknown."""
+    region, path = region_of(document) or default_region, spec_of(document).get("path")
+    is_default = region == default_region
+    if not isinstance(path, str) or not (is_default or is_region(region)):
         return False
-    if region is None or region == default_region:
-        return True
-    use = Use("spec.region", Aspect.REGION, region)
-    return not region_fault(region, is_region, allowed_regions) and tenant.decide(use, lambda _arn: False).is_allowed
+    return tenant.may_write_parameters(path, "" if is_default else region)
 
 
 def check_region(region: str, default_region: str, is_region: Callable[[str], bool]) -> None:

@@ -77,7 +77,7 @@ class Tenant:
     paths: tuple[str, ...] = ()
     """Paths in DYNCONFIG_ALLOWED_PATHS; empty if it is not set, NOWHERE if it has none for this namespace."""
     regions: tuple[str, ...] = ()
-    """Regions in DYNCONFIG_REGIONS."""
+    """Regions in DYNCONFIG_REGIONS, or that of the target; empty if no setting limits them."""
     rules: tuple[Grant, ...] = field(default=(), repr=False)
     """The rules of the policy or target that select this namespace."""
     is_known: bool = True
@@ -92,6 +92,22 @@ class Tenant:
     def may_have_path(self, path: str) -> bool:
         """Whether a path is allowed, or may be: sufficient to retain resources in AWS, but not to write them."""
         return not self.is_known or self.may_use_path(path)
+
+    def may_write_parameters(self, path: str, region: str = "") -> bool:
+        """Whether the namespace may have parameters at a path in a region, empty for that of the operator or target."""
+        if self._has_unusable_level(path) or not self.may_use_path(path):
+            return False
+        if not self.is_trusted and Usable.PARAMETERS not in self._usable_resources:
+            return False
+        return not region or self._may_use_region(region)
+
+    def _may_use_region(self, region: str) -> bool:
+        is_listed = not self.regions or region in self.regions
+        return is_listed and self.decide(Use("spec.region", Aspect.REGION, region), lambda _arn: False).is_allowed
+
+    def may_have_parameters(self, path: str, region: str = "") -> bool:
+        """As `may_write_parameters`, or it may be allowed: sufficient to retain parameters in AWS, but not to write them."""
+        return not self.is_known or self.may_write_parameters(path, region)
 
     @property
     def usable_paths(self) -> tuple[str, ...]:
@@ -121,7 +137,7 @@ class Tenant:
         return f"AWSTarget {self.target}" if self.target else "the policy"
 
     def _decide_path(self, use: Use) -> Decision:
-        if self.target and not _DOTS.isdisjoint(use.value.split("/")):
+        if self._has_unusable_level(use.value):
             why = "a level of . or .. is a directory for consoles and policies, although not for Parameter Store"
             return Decision(use, is_allowed=False, why=why)
         if not self.may_use_path(use.value):
@@ -130,10 +146,23 @@ class Tenant:
         return Decision(use, is_allowed=True, why=f"{granted} is allowed" if granted else "paths are not restricted")
 
     def _decide_resource(self, use: Use) -> Decision:
-        listed = [rule.resources for rule in self.rules if rule.resources is not None]
-        usable = frozenset(found for each in listed for found in each) if listed else self._usable_by_default
-        source = f"the rules of {self._place} allow" if listed else self._without_a_list
+        usable = self._usable_resources
+        source = self._without_a_list if self._listed_resources is None else f"the rules of {self._place} allow"
         return Decision(use, use.value in usable, f"{source} {', '.join(sorted(usable)) or 'nothing'}")
+
+    def _has_unusable_level(self, path: str) -> bool:
+        return bool(self.target) and not _DOTS.isdisjoint(path.split("/"))
+
+    @property
+    def _listed_resources(self) -> frozenset[Usable] | None:
+        """The resources that rules list; None if none lists any, so that the default applies."""
+        listed = [rule.resources for rule in self.rules if rule.resources is not None]
+        return frozenset(found for each in listed for found in each) if listed else None
+
+    @property
+    def _usable_resources(self) -> frozenset[Usable]:
+        listed = self._listed_resources
+        return self._usable_by_default if listed is None else listed
 
     @property
     def _usable_by_default(self) -> frozenset[Usable]:
