@@ -18,6 +18,8 @@ PARAMETERS = 10
 FLOOR_THREADS = 32
 APPLIERS = 8
 PATIENCE = 600.0
+# A watch that receives nothing for so long is opened again.
+WATCH_SECONDS = 2.0
 
 
 def names(group: str, count: int) -> list[str]:
@@ -109,20 +111,32 @@ class Watch:
 def watching(http: httpx2.Client) -> Iterator[Watch]:
     """Watch the objects from now on."""
     version = http.get(OBJECTS).raise_for_status().json()["metadata"]["resourceVersion"]
-    watch, params = Watch(), {"watch": "true", "resourceVersion": version}
-    with http.stream("GET", OBJECTS, params=params, timeout=httpx2.Timeout(10, read=None)) as stream:
-        reader = threading.Thread(target=_read, args=(stream, watch), daemon=True)
-        reader.start()
-        yield watch
-
-
-def _read(stream: httpx2.Response, watch: Watch) -> None:
+    watch, is_over = Watch(), threading.Event()
+    reader = threading.Thread(target=_read, args=(http, version, watch, is_over), daemon=True)
+    reader.start()
     try:
-        for line in stream.iter_lines():
-            watch.receive_event(json.loads(line))
-    except (httpx2.StreamError, httpx2.TransportError):
-        # The stream was closed: the measurement is over.
-        return
+        yield watch
+    finally:
+        is_over.set()
+        reader.join()
+
+
+def _read(http: httpx2.Client, version: str, watch: Watch, is_over: threading.Event) -> None:
+    """Receive events until the measurement is over; continue after the last one if the API server ends the watch."""
+    timeout = httpx2.Timeout(10, read=WATCH_SECONDS)
+    while not is_over.is_set():
+        params = {"watch": "true", "resourceVersion": version}
+        try:
+            with http.stream("GET", OBJECTS, params=params, timeout=timeout) as stream:
+                for line in stream.raise_for_status().iter_lines():
+                    event = json.loads(line)
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    watch.receive_event(event)
+                    if is_over.is_set():
+                        return
+        except httpx2.TransportError:
+            # Silent for so long, or cut.
+            continue
 
 
 def floor(stack: Stack, group: str, count: int) -> float:

@@ -43,14 +43,14 @@ def targets(console: Console) -> Iterator[Figure]:
 
 def _measured(console: Console, count: int, objects: int) -> tuple[float, float]:
     """Create targets with objects; return the operator's memory in MiB, and the calls of AssumeRole for each target."""
-    with stack(console, {}) as found, found.http() as http:
+    with stack(console, {}) as found, found.http() as http, load.watching(http) as watch:
         began = time.monotonic()
         roles = [_create_role(found, number) for number in range(count)]
         _wait_for(found, roles)
         for number, role in enumerate(roles):
             _create_target(http, number, role)
         for number in range(count):
-            _create_objects(http, number, objects)
+            _create_objects(http, watch, number, objects)
             if number % 20 == 0:
                 passed = time.monotonic() - began
                 console.print(f"  {number + 1} of {count} targets: {memory(found):.0f} MiB after {passed:.0f} s")
@@ -59,13 +59,13 @@ def _measured(console: Console, count: int, objects: int) -> tuple[float, float]
         return memory(found), found.calls()["sts.AssumeRole"] / count
 
 
-def _create_objects(http: httpx2.Client, target: int, count: int) -> None:
+def _create_objects(http: httpx2.Client, watch: load.Watch, target: int, count: int) -> None:
     """Create objects in a target, and wait until they are Ready."""
     wanted = [f"t{target}-{number}" for number in range(count)]
-    with load.watching(http) as watch, ThreadPoolExecutor(load.APPLIERS) as threads:
+    with ThreadPoolExecutor(load.APPLIERS) as threads:
         for answer in threads.map(lambda name: http.post(load.OBJECTS, json=_document(name, target)), wanted):
             answer.raise_for_status()
-        watch.ready(wanted)
+    watch.ready(wanted)
 
 
 def _create_role(found: Stack, number: int) -> str:
