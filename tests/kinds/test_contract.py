@@ -1,6 +1,6 @@
 """The contract of all kinds: create, settle, and detect a change of each field."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -86,6 +86,29 @@ def test_external_change_of_each_field_is_corrected(
     assert {because.field for step in mine for because in step.because} == {field}
     harness.settle(requested, chosen)
     assert not steps(harness.settle(requested, case.kinds(harness)), case)
+
+
+@pytest.mark.parametrize(("case", "field"), tampers(), indirect=["case"])
+@pytest.mark.parametrize("observes_all", [False, True], ids=["narrowed", "whole"])
+def test_external_change_of_each_field_that_an_event_reported_is_detected_despite_caches(
+    harness: AwsHarness, case: Case, field: str, observes_all: bool
+) -> None:
+    if field in case.not_restorable:
+        pytest.skip("there is no plan")
+    kinds = case.kinds(harness)
+    outcome = harness.settle(harness.declare(case.base), kinds)
+    declaration = harness.declare(case.base, status=harness.status(outcome))
+    harness.clock.now += 700
+    # Reads the tag index.
+    outcome = harness.settle(declaration, kinds)
+    harness.clock.now += 60
+    case.tampers[field](harness)
+    names = {item.name: "" for item in outcome.owned if isinstance(item, case.value)}
+    reported = replace(declaration, changed=names, observes_all=observes_all)
+    assert reported.is_partial is not observes_all
+    found = Engine(lambda _place: kinds).run(reported)
+    mine = [step for step in found.plan.steps if isinstance(step.resource, case.value)]
+    assert {because.field for step in mine for because in step.because} == {field}
 
 
 def seen(harness: AwsHarness, case: Case, field: str) -> set[str]:

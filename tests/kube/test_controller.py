@@ -268,7 +268,7 @@ class LimitedKind(FakeKind):
 
     def observe(self, scope: Scope, desired: Sequence[Thing]) -> Iterable[Thing]:
         """Record it."""
-        self.limits.append(scope.changed)
+        self.limits.append(scope.changed if scope.is_partial else frozenset())
         return super().observe(scope, desired)
 
 

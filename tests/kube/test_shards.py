@@ -183,6 +183,29 @@ def test_drift_whose_reconcile_failed_and_waits_for_its_next_try_is_left() -> No
     asyncio.run(act())
 
 
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_drift_that_was_not_observed_because_of_a_missing_source_is_left(*, is_missing: bool) -> None:
+    async def act() -> None:
+        async with running_controller(shards=SHARDS) as found:
+            found.applied(configured({"a": "1"}, finalizers=[]))
+            await found.server.until(lambda: found.reason == "InSync")
+            objects = found.controller.objects
+            await objects.ended(OWN)
+            if is_missing:
+                source = {"configMapKeyRef": {"name": "flags", "key": "a"}}
+                found.server.objects[KEY]["spec"]["parameters"] = [{"name": "a", "valueFrom": source}]
+            observed = found.fake.calls.count("observe")
+            drift(found)
+            await found.server.until(lambda: found.reason == "SourceMissing" if is_missing else bool(found.fake.calls))
+            while found.controller._shards.running or found.controller.waiting():
+                await asyncio.sleep(0)
+            assert (found.fake.calls.count("observe") == observed) is is_missing
+            objects.ending(OWN)
+            assert await objects.ended(OWN) is is_missing
+
+    asyncio.run(act())
+
+
 def test_end_of_a_shard_tells_whether_objects_of_a_killed_holder_are_not_observed_yet() -> None:
     async def act() -> None:
         async with running_controller(shards=SHARDS) as found:

@@ -104,7 +104,8 @@ def scope_of(declaration: Declaration) -> Scope:
         status_lost=declaration.status_lost or declaration.deleting,
         never_written=declaration.never_written,
         bypass_cache=declaration.requested or declaration.deleting,
-        changed=frozenset(declaration.changed) if declaration.is_partial else frozenset(),
+        changed=frozenset(declaration.changed),
+        is_partial=declaration.is_partial,
     )
 
 

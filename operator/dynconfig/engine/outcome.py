@@ -1,6 +1,7 @@
 """The outcome of one reconcile."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dynconfig.api.alarms import DRIFT
@@ -106,6 +107,19 @@ class Outcome:
         """Whether all steps are drift or follow from it."""
         drift = {id(step) for step in self.drift}
         return bool(drift) and all(id(step) in drift or step.is_derived for step in self.plan.steps)
+
+    def unobserved(self, names: Collection[str]) -> frozenset[str]:
+        """Return those of these names of resources that could not be read this time, but may be the next time."""
+        if not self.was_observed:
+            return frozenset(names)
+        failed = {item.title for item in self.refused if isinstance(item.error, Retryable)}
+        unread = {title.partition(" ")[2] for title in failed & self.declaration.unread.keys()}
+        reported = self.declaration.applied.titles if self.declaration.applied else ()
+        for part in (part for part in self.plan.parts if part.kind.value.kind in failed):
+            # The whole kind could not be read.
+            kind = part.kind.value.kind
+            unread |= {item.name for item in part.declared} | {name for of, name in reported if of == kind}
+        return frozenset(unread.intersection(names))
 
     @property
     def is_complete(self) -> bool:

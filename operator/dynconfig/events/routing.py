@@ -1,6 +1,6 @@
 """Routes AWS events to the objects that they concern, and knows from which places events are needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from dynconfig.events.own_calls import OwnCalls
@@ -16,12 +16,20 @@ from dynconfig.model.object_state import ObjectState
 
 @dataclass(slots=True)
 class PendingEvents:
-    """Events of an object since its last reconcile."""
+    """Events of an object whose resources were not observed since."""
 
     at: float
     """Time of the first event, in seconds since the epoch."""
     of: dict[str, str] = field(default_factory=dict)
     """Names of changed resources, each with the principal that changed it, where the event names one."""
+    is_repeated: bool = False
+    """Whether an earlier reconcile did not observe some of them."""
+
+    def add(self, other: "PendingEvents") -> None:
+        """Add later events."""
+        self.at = min(self.at, other.at)
+        self.of.update(other.of)
+        self.is_repeated |= other.is_repeated
 
 
 class EventRouter:
@@ -40,6 +48,8 @@ class EventRouter:
         self._requeue = requeue
         self._own_calls = OwnCalls(now)
         self._pending: dict[Key, PendingEvents] = state.new_map()
+        self._taken: dict[Key, PendingEvents] = state.new_map()
+        """Those of the running reconcile of each object."""
         self._unmatched = UnmatchedEvents(now)
 
     def route(self, signals: Sequence[Signal], shard: int = 0) -> None:
@@ -75,18 +85,54 @@ class EventRouter:
         """Record the AWS request IDs of a reconcile; events with these IDs do not requeue the object."""
         self._own_calls.made(key, requests)
 
+    def waiting(self) -> Collection[Key]:
+        """Return the objects with events that no reconcile has taken, or whose resources the last one did not observe."""
+        return tuple(self._pending)
+
     def take(self, key: Key) -> PendingEvents | None:
-        """Remove and return the pending events of an object that is reconciled now."""
-        return self._pending.pop(key, None)
+        """Return the pending events of an object that is reconciled now; they are pending again from `end`, unless observed."""
+        if (pending := self._pending.pop(key, None)) is not None:
+            self._taken[key] = pending
+        return pending
+
+    def taken(self, key: Key) -> PendingEvents | None:
+        """Return the events of the running reconcile of an object."""
+        return self._taken.get(key)
+
+    def observed(self, key: Key, unread: Collection[str] = ()) -> float | None:
+        """Record that the running reconcile has read all resources that its events name, except for those of these names.
+
+        Return the time of the first event if all were read; None if some were not, or it had no events.
+        """
+        if (taken := self._taken.get(key)) is None:
+            return None
+        taken.of = {name: actor for name, actor in taken.of.items() if name in unread}
+        if taken.of:
+            return None
+        del self._taken[key]
+        return taken.at
+
+    def end(self, key: Key) -> None:
+        """End a reconcile: events whose resources it did not observe are pending again, with the time of the first."""
+        if (left := self._taken.pop(key, None)) is not None:
+            left.is_repeated = True
+            if (newer := self._pending.get(key)) is not None:
+                left.add(newer)
+            self._pending[key] = left
+
+    def forget(self, key: Key) -> None:
+        """Forget the events of an object that another replica serves from now on."""
+        self._pending.pop(key, None)
+        self._taken.pop(key, None)
 
     def _add_if_concerned(self, key: Key, names: Sequence[str], signal: Signal, shard: int) -> None:
         if self._shard_of(key) == shard and not self._own_calls.is_of(key, signal):
             self._add_pending(key, names, signal)
 
     def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
-        pending = self._pending.setdefault(key, PendingEvents(signal.at))
-        pending.at = min(pending.at, signal.at)
-        pending.of.update(dict.fromkeys(names, signal.actor))
+        self._pending.setdefault(key, PendingEvents(signal.at)).add(
+            PendingEvents(signal.at, dict.fromkeys(names, signal.actor))
+        )
         self._requeue(key)
 
 

@@ -17,7 +17,7 @@ from dynconfig.engine.outcome import Outcome
 from dynconfig.engine.reconcile import ALARM_SECONDS
 from dynconfig.events.own_calls import collect_requests
 from dynconfig.events.resource_index import ResourceIndex, adopts
-from dynconfig.events.routing import EventPlaces, EventRouter, PendingEvents
+from dynconfig.events.routing import EventPlaces, EventRouter
 from dynconfig.kube.acceptance import Acceptance
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document
 from dynconfig.kube.declarations import Declarations
@@ -248,12 +248,15 @@ class Controller:
         return await self._fail(key, document, kind(f"the operator cannot write this object: {error}"))
 
     async def _reconcile(self, key: Key) -> str:
-        # The events are consumed: if this reconcile fails, the next one observes all resources.
-        pending = self.router.take(key)
-        confirmed = await self._settled.confirm(key, self._in_thread, has_events=pending is not None)
-        return confirmed or await self._reconcile_object(key, pending)
+        has_events = self.router.take(key) is not None
+        try:
+            confirmed = await self._settled.confirm(key, self._in_thread, has_events=has_events)
+            return confirmed or await self._reconcile_object(key)
+        finally:
+            # Whatever it did not observe, the next one does.
+            self.router.end(key)
 
-    async def _reconcile_object(self, key: Key, pending: PendingEvents | None) -> str:
+    async def _reconcile_object(self, key: Key) -> str:
         document = await self._read(key)
         if document is None:
             return "Gone"
@@ -270,14 +273,22 @@ class Controller:
             self._places.track(key, declaration.place, fence)
         if not was_observed(document):
             document = await self._acceptance.start(key, document, declaration)
-        if pending is None:
-            return await self._reconcile_declaration(
-                key, document, self._requeues.narrowed_if_polling(key, declaration)
-            )
-        declaration = replace(declaration, changed=pending.of, observes_all=self._requeues.is_whole(key))
-        reason = await self._reconcile_declaration(key, document, declaration)
-        self._deps.metrics.event_handled(self._deps.now() - pending.at)
-        return reason
+        return await self._reconcile_declaration(key, document, declaration)
+
+    def _with_events(self, key: Key, declaration: Declaration) -> Declaration:
+        """Return the declaration with the resources that events reported, to which it is limited if nothing else is due."""
+        if (events := self.router.taken(key)) is None:
+            return self._requeues.narrowed_if_polling(key, declaration)
+        is_whole = events.is_repeated or self._requeues.is_whole(key)
+        return replace(declaration, changed=dict(events.of), observes_all=is_whole)
+
+    def _record_observed(self, key: Key, outcome: Outcome) -> None:
+        """Record which events need no other reconcile, when the result of this one is in status."""
+        if (events := self.router.taken(key)) is None:
+            return
+        first = self.router.observed(key, outcome.unobserved(events.of))
+        if first is not None:
+            self._deps.metrics.event_handled(self._deps.now() - first)
 
     async def _read(self, key: Key) -> Document | None:
         """Return the current object, or None if it no longer exists."""
@@ -357,7 +368,7 @@ class Controller:
         return outcome, announcement.document
 
     async def _reconcile_declaration(self, key: Key, document: Document, declaration: Declaration) -> str:
-        outcome, document = await self._run_engine(key, document, declaration)
+        outcome, document = await self._run_engine(key, document, self._with_events(key, declaration))
         declaration = outcome.declaration
         previous, now = PreviousStatus.of_object(document), self._deps.now()
         self._deps.metrics.drifted(key, len(drift.new(outcome, previous)))
@@ -367,6 +378,7 @@ class Controller:
             document = await self._status.write(key, document, status)
             log_result(key, status, outcome)
         await self._status.record(document, kube_events.events_of(outcome, previous, now))
+        self._record_observed(key, outcome)
         self._settled.record(key, outcome, document, status)
         self._requeues.schedule_next(key, outcome)
         self.moves.handle_outcome(key, outcome)

@@ -233,6 +233,9 @@ class ObjectReceiver:
         """Return when no reconcile of a shard is running: whether a change that the next replica does not see is left."""
         while running := [task for task, of in self._shards.running.items() if of == shard]:
             await asyncio.wait(running)
+        if any(self._shards.shard_of(key) == shard for key in self._router.waiting()):
+            # The last reconcile of an object could not observe what events had reported.
+            self._shards.unfinished.add(shard)
         return shard in self._shards.unfinished
 
     def _are_left(self, shard: int, acquisition: _Acquisition) -> Iterator[bool]:
@@ -250,6 +253,7 @@ class ObjectReceiver:
                 self._forget_uid(key, uid)
                 self._requeues.weigh(key, weight)
                 self._tracker.forget_received(key)
+                self._router.forget(key)
                 listened = self._places.leave(key)
                 if self._tracker.exists(key):
                     # One that was not taken over yet, or has changed since, is on standby already.

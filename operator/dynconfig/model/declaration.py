@@ -189,9 +189,9 @@ class Declaration:
     now: float = 0.0
     """The time of the reconcile in whole seconds since the epoch."""
     changed: Mapping[str, str] = field(default_factory=dict)
-    """Names of resources that events reported, and who changed them if known; empty if everything is to be observed."""
+    """Names of resources that events reported and that were not read since, and who changed them if known."""
     observes_all: bool = False
-    """Everything is observed, although events reported some resources: others may have been missed."""
+    """Everything is observed although events reported names: these could not be read, or others may have been missed."""
     observed_so_far: tuple[Resource, ...] = ()
     """Owned resources of the kinds before the current one."""
     unread: Mapping[str, int | None] = field(default_factory=dict)

@@ -153,7 +153,9 @@ class Scope:
     bypass_cache: bool = False
     """Reconcile was requested: use no cached answers older than seconds."""
     changed: frozenset[str] = frozenset()
-    """Names that events reported as changed: others may come from the cache. Empty to observe everything."""
+    """Names that events reported as changed: these are read by name, whatever a cache or an index has of them."""
+    is_partial: bool = False
+    """Observing `changed` is enough: others may come from the cache."""
 
     def where(self, kind: str, desired: Iterable[Resource], *defaults: str) -> tuple[str, ...]:
         """Return all names that a resource of this owner and kind may have, without duplicates."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 PAGE = 100
 METRIC, COMPOSITE = "MetricAlarms", "CompositeAlarms"
 # DescribeAlarms returns the configuration without tags, and reading tags takes one call per alarm. So tags are cached until the
-# configuration of the alarm changes or this TTL ends. The cost: an external change of a tag is detected late, or on a manual
-# request. A change of the configuration is detected at once.
+# configuration of the alarm changes, an event names it, or this TTL ends. The cost: without an event, an external change of a tag
+# is detected late, or on a manual request. A change of the configuration is detected at once.
 SEEN_SECONDS = 3600
 # A write returns only the Date header, in whole seconds; it is taken as the configuration time of what was written.
 WRITE_SLACK = timedelta(seconds=2)
@@ -92,13 +92,16 @@ class AlarmApi:
         answers = self._answers(member, scope, names)
         wanted = {alarm.name: tags.with_owner(alarm.tags, alarm.owner) for alarm in desired}
         stale = {answer["AlarmName"] for answer in answers if not self._is_seen(answer, scope, wanted)}
-        indexed = self._tag_index.refresh(scope.owner, bypass_cache=scope.bypass_cache) if stale else 0.0
+        # The tag index is older than an event.
+        is_indexed = bool(stale - scope.changed)
+        indexed = self._tag_index.refresh(scope.owner, bypass_cache=scope.bypass_cache) if is_indexed else 0.0
         for answer in answers:
             name = answer["AlarmName"]
             seen = self._seen.get(name)
             if seen is None or name in stale:
                 seen = _Seen(self._clock(), answer["AlarmConfigurationUpdatedTimestamp"], {})
-                seen = replace(seen, tags=self._tags_of(answer, wanted.get(name), indexed))
+                hint = None if name in scope.changed else wanted.get(name)
+                seen = replace(seen, tags=self._tags_of(answer, hint, indexed))
             self._seen[name] = replace(seen, configured=answer["AlarmConfigurationUpdatedTimestamp"], slack=timedelta())
             yield answer, seen.tags
 
@@ -211,7 +214,8 @@ class AlarmApi:
             return False
         # Tags are always re-read before a deletion.
         is_surplus = answer["AlarmName"] not in wanted and tags.owner_of(seen.tags) == scope.owner.tag
-        return self._clock() - seen.at < SEEN_SECONDS and not scope.bypass_cache and not is_surplus
+        is_reported = answer["AlarmName"] in scope.changed
+        return self._clock() - seen.at < SEEN_SECONDS and not (scope.bypass_cache or is_surplus or is_reported)
 
     def _tags_of(self, answer: Answer, wanted: Mapping[str, str] | None, indexed: float) -> Mapping[str, str]:
         """Return the indexed tags if they are as desired; otherwise read them by name, because the index lags."""

@@ -29,10 +29,13 @@ class ParameterOwnership:
         self._confirmed = TtlCache[str, bool](CONFIRMED_SECONDS, clock)
 
     def tags(self, name: str) -> Pairs:
-        """Read the tags by name. Raises NotFound."""
+        """Read the tags by name; an index that disagrees is ignored for a while. Raises NotFound."""
         answer = self._ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)
         self._confirmed.put(name, True)
-        return tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
+        found = tuple(sorted((tag["Key"], tag["Value"]) for tag in answer["TagList"]))
+        if self._tag_index.tags(name) not in (None, found):
+            self.distrust_index([name])
+        return found
 
     def indexed(self, name: str) -> Pairs | None:
         """Return the indexed tags; None if they are missing, or the owner may have changed since they were read."""

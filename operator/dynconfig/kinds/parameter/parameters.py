@@ -93,7 +93,7 @@ class Parameters:
         # The tag index is not read for a new object (it owns nothing yet) nor right after an event (latency matters).
         indexed = (
             0.0
-            if scope.never_written or scope.changed
+            if scope.never_written or scope.is_partial
             else self._tag_index.refresh(scope.owner, bypass_cache=scope.bypass_cache)
         )
         owned = () if scope.never_written else self._tag_index.owned(scope.owner.tag)
@@ -104,7 +104,9 @@ class Parameters:
             self._cache.pop(name, None)
         before = self._cached(names)
         asked = [
-            name for name in names if not scope.changed or not self._needs_no_read(before.get(name), wanted.get(name))
+            name
+            for name in names
+            if not scope.is_partial or not self._needs_no_read(before.get(name), wanted.get(name))
         ]
         self._read_ahead(scope, [name for name in asked if name in wanted and not self._is_recent(before.get(name))])
         answers = self._read(asked, wanted, before, reads)
@@ -247,7 +249,8 @@ class Parameters:
 
     def _read_ahead(self, scope: Scope, names: Sequence[str]) -> None:
         """Read the metadata of parameters that are not cached, before any other call is spent on them."""
-        if scope.changed or scope.bypass_cache:
+        self._descriptions.forget(scope.changed)
+        if scope.is_partial or scope.bypass_cache:
             self._descriptions.forget(names)
         elif not scope.never_written:
             self._descriptions.read_ahead(scope.owner, names)
@@ -278,9 +281,11 @@ class Parameters:
         return cached is not None and self._is_recent(cached) and cached.suffices(wanted)
 
     def _unread(self, reads: PartialReads) -> Iterator[Unread]:
-        """Return the parameters that could not be read, and evict them from the cache."""
+        """Return the parameters that could not be read, and evict them from the cache; the index may be older than an event."""
         for item in reads.unread:
             self._cache.pop(item.name, None)
+            if not item.is_partial:
+                self._ownership.distrust_index([item.name])
             yield item
 
     def _read(
@@ -349,7 +354,7 @@ class Parameters:
         for name in from_both_ends(list(found)):
             tags[name] = (
                 self._details.tags_of(name, hinted.get(name), reads)
-                if name in wanted
+                if name in wanted or name in scope.changed
                 else self._details.tags_of_surplus(name, scope.owner, reads)
             )
         versions = {name: answer["Version"] for name, answer in found.items() if name in wanted and name not in reads}
