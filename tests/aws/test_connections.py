@@ -2,22 +2,27 @@
 
 import gc
 import http.server
+import os
 import socket
 import ssl
 import struct
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 from tests.kube.certificates import certificates
 
+from dynconfig.aws.credentials import Principal
 from dynconfig.aws.quota import Quota
 from dynconfig.aws.session import Session
-from dynconfig.model.errors import Retryable
+from dynconfig.model.errors import DynConfigError, Retryable
 from dynconfig.model.fence import Fence, LeaseLost
 
 VALUE = {"Name": "/a/b", "Value": "v", "Type": "String"}
@@ -32,6 +37,8 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.received: list[str] = []
+        self.statuses: list[int] = []
+        """Those of the next responses."""
 
     def handle_error(self, *_: Any) -> None:
         """A client may close its connection before the response."""
@@ -48,7 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.received.append(self.headers["X-Amz-Target"].partition(".")[2])
         time.sleep(self.server.delay)
-        self.send_response(200)
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
@@ -135,6 +142,81 @@ def test_only_a_long_poll_may_take_longer_than_a_write(server: Server, scheme: s
         assert server.received == ["ReceiveMessage"]
         with pytest.raises(Retryable, match="Delete"):
             sqs.delete_queue(QueueUrl="http://queue")
+
+
+def fetch(server: Server, scheme: str) -> None:
+    """Request credentials as botocore does from a metadata endpoint, in this thread."""
+    url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    headers = {"X-Amz-Target": "x.credentials"}
+    request = AWSRequest("POST", url, headers=headers, data=b"{}").prepare()
+    authority: Any = os.environ.get("AWS_CA_BUNDLE") or True
+    assert URLLib3Session(verify=authority).send(request).status_code == 200
+
+
+def refused(_server: Server, ssm: Any, now: list[float]) -> None:
+    now[0] = 5.0
+    with pytest.raises(LeaseLost):
+        ssm.put_parameter(**VALUE)
+    now[0] = 0.0
+
+
+def succeeded(_server: Server, ssm: Any, _now: list[float]) -> None:
+    ssm.put_parameter(**VALUE)
+
+
+def failed(server: Server, ssm: Any, _now: list[float]) -> None:
+    server.statuses = [400]
+    with pytest.raises(DynConfigError):
+        ssm.put_parameter(**VALUE)
+
+
+def not_connected(_server: Server, ssm: Any, _now: list[float]) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError("no route")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", fail)
+        with pytest.raises(Retryable):
+            ssm.put_parameter(**VALUE)
+
+
+@pytest.mark.parametrize("write", [succeeded, refused, failed, not_connected])
+def test_request_for_credentials_after_a_write_is_a_read(
+    server: Server, scheme: str, write: Callable[[Server, Any, list[float]], None]
+) -> None:
+    now = [0.0]
+    ssm, fence = client(server, scheme), Fence(0, lambda: now[0], 8.0, 10.0)
+    with fence.within():
+        write(server, ssm, now)
+        # The lease is too short for a write.
+        now[0] = 5.0
+        fetch(server, scheme)
+    assert server.received[-1] == "credentials"
+
+
+@pytest.mark.parametrize("scheme", ["http"], indirect=True)
+def test_request_for_credentials_before_a_write_is_sent_again_is_a_read(server: Server, scheme: str) -> None:
+    now, asked = [0.0], list[float]()
+    fence = Fence(0, lambda: now[0], 8.0, 10.0)
+
+    class Expiring(Credentials):
+        """Requested anew for each attempt; the first answer to a write comes late."""
+
+        def get_frozen_credentials(self) -> Any:
+            now[0] = 5.0 if asked else 0.0
+            asked.append(now[0])
+            fetch(server, scheme)
+            return super().get_frozen_credentials()
+
+    server.statuses = [200, 500]
+    quota = Quota(time.monotonic, time.sleep, is_limited=False)
+    endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    session = Session(quota, lambda *_: None, endpoint=endpoint, pool=2, write_seconds=8.0)
+    ssm = session.client_of(Principal(Expiring("a", "b")), "ssm", "eu-west-1")
+    with fence.within(), pytest.raises(LeaseLost):
+        ssm.put_parameter(**VALUE)
+    assert asked == [0.0, 5.0]
+    assert server.received == ["credentials", "PutParameter", "credentials"]
 
 
 def _connections_to(address: Any) -> list[socket.socket]:

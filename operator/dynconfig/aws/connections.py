@@ -3,8 +3,10 @@
 botocore emits `before-send` before urllib3 resolves a name and connects, which may take longer than a lease lasts.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from botocore.awsrequest import (
     AWSHTTPConnection,
@@ -17,6 +19,14 @@ from urllib3.util.ssltransport import SSLTransport
 
 from dynconfig.model.fence import current
 
+
+class Events(Protocol):
+    """The events of a botocore session."""
+
+    def register(self, event_name: str, handler: Callable[..., Any]) -> None:
+        """Call a handler with each event of a name."""
+
+
 # CloudTrail sends no events for these.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 READS = ("Get", "List", "Describe")
@@ -26,7 +36,21 @@ _RECEIVE = "ReceiveMessage"
 _RECEIVE_SECONDS = 35.0
 
 _writes: ContextVar[bool] = ContextVar("writes", default=False)
-"""Whether the request that this thread sends is a write."""
+"""Whether the attempt of a request that this thread sends is a write."""
+# Before a request is signed, which may request credentials first; and when the call has ended, in whichever way.
+# https://boto3.amazonaws.com/v1/documentation/api/latest/guide/events.html
+_OTHER_REQUESTS_FROM = ("before-sign", "after-call", "after-call-error")
+
+
+def register(events: Events, *, is_needed: bool) -> None:
+    """Check the lease before each request of a session. With `is_needed`, a write without a fence is an error."""
+    events.register("before-send", partial(before_send, is_needed=is_needed))
+    for event in _OTHER_REQUESTS_FROM:
+        events.register(event, _attempt_ended)
+
+
+def _attempt_ended(**_about: Any) -> None:
+    _writes.set(False)
 
 
 def before_send(*, is_needed: bool, **about: Any) -> None:
@@ -36,7 +60,6 @@ def before_send(*, is_needed: bool, **about: Any) -> None:
     """
     _before_send, service, operation = about["event_name"].split(".")
     writes = not (operation.startswith(READS) or operation == _RECEIVE or service == "sts")
-    _writes.set(writes)
     if operation == _RECEIVE:
         about["request"].context["read_timeout"] = _RECEIVE_SECONDS
     fence = current()
@@ -44,6 +67,7 @@ def before_send(*, is_needed: bool, **about: Any) -> None:
         fence.check(writes=writes)
     elif writes and is_needed:
         raise AssertionError(f"{service}.{operation} without a lease")
+    _writes.set(writes)
 
 
 class _Fenced(HTTPConnection):

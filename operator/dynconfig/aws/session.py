@@ -22,7 +22,8 @@ from botocore.parsers import ResponseParserError
 from botocore.session import Session as BotocoreSession
 
 from dynconfig import __version__
-from dynconfig.aws.connections import READS, before_send
+from dynconfig.aws import connections
+from dynconfig.aws.connections import READS
 from dynconfig.aws.credentials import OWN, Credentials, Principal, SharedSession, called_by, place
 from dynconfig.aws.errors import is_throttling, translated, translated_locally, without_client, without_credentials
 from dynconfig.aws.facts import nouns
@@ -153,7 +154,7 @@ class Session:
         self._session = _session()
         self._credentials = Credentials(self._session, clock)
         self.server_clock = ServerClock(clock)
-        self._session.register("before-send", partial(before_send, is_needed=write_seconds is not None))
+        connections.register(self._session, is_needed=write_seconds is not None)
         self._clients: dict[tuple[str, str], Client] = {}
         self._shared: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
