@@ -29,10 +29,14 @@ class ObservedLease:
         """How many shards its holder counts; empty if it does not say."""
         return str((self.document["metadata"].get("annotations") or {}).get(SHARDS, ""))
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it was released with changes left, or closed."""
+        return not self.holder and UNFINISHED in (self.document["metadata"].get("annotations") or {})
+
     def is_finished(self, shards: int) -> bool:
         """Whether its holder released it, had reconciled all changes, and counted the same shards: the same objects."""
-        annotations = self.document["metadata"].get("annotations") or {}
-        return not self.holder and UNFINISHED not in annotations and self.shards == str(shards)
+        return not self.holder and not self.is_unfinished and self.shards == str(shards)
 
     def is_live(self, now: float, duration: float) -> bool:
         """Whether its holder may still write."""
@@ -44,6 +48,11 @@ def has_same_term(current: Document, document: Document) -> bool:
     """Return whether a lease has only been renewed since: it was not acquired again."""
     fields = ("holderIdentity", "acquireTime", "leaseTransitions")
     return all((current.get("spec") or {}).get(field) == document["spec"].get(field) for field in fields)
+
+
+def closed(document: Document) -> Document:
+    """Return a lease that is free and unfinished, whatever its holder still writes: it is no longer of the same term."""
+    return {**unfinished(document), "spec": {**document["spec"], "holderIdentity": "", "leaseDurationSeconds": 1}}
 
 
 def unfinished(document: Document) -> Document:

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from dynconfig.kube.client import ApiConflict, ApiRefused, ApiUnavailable, Document, Kube
-from dynconfig.kube.lease_documents import SHARDS, UNFINISHED, ObservedLease, has_same_term, unfinished
+from dynconfig.kube.lease_documents import SHARDS, UNFINISHED, ObservedLease, closed, has_same_term, unfinished
 from dynconfig.kube.lease_watch import REPLICA, SHARD, watch_freed
 from dynconfig.model.fence import Fence, LeaseLost
 from dynconfig.model.timestamps import precise_timestamp
@@ -310,8 +310,31 @@ class Leases:
         for shard in surplus:
             log.info("Giving shard %d away: each of the replicas takes at most %d", shard, most)
             self._begin_end(shard, self._released(shard))
-        await self._acquire(now, most)
+        if await self._close_others():
+            await self._acquire(now, most)
         await self._forget_replicas(now)
+
+    async def _close_others(self) -> bool:
+        """Close what replicas left that counted another number of shards; return whether shards may be acquired now.
+
+        Their shards are other sets of objects. If that number returns, they are not finished: others served these meanwhile.
+        """
+        shards = [found for name, found in self._observed.items() if SHARD.fullmatch(name)]
+        left = [found for found in shards if found.shards != str(self._count) and not found.is_unfinished]
+        failures = [
+            error for error in await asyncio.gather(*map(self._close_one, left), return_exceptions=True) if error
+        ]
+        for error in failures:
+            if not isinstance(error, ApiConflict):
+                raise error
+        if failures:
+            # Another replica was faster: the next list shows what it wrote.
+            self._changed.set()
+        return not failures
+
+    async def _close_one(self, found: ObservedLease) -> None:
+        document = await self._kube.replace_lease(self._namespace, closed(found.document), self._timeout)
+        self._observed[document["metadata"]["name"]] = ObservedLease(document, self._clock())
 
     async def _acquire(self, now: float, most: int) -> None:
         holders = list[str]()
