@@ -66,7 +66,15 @@ def engine(
 ) -> Engine:
     """Return an engine with all kinds. If `account` is given, STS is not called for it."""
     places = _Places(settings, count, account, clock, clients=clients, targets=targets)
-    return Engine(places, places.labels, at_once, places.gauge, aws_now=places.now, history_of=places.alarm_history)
+    return Engine(
+        places,
+        places.labels,
+        at_once,
+        places.gauge,
+        aws_now=places.now,
+        monotonic=lambda _now: clock(),
+        history_of=places.alarm_history,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,12 @@ def operator_parts(
     removes = not settings.namespaces and not settings.queue_urls
     listeners = EventListeners(partial(places.listener, cluster, handler_of), removes=removes)
     engine = Engine(
-        places, places.labels, drift_metric_of=places.gauge, aws_now=places.now, history_of=places.alarm_history
+        places,
+        places.labels,
+        drift_metric_of=places.gauge,
+        aws_now=places.now,
+        monotonic=lambda _now: time.monotonic(),
+        history_of=places.alarm_history,
     )
     return OperatorParts(engine, listeners, sessions, places.shards_changed)
 

@@ -4,11 +4,14 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from tests.engine.fake_kind import FakeKind, declared
 
 from dynconfig.engine.correction_backoff import FIRST_PAUSE, QUICK_CORRECTIONS
 from dynconfig.engine.outcome import Outcome
-from dynconfig.model.errors import ReconcileLoop
+from dynconfig.engine.reconcile import Engine
+from dynconfig.engine.retry_policy import ROLE_SECONDS
+from dynconfig.model.errors import ReconcileLoop, Refused, RoleNotReady
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.status import kube_events, report
 
@@ -24,17 +27,20 @@ class Fight:
     status: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     now: float = 1000.0
+    """The monotonic time."""
+    set_by: float = 0.0
+    """How far the time of day differs."""
     writes: int = 0
 
     def __post_init__(self) -> None:
-        self.engine = self.fake.engine()
+        self.engine = Engine(lambda _place: (self.fake,), monotonic=lambda _now: self.now)
         self.reconcile()
 
     def reconcile(self, values: dict[str, str] | None = None, generation: int = 1, **about: Any) -> Outcome:
         declaration = declared(
             values or VALUES, status=self.status or None, resyncInterval="10m", generation=generation, **about
         )
-        outcome = self.engine.run(declaration, now=self.now)
+        outcome = self.engine.run(declaration, now=self.now + self.set_by)
         events = kube_events.events_of(outcome, PreviousStatus.of(self.status), self.now)
         self.notes += [note.message for note in events if note.reason == "ReconcileLoop"]
         self.status = report.status(outcome, PreviousStatus.of(self.status), self.now, None)
@@ -71,6 +77,34 @@ def test_corrections_back_off_up_to_the_resync_interval() -> None:
     assert pauses[1:] == sorted(pauses[1:])
     assert max(pauses) <= RESYNC + 1
     assert len([pause for pause in pauses if pause >= RESYNC]) > 10
+
+
+@pytest.mark.parametrize("set_by", [-7200.0, 7200.0])
+def test_setting_the_clock_neither_delays_nor_hastens_a_correction(set_by: float) -> None:
+    fight = Fight()
+    fight.wait()
+    fight.set_by = set_by
+    (error,) = (item.error for item in fight.reconcile().refused)
+    assert isinstance(error, ReconcileLoop)
+    assert 0.0 < (error.delay or 0.0) <= FIRST_PAUSE
+    assert fight.fake.values["/app/a"] != "1"
+    fight.now += FIRST_PAUSE
+    fight.reconcile()
+    assert fight.fake.values["/app/a"] == "1"
+
+
+@pytest.mark.parametrize("set_by", [-7200.0, 7200.0])
+def test_setting_the_clock_does_not_give_up_a_new_role(set_by: float) -> None:
+    fight = Fight()
+    fight.fake.failures["/app/a"] = RoleNotReady("cannot be assumed", delay=1.0)
+    fight.rival()
+    fight.reconcile()
+    fight.set_by = set_by
+    (error,) = (item.error for item in fight.reconcile().refused)
+    assert isinstance(error, RoleNotReady)
+    fight.now += ROLE_SECONDS
+    (error,) = (item.error for item in fight.reconcile().refused)
+    assert isinstance(error, Refused)
 
 
 def test_condition_and_event_name_writer_and_field() -> None:

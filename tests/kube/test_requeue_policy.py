@@ -25,9 +25,11 @@ class Scene:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.set_by = 0.0
+        """How far the time of day was set."""
         self.work_queue = WorkQueue()
         self.state = ObjectState[Key]()
-        now = lambda: 1.8e9 + self.seconds  # noqa: E731
+        now = lambda: 1.8e9 + self.seconds + self.set_by  # noqa: E731
         self.times = RequeuePolicy(self.work_queue, lambda: self.seconds, now, self.state)
 
     def due_in(self) -> float:
@@ -79,6 +81,18 @@ def test_partial_reconcile_does_not_postpone_the_resync(scene: Scene) -> None:
     assert 0 <= scene.served(after_event(outcome())) <= 60
     scene.served(outcome())
     assert scene.times.oldest_observation() == 0
+
+
+@pytest.mark.parametrize("set_by", [-7200.0, 7200.0])
+def test_setting_the_clock_neither_delays_nor_hastens_the_resync(scene: Scene, set_by: float) -> None:
+    scene.served(outcome())
+    scene.seconds += 100
+    scene.set_by = set_by
+    assert scene.times.oldest_observation() == pytest.approx(100)
+    assert 440 <= scene.served(after_event(outcome())) <= 560
+    scene.seconds += 100
+    assert 340 <= scene.served(after_event(outcome())) <= 460
+    assert 540 <= scene.served(outcome()) <= 660
 
 
 def test_retryable_error_has_exponential_backoff(scene: Scene) -> None:

@@ -24,13 +24,13 @@ Field = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Corrected:
-    """The number of consecutive corrections of a field, and the time of the last one in seconds since the epoch."""
+    """The number of consecutive corrections of a field, and the time of the last one in seconds."""
 
     times: int
     at: float
 
     def due(self, longest: float) -> float:
-        """Return when it may be corrected again, in seconds since the epoch."""
+        """Return when it may be corrected again, in seconds."""
         if self.times < QUICK_CORRECTIONS:
             return self.at
         doublings = min(self.times - QUICK_CORRECTIONS, MOST_DOUBLINGS)
@@ -38,7 +38,10 @@ class _Corrected:
 
 
 class CorrectionBackoff:
-    """The recent corrections of each object. Thread-safe, if each object is reconciled by one thread at a time."""
+    """The recent corrections of each object. Thread-safe, if each object is reconciled by one thread at a time.
+
+    Times are those of a monotonic clock, in seconds.
+    """
 
     def __init__(self, state: ObjectState[str]) -> None:
         self._corrected: dict[str, dict[Field, _Corrected]] = state.new_map()

@@ -64,11 +64,17 @@ class Engine:
         drift_metric_of: Callable[[Place], DriftMetricSink] | None = None,
         aws_now: Callable[[float], float] = lambda now: now,
         *,
+        monotonic: Callable[[float], float] = lambda now: now,
         history_of: AlarmHistoryOf | None = None,
     ) -> None:
+        """Create an engine. `aws_now` and `monotonic` return the time by which AWS's times and own delays are measured.
+
+        Both get the operator's time of day, which may be set at any time.
+        """
         self._kinds_of = kinds_of
         self._at_once = at_once
         self._aws_now = aws_now
+        self._monotonic = monotonic
         self._state = ObjectState[str]()
         self._rollbacks = Rollbacks(labels_of, self._state, history_of)
         self._cleanup = LabelCleanup(labels_of, self._state)
@@ -134,7 +140,7 @@ class Engine:
         Stops between two writes if `keep_going` returns False.
         """
         return self._retry_policy.apply_to_outcome(
-            self._with_drift_metric(self._run(declaration, keep_going, now, announce)), now
+            self._with_drift_metric(self._run(declaration, keep_going, now, announce)), self._monotonic(now)
         )
 
     def forget(self, uid: str) -> None:
@@ -185,7 +191,7 @@ class Engine:
         done = self._apply(outcome, keep_going)
         if not declaration.is_last_change:
             done = self._finish(done, keep_going, now)
-        self._correction_backoff.record(done, now)
+        self._correction_backoff.record(done, self._monotonic(now))
         done = _with_label_failures(done, unmarked)
         return replace(done, rollout_state=found.rollout_state) if found.rejection else done
 
@@ -208,7 +214,8 @@ class Engine:
         except UnsafePlan as error:
             return Assessment(declaration, plan, seen, RolloutState(RolloutPhase.STABLE), blocked=error)
         evaluation = self._rollbacks.evaluate(plan, declaration, self._aws_now(now))
-        plan = self._correction_backoff.back_off(without_reported_drift(evaluation.plan, declaration), declaration, now)
+        plan = without_reported_drift(evaluation.plan, declaration)
+        plan = self._correction_backoff.back_off(plan, declaration, self._monotonic(now))
         return Assessment(declaration, plan, seen, evaluation.rollout_state, blocked=evaluation.held_back)
 
     def _finish(self, outcome: Outcome, keep_going: KeepGoing, now: float) -> Outcome:

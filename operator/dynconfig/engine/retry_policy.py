@@ -23,7 +23,7 @@ class RetryPolicy:
         self._unready: dict[str, tuple[int, float]] = state.new_map()
 
     def apply_to_outcome(self, outcome: Outcome, now: float) -> Outcome:
-        """Return the outcome with retry delays for pending writes and roles."""
+        """Return the outcome with retry delays for pending writes and roles; `now` is that of a monotonic clock, in seconds."""
         waiting = (item.error for item in outcome.refused if isinstance(item.error, Settling | RoleNotReady))
         error = next(waiting, outcome.stopped)
         found = self.apply(outcome.declaration, error, now)

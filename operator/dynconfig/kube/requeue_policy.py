@@ -50,7 +50,9 @@ class RequeuePolicy:
         *,
         leave: Callable[[Key], object] = lambda _key: None,
     ) -> None:
-        """Create the policy; `is_served` returns whether this replica serves an object: no other is ever queued.
+        """Create the policy. `clock` is monotonic, and `now` is the time of day, to which the times in status are compared.
+
+        `is_served` returns whether this replica serves an object: no other is ever queued.
 
         `leave` is called with each object to which the result of a reconcile is owed, but that this replica does not serve.
         """
@@ -61,6 +63,7 @@ class RequeuePolicy:
         self._now = now
         self._failures: dict[Key, int] = state.new_map()
         self._observed: dict[Key, float] = state.new_map()
+        """When each object was last observed, by the clock that is never set, as all times here."""
         self._attempted: dict[Key, float] = state.new_map()
         self._owed = OwedReconciles(state)
         self._to_poll = state.new_set()
@@ -73,7 +76,7 @@ class RequeuePolicy:
 
     def oldest_observation(self) -> float:
         """Return the age of the least recent observation in seconds; objects never observed count from their creation."""
-        return self._now() - min(self._observed.values()) if self._observed else 0.0
+        return self._clock() - min(self._observed.values()) if self._observed else 0.0
 
     def tracked(self) -> tuple[Key, ...]:
         """Return all existing objects."""
@@ -147,15 +150,17 @@ class RequeuePolicy:
 
     def track(self, key: Key) -> None:
         """Track an existing object."""
-        self._observed.setdefault(key, self._now())
+        self._observed.setdefault(key, self._clock())
 
     def schedule_listed(self, key: Key, listed: Listed) -> None:
         """Schedule an object that this replica serves from now on; those in sync are spread over their resync interval."""
         if listed.interval is None:
             self._owed.add(key, Owed.RESULT | Owed.WHOLE)
         if listed.observed is not None:
-            self._observed.setdefault(key, listed.observed)
-            self._attempted.setdefault(key, listed.observed)
+            # The clock may have been set back since.
+            at = self._clock() - max(0.0, self._now() - listed.observed)
+            self._observed.setdefault(key, at)
+            self._attempted.setdefault(key, at)
         self.track(key)
         delay = listed.delay(self._now(), random.random())  # noqa: S311 - not a secret
         self._requeue_or_poll(key, delay, listed.polled, Priority.EDIT if listed.is_edited else Priority.RESYNC)
@@ -201,7 +206,7 @@ class RequeuePolicy:
 
     def schedule_confirmed(self, key: Key, resync_seconds: float) -> None:
         """Schedule the next resync of an object that was observed and found in sync without a reconcile."""
-        self._attempted[key] = self._observed[key] = self._now()
+        self._attempted[key] = self._observed[key] = self._clock()
         self._owed.settle(key, is_whole=True)
         self._failures.pop(key, None)
         delay = resync.delay(resync_seconds, 0.0, random.random())  # noqa: S311 - not a secret
@@ -218,9 +223,9 @@ class RequeuePolicy:
 
     def _record(self, key: Key, outcome: Outcome) -> None:
         if not outcome.declaration.is_partial:
-            self._attempted[key] = self._now()
+            self._attempted[key] = self._clock()
             if outcome.was_observed:
-                self._observed[key] = self._now()
+                self._observed[key] = self._clock()
         if outcome.applied:
             # Progress resets the backoff.
             self._failures.pop(key, None)
@@ -298,7 +303,8 @@ class RequeuePolicy:
 
     def _resync(self, key: Key, outcome: Outcome) -> None:
         """Requeue at the resync, counted from the last full attempt, so that events do not postpone it."""
-        age = max(0.0, self._now() - self._attempted.get(key, self._now()))
+        now = self._clock()
+        age = now - self._attempted.get(key, now)
         delay = resync.delay(outcome.declaration.resync_seconds, age, random.random())  # noqa: S311 - not a secret
         kinds = () if outcome.error else tuple(resource.kind for resource in outcome.owned)
         self._requeue_or_poll(key, delay, resync.poll_interval(kinds))
