@@ -15,6 +15,7 @@ MAX_EXPIRED = 100
 MAX_REFUSED = 50
 REFUSED_MESSAGE_LENGTH = 512
 AUTHOR_LENGTH = 512
+DIGEST_LENGTH = 16
 REQUEST_LENGTH = 256
 
 
@@ -292,6 +293,8 @@ class DynamicConfigStatus(Model):
     object stays there, whatever the default target is later."""
     account: Annotated[str | None, Field(max_length=12)] = None
     """AWS account of the target. If a target of the same name has another one, nothing is written or deleted there."""
+    target_digest: Annotated[str | None, Field(max_length=DIGEST_LENGTH)] = None
+    """Digest of what the AWSTarget declared at the last reconcile, except for its role and quota."""
     last_observed_time: Moment | None = None
     """When AWS was last observed. Renewed every hour while nothing changes."""
     last_handled_reconcile_at: Annotated[str | None, Field(max_length=REQUEST_LENGTH)] = None

@@ -1,5 +1,7 @@
 """The `spec` and `status` of an AWSTarget: a place in AWS, the role that writes there, and who may use it."""
 
+import hashlib
+from functools import cached_property
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -8,7 +10,7 @@ from dynconfig.api.allow import Grant, Usable
 from dynconfig.api.model import Flag, Model, Number, Rule
 from dynconfig.api.parameter import KmsKey
 from dynconfig.api.spec import REGION
-from dynconfig.api.status import Condition, Moment
+from dynconfig.api.status import DIGEST_LENGTH, Condition, Moment
 from dynconfig.api.tags import TAG_KEYS, Tags
 
 ACCOUNT = "[0-9]{12}"
@@ -59,6 +61,12 @@ class AWSTargetSpec(Model):
     """Calls per second by operation or group, for example ssm.Put: 10, overriding the built-in quotas and DYNCONFIG_QUOTA."""
     allow: Annotated[list[TargetRule], Field(max_length=100)] = Field(default_factory=list)
     """Which namespaces may use which paths and resources. If empty, no namespace may use the target."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits for all that its objects depend on: not how, and how often, AWS is called."""
+        text = self.model_dump_json(exclude={"assume_role", "quota"})
+        return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(

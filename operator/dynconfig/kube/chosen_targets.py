@@ -59,6 +59,9 @@ class ChosenTargets(Protocol):
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return what a namespace may use in a target."""
 
+    def digest(self, target: str, /) -> str:
+        """Return a digest of what a target declares for its objects; empty if it is invalid or unknown, and without a target."""
+
 
 class NoTargets:
     """There are no targets."""
@@ -80,6 +83,10 @@ class NoTargets:
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return a namespace without permissions."""
         return unknown_tenant(namespace, target)
+
+    def digest(self, _target: str, /) -> str:
+        """Return nothing."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,11 @@ class VerifiedTargets:
             if spec is None
             else tenant_in(target, spec, namespace, self._labels(namespace))
         )
+
+    def digest(self, target: str, /) -> str:
+        """Return a digest of what a target declares for its objects; empty if it is invalid or unknown, and without a target."""
+        spec = None if self._targets.unreadable else self._spec(target)
+        return spec.digest if spec else ""
 
     def rights(self, namespace: str) -> tuple[Tenant, ...]:
         """Return what a namespace may use in each target. Thread-safe."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from dynconfig import __version__
@@ -49,16 +49,25 @@ class Listed:
     """The polling interval of its resources without events, in seconds."""
     is_edited: bool = False
     """Whether its spec was changed since the last reconcile, or it is being deleted."""
+    target: str = ""
+    """The name of its target; empty for the operator's own identity."""
+    target_digest: str = ""
+    """What the target declared at the last reconcile."""
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Self:
-        """Return it for an object from the API server."""
+    def of(cls, document: Mapping[str, Any], target: str = "") -> Self:
+        """Return it for an object from the API server, and the name of its target."""
         previous = PreviousStatus.of_object(document)
         observed = moment(previous.last_observed) if previous.last_observed else None
         is_settled = observed is not None and _is_settled(document, previous)
         polled = poll_interval(item.kind for item in previous.resources)
         interval = _interval(spec_of(document)) if is_settled else None
-        return cls(observed, interval, polled, _is_edited(document, previous))
+        is_edited = _is_edited(document, previous)
+        return cls(observed, interval, polled, is_edited, target, previous.target_digest or "")
+
+    def in_target(self, digest: str) -> Self:
+        """Return it with what its target declares now: if that has changed, the object is reconciled now."""
+        return self if self.target_digest == digest else replace(self, interval=None)
 
     def delay(self, now: float, chance: float) -> float:
         """Return seconds until the first reconcile; `chance` is random from 0 to 1."""

@@ -274,7 +274,7 @@ class ObjectReceiver:
         if fence is None or not self._tracker.needs_reconcile(key, document):
             return
         if event is None:
-            self._begin(key, Listed.of(checked))
+            self._begin(key, Listed.of(checked, self._index.target(checked)))
             self._router.replay_unmatched(key)
         elif is_changed:
             self._handle_edit(key, document, event, is_small=weight <= size.SMALL)
@@ -293,7 +293,7 @@ class ObjectReceiver:
         region = self._index.update(key, document)
         listened = self._place(document, region) if was_observed(document) and is_written(document) else None
         if fence is None:
-            self._standby[key] = Standby(Listed.of(document), listened)
+            self._standby[key] = Standby(Listed.of(document, self._index.target(document)), listened)
             # It may receive what objects of this replica gave up.
             self._moves.object_edited(key)
         elif listened is not None:
@@ -323,7 +323,8 @@ class ObjectReceiver:
 
     def _begin(self, key: Key, listed: Listed) -> None:
         """Schedule an object that was listed, or whose shard was acquired."""
-        self._requeues.schedule_listed(key, listed)
+        # The target may have changed since the status was written, while no replica served the object.
+        self._requeues.schedule_listed(key, listed.in_target(self._targets.digest(listed.target)))
         if not self._index.may_use(key):
             # The operator or the policy may have changed since the status was written.
             self._requeues.requeue(key)

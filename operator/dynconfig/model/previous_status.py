@@ -85,6 +85,7 @@ class PreviousStatus:
     """The operator version that applied it: another version may declare other function code or layers."""
     region: str | None = None
     target: str | None = None
+    target_digest: str | None = None
     rolled_back_generation: int | None = None
     """The generation that was rolled back."""
     rollback_reason: str = ""
@@ -129,6 +130,7 @@ class PreviousStatus:
             operator_version=status.get("operatorVersion"),
             region=status.get("region"),
             target=status.get("target"),
+            target_digest=status.get("targetDigest"),
             rolled_back_generation=rollback.get("generation"),
             rollback_reason=rollback.get("reason", ""),
             baking_until=moment(bake["until"]) if "until" in bake else None,

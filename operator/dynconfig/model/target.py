@@ -1,7 +1,7 @@
 """A place in AWS with the role that writes there, as an AWSTarget declares it. Pure."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dynconfig.api.names import CLUSTER_TAG, TARGET_TAG
 from dynconfig.api.target import AWSTargetSpec
@@ -30,6 +30,8 @@ class Target:
     """Calls per second by operation or group, overriding the settings."""
     tags: tuple[tuple[str, str], ...] = ()
     """Tags of all resources, beneath those of the object."""
+    digest: str = field(default="", compare=False)
+    """Of all that its objects depend on, including who may use it."""
 
     @classmethod
     def of(cls, name: str, spec: AWSTargetSpec) -> "Target":
@@ -46,6 +48,7 @@ class Target:
             boundary=spec.permissions_boundary or "",
             quota=tuple(sorted(spec.quota.items())),
             tags=tuple(sorted(spec.tags.items())),
+            digest=spec.digest,
         )
 
     @property

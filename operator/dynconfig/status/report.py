@@ -77,6 +77,7 @@ def status(outcome: Outcome, previous: PreviousStatus, now: float, requested_at:
             last_handled_reconcile_at=_echo(requested_at),
             failing_since=_since(outcome, before),
             **_fields_of(outcome.declaration.place),
+            target_digest=target.digest if (target := outcome.declaration.place.target) else None,
         )
     )
 
