@@ -412,9 +412,10 @@ class _EventHandler:
 
         def route() -> None:
             try:
-                self._memo.controller.router.route(signals, shard=self._shard)
-            finally:
+                self._memo.controller.router.route(signals, shard=self._shard, done=routed.set)
+            except BaseException:
                 routed.set()
+                raise
 
         self._loop.call_soon_threadsafe(route)
         routed.wait(ROUTING_SECONDS)

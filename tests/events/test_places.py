@@ -4,11 +4,14 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import kopf
 import pytest
+from tests.events.concerned import concerned
+from tests.events.later import Later
 from tests.events.recording_listener import FENCE, HERE, PATIENCE, REGION, RecordingListener
 
 from dynconfig import handlers
@@ -67,16 +70,14 @@ def index() -> ResourceIndex:
 
 
 @pytest.mark.parametrize(
-    ("place", "region", "concerned"),
+    ("place", "region", "keys"),
     [(HERE, REGION, {HOME}), (HERE, EVERYWHERE, {HOME}), (AT_B, REGION, {IN_B}), (AT_B, EVERYWHERE, {IN_B})],
 )
-def test_signal_concerns_the_objects_that_are_recorded_in_its_place(
-    place: Place, region: str, concerned: set[Key]
-) -> None:
+def test_signal_concerns_the_objects_that_are_recorded_in_its_place(place: Place, region: str, keys: set[Key]) -> None:
     found = signal(region, parameters=() if region == EVERYWHERE else ("/shop/a",), resources=("dynconfig-r",))
     bound = found.bound_to(place)
     assert bound is not None
-    assert set(index().of(bound)) == concerned
+    assert set(concerned(index(), bound)) == keys
 
 
 @pytest.mark.parametrize("member", ["detail-type", "time", "region", "account", "detail", "operation", "name"])
@@ -99,7 +100,7 @@ def test_no_message_stops_a_listener(member: str, value: object) -> None:
     except Unreadable:
         return
     bound = found.bound_to(AT_B) if found else None
-    assert bound is None or set(index().of(bound)) <= {IN_B}
+    assert bound is None or set(concerned(index(), bound)) <= {IN_B}
 
 
 class ScriptedQueue:
@@ -232,7 +233,13 @@ def test_places_have_listeners_of_their_own() -> None:
 def test_listener_waits_until_the_event_loop_has_handled_its_events() -> None:
     """Who administers the account of a target can fill its queue faster than events are handled."""
     handled, returned = list[Signal](), threading.Event()
-    router = SimpleNamespace(route=lambda signals, shard: handled.extend(signals))
+
+    def route(signals: Sequence[Signal], shard: int, done: Callable[[], None]) -> None:
+        assert shard == 0
+        handled.extend(signals)
+        done()
+
+    router = SimpleNamespace(route=route)
     memo = kopf.Memo(controller=SimpleNamespace(router=router))
 
     async def act() -> None:
@@ -255,12 +262,13 @@ def test_listener_waits_until_the_event_loop_has_handled_its_events() -> None:
 
 
 def test_events_of_one_target_displace_no_early_events_of_others() -> None:
-    listed, requeued = index(), list[Key]()
-    router = EventRouter(ResourceIndex(REGION), requeued.append, float, ObjectState())
+    listed, requeued, later = index(), list[Key](), Later()
+    router = EventRouter(ResourceIndex(REGION), requeued.append, float, ObjectState(), later=later)
     router.route([signal(account=A)])
     flood = signal(parameters=tuple(f"/shop/{number}" for number in range(MOST_UNMATCHED))).bound_to(AT_B)
     assert flood is not None
     router.route([flood])
+    later.run()
     router._index = listed
     router.replay_unmatched(HOME)
     assert requeued == [HOME]

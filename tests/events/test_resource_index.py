@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.events.concerned import concerned
 
 from dynconfig.api.allow import AllowRule, Usable
 from dynconfig.api.names import FINALIZER, UNSEEN
@@ -47,40 +48,40 @@ def index() -> ResourceIndex:
 
 
 def test_declared_name_finds_its_object(index: ResourceIndex) -> None:
-    assert index.of(written("/shop/db/host")) == {SHOP: ("/shop/db/host",)}
+    assert concerned(index, written("/shop/db/host")) == {SHOP: ("/shop/db/host",)}
 
 
 @pytest.mark.parametrize("name", ["/shop/other", "/shop", "/shop/db", "/other/a", "/shopping/a", "a", "/", ""])
 def test_other_names_find_nothing(index: ResourceIndex, name: str) -> None:
-    assert index.of(written(name)) == {}
+    assert concerned(index, written(name)) == {}
 
 
 def test_same_name_in_another_region_is_another_parameter(index: ResourceIndex) -> None:
-    assert index.of(written("/shop/a", region="us-east-1")) == {}
+    assert concerned(index, written("/shop/a", region="us-east-1")) == {}
     index.update(CART, document("/shop", "a", region="us-east-1"))
-    assert index.of(written("/shop/a", region="us-east-1")) == {CART: ("/shop/a",)}
+    assert concerned(index, written("/shop/a", region="us-east-1")) == {CART: ("/shop/a",)}
 
 
 def test_nested_paths_and_duplicate_declarations_find_all_objects(index: ResourceIndex) -> None:
     index.update(CART, document("/shop/db", "host"))
-    assert set(index.of(written("/shop/db/host"))) == {SHOP, CART}
+    assert set(concerned(index, written("/shop/db/host"))) == {SHOP, CART}
 
 
 def test_reported_name_finds_its_object_until_it_is_removed(index: ResourceIndex) -> None:
     reported = {"parameters": [{"name": "/shop/old", "version": 1}]}
     index.update(SHOP, {**document("/shop", "a"), "status": reported})
-    assert SHOP in index.of(written("/shop/old"))
+    assert SHOP in concerned(index, written("/shop/old"))
     index.update(SHOP, document("/shop", "a"))
-    assert index.of(written("/shop/old")) == {}
+    assert concerned(index, written("/shop/old")) == {}
 
 
 def test_reported_resources_find_their_object(index: ResourceIndex) -> None:
     listed = [{"kind": "Alarm", "name": "dynconfig-shop-errors"}, {"kind": "Role", "name": "dynconfig-shop"}]
     index.update(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
-    assert index.of(changed("dynconfig-shop-errors")) == {SHOP: ("dynconfig-shop-errors",)}
-    assert index.of(changed("dynconfig-shop", region="us-east-1")) == {}
-    assert index.of(changed("dynconfig-shop", region=EVERYWHERE)) == {SHOP: ("dynconfig-shop",)}
-    assert index.of(changed("dynconfig-other")) == {}
+    assert concerned(index, changed("dynconfig-shop-errors")) == {SHOP: ("dynconfig-shop-errors",)}
+    assert concerned(index, changed("dynconfig-shop", region="us-east-1")) == {}
+    assert concerned(index, changed("dynconfig-shop", region=EVERYWHERE)) == {SHOP: ("dynconfig-shop",)}
+    assert concerned(index, changed("dynconfig-other")) == {}
 
 
 def test_id_finds_the_resource_by_the_end_of_its_arn(index: ResourceIndex) -> None:
@@ -89,18 +90,18 @@ def test_id_finds_the_resource_by_the_end_of_its_arn(index: ResourceIndex) -> No
         {"kind": "LogGroup", "name": "/aws/lambda/f", "arn": f"arn:aws:logs:{HOME}:1:log-group:/aws/lambda/f"},
     ]
     index.update(SHOP, {**document("/shop", "a"), "status": {"resources": listed}})
-    assert index.of(changed("a1b2c3")) == {SHOP: ("dynconfig-shop",)}
-    assert index.of(changed("f")) == {}
+    assert concerned(index, changed("a1b2c3")) == {SHOP: ("dynconfig-shop",)}
+    assert concerned(index, changed("f")) == {}
     index.update(SHOP, document("/shop", "a"))
-    assert index.of(changed("a1b2c3")) == {}
+    assert concerned(index, changed("a1b2c3")) == {}
 
 
 def test_deleted_object_is_removed(index: ResourceIndex) -> None:
     index.update(SHOP, {**document("/shop", "a"), "status": {"resources": [{"kind": "Rule", "name": "r"}]}})
     index.forget(SHOP)
     index.forget(SHOP)
-    assert index.of(written("/shop/a")) == {}
-    assert index.of(changed("r")) == {}
+    assert concerned(index, written("/shop/a")) == {}
+    assert concerned(index, changed("r")) == {}
 
 
 def adopter(path: str, *names: str, **about: Any) -> dict[str, Any]:
@@ -229,7 +230,7 @@ def test_colliding_digests_find_only_objects_that_have_the_name_in_the_place(mon
     assert index.naming(HOME, "/shop/a") == (SHOP,)
     assert index.naming(ABROAD, "/shop/a") == (elsewhere,)
     assert index.naming(HOME, "/shop/unknown") == ()
-    assert index.of(written("/shop/b")) == {CART: ("/shop/b",)}
+    assert concerned(index, written("/shop/b")) == {CART: ("/shop/b",)}
     assert index.receiving(SHOP, None) == ()
     assert index.successor(owner(SHOP), HOME, "/shop/a") is None
     index.update(CART, adopter("/shop", "a", "b"))
@@ -352,7 +353,7 @@ def in_place(target: str, path: str = "/shop", **more: Any) -> dict[str, Any]:
 
 def test_events_of_the_own_account_do_not_concern_objects_in_targets(index: ResourceIndex) -> None:
     assert index.update(CART, in_place("prod")) is None
-    assert index.of(written("/shop/a")) == {SHOP: ("/shop/a",)}
+    assert concerned(index, written("/shop/a")) == {SHOP: ("/shop/a",)}
 
 
 def test_objects_of_a_target_are_found_until_they_are_forgotten(index: ResourceIndex) -> None:

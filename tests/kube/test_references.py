@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 from tests.operations import calls_of
 
-from dynconfig.kube.references import PAUSE_SECONDS, SLICE, References
+from dynconfig.kube.references import References
 from dynconfig.model.declaration import Source
 from dynconfig.model.key import Key
+from dynconfig.model.portions import PAUSE_SECONDS, SLICE
 
 FLAGS = Source("ConfigMap", "flags", "k")
 

@@ -54,7 +54,8 @@ class OwnCalls:
 
     def is_of(self, key: Key, signal: Signal) -> bool:
         """Whether the event is that of an own call for this object."""
-        return bool(signal.request) and self._made.get(signal.request) == fingerprint(str(key))
+        caller = self._made.get(signal.request) if signal.request else None
+        return caller is not None and caller == fingerprint(str(key))
 
     def is_known(self, signal: Signal) -> bool:
         """Whether the event is that of an own call, for whichever object."""

@@ -2,26 +2,26 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from heapq import merge
 from itertools import count, islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from dynconfig.api import names
 from dynconfig.api.parameter import MAX_LEVELS
 from dynconfig.api.spec import AdoptionPolicy
+from dynconfig.events.index_entry import AWAITED, Entry, Group
 from dynconfig.events.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.events.target_users import FirstUsers, TargetUsers
 from dynconfig.model.declaration import Successor, in_target
 from dynconfig.model.digest_index import DigestIndex
-from dynconfig.model.fingerprint import Fingerprints, contains, fingerprint, fingerprints
+from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.previous_status import PreviousStatus, ReportedResource
 from dynconfig.model.resource import Owner
 from dynconfig.model.stored import (
-    RecordedPlace,
     is_first_write,
     is_suspended,
     listed_names,
@@ -40,92 +40,6 @@ MAX_USERS = 5
 
 MAX_RECEIVING = 20
 """How many objects that declare a parameter are found when another replica's object gives it up: only one receives it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    uid: str
-    region: str
-    """The key of its place: a region, or a target."""
-    target: str
-    """The name of its target; empty for the operator's own identity."""
-    needed_region: str
-    """The region that its namespace needs a right to; empty for that of the operator or target."""
-    path: str
-    declared: Fingerprints
-    """Digests of full names. A collision may cause a needless reconcile, or retain a parameter in AWS."""
-    reported: Fingerprints
-    """Digests of full names of parameters in status that spec does not declare."""
-    adopts: bool
-    """Whether it adopts resources without an owner. An object that is being deleted adopts nothing."""
-    is_deleting: bool
-    suspended: bool
-    has_finalizer: bool
-    recorded: RecordedPlace | None
-    """Where it writes, by its status."""
-    was_reported: bool
-    """Whether it has another status than the one that precedes its finalizer and its first write."""
-    had_parameters: bool
-    """Whether it declared or owned parameters when AWS was observed for it: its namespace was allowed to have them. Path and
-    region are immutable."""
-    is_place_lost: bool
-    """Whether AWS may have something of it although status records nothing, if its namespace may have its path."""
-    resources: tuple[tuple[str, str], ...]
-    """Pairs of an identifier used in events (the name or the end of the ARN) and the name. The status limits both."""
-
-    @property
-    def accepts(self) -> bool:
-        """Whether it may be given a parameter at once.
-
-        Without both, its deletion removes nothing from AWS. A status without a place is a refusal; and the author of an object,
-        too, can set the finalizer.
-        """
-        return self.has_finalizer and self.recorded is not None
-
-    @property
-    def names(self) -> Iterator[int]:
-        """Yield the digests of all parameters that it declares or reports."""
-        yield from self.declared
-        yield from self.reported
-
-    def has(self, digest: int) -> bool:
-        """Whether it declares or reports a parameter."""
-        return contains(self.declared, digest) or contains(self.reported, digest)
-
-    def is_elsewhere(self, target: Target | None) -> bool:
-        """Whether it writes in another account or region than its target has now."""
-        return target is not None and self.recorded is not None and not self.recorded.is_in(target)
-
-    @property
-    def released(self) -> Iterator[tuple[str, int]]:
-        """Yield place and digest of each parameter that the object is about to release."""
-        return ((self.region, digest) for digest in (() if self.suspended else self.reported))
-
-
-class _Group(NamedTuple):
-    """Objects of a namespace with the same place and path that are found, or chosen as successors, by the same rules."""
-
-    namespace: str
-    target: str
-    region: str
-    needed_region: str
-    path: str
-    had_parameters: bool
-    """Their namespace once had the permission, and they may have parameters in AWS."""
-    was_reported: bool
-    adopts: bool
-    accepts: bool
-
-    @classmethod
-    def of(cls, key: Key, entry: _Entry) -> "_Group":
-        """Return the group of an object."""
-        place = key.namespace, entry.target, entry.region, entry.needed_region, entry.path
-        return cls(*place, entry.had_parameters, entry.was_reported, entry.adopts, entry.accepts)
-
-    @property
-    def mark(self) -> int:
-        """Return what makes digests of names different from those in other groups."""
-        return fingerprint(repr(self))
 
 
 class TargetTenants(Protocol):
@@ -155,18 +69,17 @@ class ResourceIndex:
         self._by_target: dict[str, set[Key]] = {}
         self._users = TargetUsers(self._tenant_in)
         self._lock = threading.RLock()
-        self._entries: dict[Key, _Entry] = {}
-        self._groups = Holders[tuple[str, str], _Group]()
+        self._entries: dict[Key, Entry] = {}
+        self._groups = Holders[tuple[str, str], Group]()
         """The groups of each place and path."""
-        self._marks: dict[_Group, int] = {}
-        self._members = Counter[_Group]()
+        self._marks: dict[Group, int] = {}
+        self._members = Counter[Group]()
         """The number of objects of each group."""
         self._names = DigestIndex()
-        """The numbers of objects by digest of each name that they declare or report, and mark of their group."""
+        """The numbers of objects by digest and group of each name that they declare or report, and by identifiers in events."""
         self._keys: dict[int, Key] = {}
         self._numbers: dict[Key, int] = {}
         self._unused = count()
-        self._resources: dict[str, set[tuple[Key, str]]] = {}
         self._undeclared = Holders[tuple[str, int], Key]()
         """Objects by place and digest of each parameter that they are about to release."""
 
@@ -188,7 +101,7 @@ class ResourceIndex:
             self._add(key, entry)
         return region
 
-    def _add(self, key: Key, entry: _Entry) -> None:
+    def _add(self, key: Key, entry: Entry) -> None:
         self._entries[key] = entry
         for released in entry.released:
             self._undeclared.add(released, key)
@@ -196,38 +109,38 @@ class ResourceIndex:
             self._by_target.setdefault(entry.target, set()).add(key)
             is_recorded, is_lost = entry.recorded is not None, entry.is_place_lost
             self._users.add(entry.target, key, entry.path, is_recorded=is_recorded, is_place_lost=is_lost)
-        for identifier, name in entry.resources:
-            self._resources.setdefault(identifier, set()).add((key, name))
+        for ref in entry.identifiers:
+            self._names.add(ref, self._numbers[key])
 
-    def _remove(self, key: Key, entry: _Entry) -> None:
+    def _remove(self, key: Key, entry: Entry) -> None:
         del self._entries[key]
         for released in entry.released:
             self._undeclared.discard(released, key)
         if entry.target:
             _discard(self._by_target, entry.target, key)
             self._users.discard(entry.target, key)
-        for identifier, name in entry.resources:
-            _discard(self._resources, identifier, (key, name))
+        for ref in entry.identifiers:
+            self._names.discard(ref, self._numbers[key])
 
-    def _add_names(self, key: Key, entry: _Entry) -> None:
-        group, number = _Group.of(key, entry), next(self._unused)
+    def _add_names(self, key: Key, entry: Entry) -> None:
+        group, number = Group.of(key, entry), next(self._unused)
         self._numbers[key], self._keys[number] = number, key
         self._members[group] += 1
         self._groups.add((entry.region, entry.path), group)
         mark = self._marks[group] = group.mark
-        for digest in entry.names:
-            self._names.add(mark ^ digest, number)
+        for ref in entry.refs:
+            self._names.add(mark ^ ref, number)
 
-    def _remove_names(self, key: Key, entry: _Entry) -> None:
-        group, number = _Group.of(key, entry), self._numbers.pop(key)
+    def _remove_names(self, key: Key, entry: Entry) -> None:
+        group, number = Group.of(key, entry), self._numbers.pop(key)
         del self._keys[number]
         self._members[group] -= 1
         if not self._members[group]:
             del self._members[group], self._marks[group]
             self._groups.discard((entry.region, entry.path), group)
         mark = group.mark
-        for digest in entry.names:
-            self._names.discard(mark ^ digest, number)
+        for ref in entry.refs:
+            self._names.discard(mark ^ ref, number)
 
     def forget(self, key: Key) -> None:
         """Remove the entry of an object."""
@@ -260,7 +173,7 @@ class ResourceIndex:
         """Whether the namespace of an object may use its path, and have its parameters there; True if the object is unknown."""
         with self._lock:
             entry = self._entries.get(key)
-            if entry is None or len(entry.declared) > 0:
+            if entry is None or entry.has_parameters:
                 return entry is None or self._may_write(key, entry)
             return self._tenant(key.namespace, entry.target).may_use_path(entry.path)
 
@@ -286,19 +199,28 @@ class ResourceIndex:
             found = {other for keys in naming for other in islice(keys, MAX_RECEIVING)}
             return tuple(sorted(found - {key}))
 
-    def of(self, signal: Signal) -> dict[Key, tuple[str, ...]]:
-        """Return the objects that an event concerns, each with the names of its resources in the event."""
-        found: dict[Key, tuple[str, ...]] = {}
-        place = in_target(signal.target.name) if signal.target else signal.region
-        for name in signal.parameters:
-            for key in self.naming(place, name):
-                found[key] = (*found.get(key, ()), name)
-        for identifier in signal.resources:
-            for key, name in sorted(self._resources.get(identifier, ())):
-                entry = self._entries[key]
-                if entry.region == place or (place == EVERYWHERE and not entry.target):
-                    found[key] = (*found.get(key, ()), name)
-        return {key: names for key, names in found.items() if not self._entries[key].is_elsewhere(signal.target)}
+    def refs(self, place: str, name: str) -> Sequence[tuple[str, int]]:
+        """Return what finds the objects that declare or report a parameter, by namespace: first those whose status has it."""
+        with self._lock:
+            groups = tuple(self._groups_below(place, name))
+            digest = fingerprint(name)
+            refs = ((group, _refs_of(self._marks[group], digest)[number]) for number in (0, 1) for group in groups)
+            found = [(group, ref) for group, ref in refs if self._has_ref(ref)]
+            return [(group.namespace, ref) for group, ref in found if self._may_have_parameters(group)]
+
+    def holders(self, ref: int, start: int, limit: int) -> list[tuple[int, Key]]:
+        """Return at most so many objects, each with its number, from a number on: the newest objects have the highest ones.
+
+        Others may be among them, since half of each digest is compared.
+        """
+        with self._lock:
+            return [(number, self._keys[number]) for number in self._names.of(ref, start, limit)]
+
+    def has_parameter(self, key: Key, place: str, name: str) -> bool:
+        """Whether an object declares or reports a parameter of a place; `holders` may find others, too."""
+        with self._lock:
+            entry = self._entries.get(key)
+            return entry is not None and entry.region == place and entry.has(fingerprint(name))
 
     def named_in(self, key: Key, signal: Signal) -> tuple[str, ...]:
         """Return the names of an object's resources in an event, as `of`."""
@@ -309,7 +231,7 @@ class ResourceIndex:
             place = in_target(signal.target.name) if signal.target else signal.region
             found = [name for identifier, name in entry.resources if identifier in signal.resources]
             resources = found if entry.region == place or (place == EVERYWHERE and not entry.target) else ()
-            may_have = entry.region == place and self._may_have_parameters(_Group.of(key, entry))
+            may_have = entry.region == place and self._may_have_parameters(Group.of(key, entry))
             parameters = (name for name in signal.parameters if entry.has(fingerprint(name))) if may_have else ()
             return (*parameters, *resources)
 
@@ -319,7 +241,7 @@ class ResourceIndex:
             entry = self._entries.get(key)
             if entry is None:
                 return frozenset()
-            return frozenset((*entry.names, *(fingerprint(identifier) for identifier, _name in entry.resources)))
+            return frozenset((*entry.names, *entry.identifiers))
 
     def naming(self, region: str, *full_names: str) -> tuple[Key, ...]:
         """Return the objects that declare or report a parameter with one of these full names."""
@@ -380,14 +302,14 @@ class ResourceIndex:
             entry = self._entries.get(Key(*owner.split("/")))
             if entry is None or entry.suspended:
                 return False
-            declares = entry.region == region and contains(entry.declared, fingerprint(name))
+            declares = entry.region == region and entry.declares(fingerprint(name))
             return entry.is_deleting or not declares
 
     def _region_of(self, document: Mapping[str, Any], previous: PreviousStatus) -> str:
         recorded = previous.place.region if previous.place else ""
         return region_of(document) or recorded or self._default_region
 
-    def _may_write(self, key: Key, entry: _Entry) -> bool:
+    def _may_write(self, key: Key, entry: Entry) -> bool:
         """Whether the namespace of an object may have parameters at its path and in its region, as far as is known."""
         return self._tenant(key.namespace, entry.target).may_write_parameters(entry.path, entry.needed_region)
 
@@ -397,44 +319,59 @@ class ResourceIndex:
     def _receives(self, wanted: int, target: Target | None, key: Key) -> bool:
         """Whether an object declares a parameter, by its digest, of a target."""
         entry = self._entries[key]
-        return contains(entry.declared, wanted) and not entry.is_elsewhere(target)
+        return entry.declares(wanted) and not entry.is_elsewhere(target)
 
-    def _at(self, region: str, path: str) -> Iterator[_Group]:
+    def _at(self, region: str, path: str) -> Iterator[Group]:
         """Yield the groups of objects with a path, except those of namespaces that may not have parameters there and never could.
 
         However many they are, such objects cost others nothing.
         """
         return filter(self._may_have_parameters, self._groups.of((region, path)))
 
-    def _may_have_parameters(self, group: _Group) -> bool:
+    def _may_have_parameters(self, group: Group) -> bool:
         tenant = self._tenant(group.namespace, group.target)
         return group.had_parameters or tenant.may_have_parameters(group.path, group.needed_region)
 
-    def _naming(self, group: _Group, wanted: int) -> Iterator[Key]:
+    def _naming(self, group: Group, digest: int) -> Iterator[Key]:
         """Yield the objects of a group that declare or report a parameter, by its digest, in the order in which they were known.
 
         The index may find others, since it compares half of each digest.
         """
-        for number in self._names.of(self._marks[group] ^ wanted):
+        ref = self._marks[group] ^ digest
+        for number in merge(self._numbers_of(ref), self._numbers_of(ref ^ AWAITED)):
             key = self._keys[number]
             entry = self._entries[key]
-            if entry.has(wanted) and _Group.of(key, entry) == group:
+            if entry.has(digest) and Group.of(key, entry) == group:
                 yield key
 
-    def _below(self, region: str, name: str) -> Iterator[tuple[_Group, Iterator[Key]]]:
+    def _numbers_of(self, ref: int) -> Iterator[int]:
+        start: int | None = 0
+        while start is not None:
+            some = self._names.of(ref, start, MAX_RECEIVING)
+            yield from some
+            start = some[-1] + 1 if len(some) == MAX_RECEIVING else None
+
+    def _below(self, region: str, name: str) -> Iterator[tuple[Group, Iterator[Key]]]:
         """Yield the groups whose path contains the name, as `_at`, each with the objects that declare or report it."""
-        wanted, end = fingerprint(name), name.rfind("/")
+        digest = fingerprint(name)
+        for group in self._groups_below(region, name):
+            # Most names of events are declared by no one; that is known before rights are.
+            if any(map(self._has_ref, _refs_of(self._marks[group], digest))) and self._may_have_parameters(group):
+                yield group, self._naming(group, digest)
+
+    def _has_ref(self, ref: int) -> bool:
+        return bool(self._names.of(ref, limit=1))
+
+    def _groups_below(self, region: str, name: str) -> Iterator[Group]:
+        end = name.rfind("/")
         # No declared path has more levels, so a name of only slashes is not more expensive.
         for _level in range(MAX_LEVELS):
             if end <= 0:
                 return
-            # Most names of events are declared by no one; that is known before rights are.
-            for group in self._groups.of((region, name[:end])):
-                if self._names.of(self._marks[group] ^ wanted) and self._may_have_parameters(group):
-                    yield group, self._naming(group, wanted)
+            yield from self._groups.of((region, name[:end]))
             end = name.rfind("/", 0, end)
 
-    def _entry(self, document: Mapping[str, Any]) -> _Entry:
+    def _entry(self, document: Mapping[str, Any]) -> Entry:
         spec, previous = spec_of(document), PreviousStatus.of_object(document)
         target = self.target(document)
         path = str(spec.get("path", ""))
@@ -443,13 +380,14 @@ class ResourceIndex:
         resources = {pair for item in previous.resources for pair in _identifiers(item)}
         region = in_target(target) if target else self._region_of(document, previous)
         needed = (region_of(document) or "") if target else ("" if region == self._default_region else region)
-        return _Entry(
+        return Entry(
             uid=str((document.get("metadata") or {}).get("uid") or ""),
             region=region,
             target=target,
             needed_region=needed,
             path=path,
-            declared=fingerprints(declared),
+            awaited=fingerprints(declared - previous.versions.keys()),
+            written=fingerprints(declared & previous.versions.keys()),
             reported=fingerprints(reported),
             adopts=adopts(document),
             is_deleting=_is_deleting(document),
@@ -463,8 +401,13 @@ class ResourceIndex:
         )
 
 
-def _indexed(key: Key, entry: _Entry) -> tuple[_Group, Fingerprints, Fingerprints]:
-    return _Group.of(key, entry), entry.declared, entry.reported
+def _refs_of(mark: int, digest: int) -> tuple[int, int]:
+    """Return what finds the objects of a group that have a parameter: first those whose status has it."""
+    return mark ^ digest, mark ^ digest ^ AWAITED
+
+
+def _indexed(key: Key, entry: Entry) -> tuple[Group, Fingerprints, Fingerprints, Fingerprints]:
+    return Group.of(key, entry), entry.awaited, entry.written, entry.reported
 
 
 def adopts(document: Mapping[str, Any]) -> bool:

@@ -1,17 +1,20 @@
 """Routes AWS events to the objects that they concern, and knows from which places events are needed."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from dynconfig.events.lookups import Lookup, Lookups
 from dynconfig.events.own_calls import OwnCalls
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import Signal
 from dynconfig.events.unmatched import UnmatchedEvents
-from dynconfig.model.declaration import Place
+from dynconfig.model.declaration import Place, in_target
 from dynconfig.model.fence import Fence
 from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
+from dynconfig.model.portions import Later, later
 
 
 @dataclass(slots=True)
@@ -32,6 +35,13 @@ class PendingEvents:
         self.is_repeated |= other.is_repeated
 
 
+class _Change(NamedTuple):
+    """An event with one name, from the queue of a shard."""
+
+    signal: Signal
+    shard: int
+
+
 class EventRouter:
     """Requeues the objects that an AWS event concerns, and no others. For one event loop."""
 
@@ -42,7 +52,10 @@ class EventRouter:
         now: Callable[[], float],
         state: ObjectState[Key],
         shard_of: Callable[[Key], int] = lambda _key: 0,
+        *,
+        later: Later = later,
     ) -> None:
+        self._lookups = Lookups[_Change](index, self._found, later)
         self._index = index
         self._shard_of = shard_of
         self._requeue = requeue
@@ -52,19 +65,23 @@ class EventRouter:
         """Those of the running reconcile of each object."""
         self._unmatched = UnmatchedEvents(now)
 
-    def route(self, signals: Sequence[Signal], shard: int = 0) -> None:
+    def route(self, signals: Sequence[Signal], shard: int = 0, done: Callable[[], None] = lambda: None) -> None:
         """Requeue the objects of a shard that events from its queue concern, except by their own calls.
 
         Others that declare the parameters of an own call are requeued after its reconcile, if that concerns them (`moves.py`).
+        `done` is called once all names were looked up. If many objects have a name, most of them are requeued later.
         """
-        for signal in signals:
-            if signal.parameters and self._own_calls.is_known(signal):
-                continue
-            concerned = self._index.of(signal)
-            if not concerned:
-                self._unmatched.add(signal, shard)
-            for key, names in concerned.items():
-                self._add_if_concerned(key, names, signal, shard)
+        changes = [signal for signal in signals if not (signal.parameters and self._own_calls.is_known(signal))]
+        lookups = {(lookup.place, lookup.name, lookup.kind): lookup for lookup in self._lookups_of(changes, shard)}
+
+        def looked_up(found: Set[str]) -> None:
+            for signal in changes:
+                if found.isdisjoint((*signal.parameters, *signal.resources)):
+                    self._unmatched.add(signal, shard)
+            done()
+
+        targets = {signal.target.name if signal.target else "" for signal in changes}
+        self._lookups.add(f"{shard} {min(targets, default='')}", tuple(lookups.values()), looked_up)
 
     def replay_unmatched(self, key: Key) -> None:
         """Route earlier events to a newly listed object: after a restart, events may arrive before all objects are listed."""
@@ -125,15 +142,28 @@ class EventRouter:
         self._pending.pop(key, None)
         self._taken.pop(key, None)
 
+    def _lookups_of(self, signals: Iterable[Signal], shard: int) -> Iterator[Lookup[_Change]]:
+        """Yield a lookup for each name in events."""
+        for signal in signals:
+            place = in_target(signal.target.name) if signal.target else signal.region
+            request = signal.request if self._own_calls.is_known(signal) else ""
+            for single in signal.singles():
+                (name,), is_parameter = (*single.parameters, *single.resources), bool(single.parameters)
+                kind = place, shard, is_parameter, request
+                yield Lookup(place, name, _Change(single, shard), is_parameter=is_parameter, kind=kind)
+
+    def _found(self, key: Key, lookup: Lookup[_Change]) -> bool:
+        signal, shard = lookup.about
+        names = self._index.named_in(key, signal)
+        if names:
+            self._add_if_concerned(key, names, signal, shard)
+        return bool(names)
+
     def _add_if_concerned(self, key: Key, names: Sequence[str], signal: Signal, shard: int) -> None:
         if self._shard_of(key) == shard and not self._own_calls.is_of(key, signal):
-            self._add_pending(key, names, signal)
-
-    def _add_pending(self, key: Key, names: Sequence[str], signal: Signal) -> None:
-        self._pending.setdefault(key, PendingEvents(signal.at)).add(
-            PendingEvents(signal.at, dict.fromkeys(names, signal.actor))
-        )
-        self._requeue(key)
+            events = PendingEvents(signal.at, dict.fromkeys(names, signal.actor))
+            self._pending.setdefault(key, PendingEvents(signal.at)).add(events)
+            self._requeue(key)
 
 
 class EventPlaces:

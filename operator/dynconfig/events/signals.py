@@ -62,6 +62,13 @@ class Signal:
     target: Target | None = None
     """The target from whose queue it came; None for a queue of the operator's own account."""
 
+    def singles(self) -> "Iterator[Signal]":
+        """Yield the event once for each of its names."""
+        for name in self.parameters:
+            yield replace(self, parameters=(name,), resources=())
+        for name in self.resources:
+            yield replace(self, parameters=(), resources=(name,))
+
     def bound_to(self, place: Place) -> "Signal | None":
         """Return it as a signal from the queue of a place; None if it is about another account or region.
 

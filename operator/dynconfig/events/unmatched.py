@@ -50,11 +50,9 @@ class UnmatchedEvents:
         """Keep an event from the queue of a shard, once for each of its names."""
         self._remove_old()
         queue = shard, signal.target.name if signal.target else ""
-        bare = replace(signal, operation="", account="", parameters=(), resources=())
-        for name in signal.parameters:
-            self._put(queue, name, replace(bare, parameters=(name,)))
-        for name in signal.resources:
-            self._put(queue, name, replace(bare, resources=(name,)))
+        for single in replace(signal, operation="", account="").singles():
+            (name,) = (*single.parameters, *single.resources)
+            self._put(queue, name, single)
         while len(self._of.get(queue, ())) > MOST_UNMATCHED:
             self._remove(queue, next(iter(self._of[queue])))
         while self.size > MOST_BYTES:

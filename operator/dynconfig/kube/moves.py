@@ -1,11 +1,13 @@
 """Moves of parameters and other resources between objects."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from dynconfig.engine.outcome import Outcome
+from dynconfig.events.lookups import Lookup, Lookups
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.signals import EVERYWHERE
 from dynconfig.model.declaration import Declaration
@@ -14,6 +16,7 @@ from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.model.holders import Holders
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
+from dynconfig.model.portions import Later, Portions, later
 
 # IAM is global.
 _GLOBAL = ("Role ",)
@@ -25,6 +28,21 @@ UNSEEN_SECONDS = 1.0
 MOST_WANTED = 64
 # How long a removed parameter waits for the acceptance of a new object that declares it, after the wait for a declaration.
 ACCEPTANCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """A parameter whose owner has changed, or that was removed."""
+
+    giver: Key
+    is_removed: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class _Released:
+    """The objects that wait for what an object has released."""
+
+    waiting: Iterator[Key]
 
 
 class Moves:
@@ -40,6 +58,7 @@ class Moves:
         *,
         reconciled: ObjectState[Key],
         existing: ObjectState[Key],
+        later: Later = later,
     ) -> None:
         self._index = index
         self._requeue = requeue
@@ -49,6 +68,8 @@ class Moves:
         self._blocked = BlockedObjects(reconciled)
         self.is_current: Callable[[float], bool] = lambda _since: True
         """Return whether all objects are known as they were at a time of the clock, in seconds."""
+        self._named = Lookups[_Moved](index, self._found, later)
+        self._released = Portions[_Released](self._requeue_some, later)
         self._edits: dict[Key, tuple[str, Any, float]] = existing.new_map()
 
     def record_generation(self, key: Key, metadata: Mapping[str, Any]) -> None:
@@ -82,16 +103,33 @@ class Moves:
 
     def handle_outcome(self, key: Key, outcome: Outcome) -> None:
         """After a reconcile, requeue the objects that wait for given-up resources, or declare parameters that changed owner."""
-        region = outcome.declaration.place.key
-        given_up = [step.resource.title for step in outcome.applied if step.is_removal]
+        region, turn = outcome.declaration.place.key, key.namespace
+        removals = [step.resource for step in outcome.applied if step.is_removal]
         moved = [step.resource.name for step in outcome.applied if step.changes_hands]
-        declaring = {*self._index.naming(region, *moved)} - {key}
-        if self._blocked.by_more:
-            removed = [step.resource.name for step in outcome.applied if step.is_removal]
-            declaring |= self._blocked.by_more.intersection(self._index.naming(region, *removed))
-        for other in (*declaring, *self._blocked.waiting_for(region, given_up)):
-            self._requeue(other)
+        removed = [resource.name for resource in removals] if self._blocked.by_more else ()
+        self._named.add(
+            turn,
+            [
+                Lookup(region, name, change, kind=change)
+                for names, change in ((moved, _Moved(key)), (removed, _Moved(key, is_removed=True)))
+                for name in dict.fromkeys(names)
+            ],
+        )
+        self._released.add(turn, _Released(self._blocked.waiting_for(region, [item.title for item in removals])))
         self._blocked.record(key, region, outcome.not_owned)
+
+    def _found(self, key: Key, lookup: Lookup[_Moved]) -> bool:
+        moved = lookup.about
+        is_meant = key in self._blocked.by_more if moved.is_removed else key != moved.giver
+        if is_meant and self._index.has_parameter(key, lookup.place, lookup.name):
+            self._requeue(key)
+        return is_meant
+
+    def _requeue_some(self, released: "_Released", at: int, limit: int) -> tuple[int, int | None]:
+        keys = tuple(islice(released.waiting, limit))
+        for key in keys:
+            self._requeue(key)
+        return len(keys), at + limit if len(keys) == limit else None
 
     def _seen_at(self, key: Key, declaration: Declaration) -> float | None:
         """Return when the watch delivered this generation; removed resources wait from then on for a possible new owner.
@@ -133,9 +171,13 @@ class BlockedObjects:
             for digest in self._wanted[key]:
                 self._waiting.add(digest, key)
 
-    def waiting_for(self, region: str, titles: Iterable[str]) -> set[Key]:
-        """Return the objects that wait for one of these resources."""
-        return {key for title in titles for key in self._waiting.of(fingerprint(_place(region, title)))}
+    def waiting_for(self, region: str, titles: Iterable[str]) -> Iterator[Key]:
+        """Yield the objects that wait for one of these resources when they are searched."""
+        found = set[Key]()
+        for title in titles:
+            more = set(self._waiting.of(fingerprint(_place(region, title)))) - found
+            found |= more
+            yield from more
 
     def _remove(self, key: Key) -> None:
         self.by_more.discard(key)

@@ -1,35 +1,21 @@
 """Which objects refer to which Secret or ConfigMap: after a change, they are requeued in small portions."""
 
-import asyncio
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
 from dynconfig.model.declaration import Source
 from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.model.key import Key
-
-SLICE = 100
-"""Objects that are requeued in one step of the event loop."""
-PORTION = 25
-"""How many of them belong to one namespace, before the next one takes its turn."""
-PAUSE_SECONDS = 0.01
-"""Between two steps: the event loop belongs to others most of the time."""
+from dynconfig.model.portions import Later, Portions, later
 
 SourceRef = tuple[str, str, str]
 """Kind, namespace and name of a Secret or ConfigMap."""
 
-Later = Callable[[float, Callable[[], None]], object]
-"""Calls a function after so many seconds."""
-
 # Ascending numbers of objects, four bytes each: a thousand references to each of ten thousand objects are ten million.
 _NUMBER = "I"
-
-
-def _later(seconds: float, work: Callable[[], None]) -> object:
-    return asyncio.get_running_loop().call_later(seconds, work)
 
 
 @dataclass(slots=True)
@@ -43,7 +29,7 @@ class _User:
 class References:
     """Which objects refer to which Secret or ConfigMap, and the last known resourceVersion of each."""
 
-    def __init__(self, requeue: Callable[[Key], None], later: Later = _later) -> None:
+    def __init__(self, requeue: Callable[[Key], None], later: Later = later) -> None:
         """Create it; `later` schedules what remains to be requeued."""
         self._requeue = requeue
         self._users: dict[Key, _User] = {}
@@ -53,7 +39,8 @@ class References:
         """Ascending numbers of the objects that refer to a digest."""
         self._versions: dict[int, tuple[str, str, str]] = {}
         """Kind, namespace and resourceVersion by digest."""
-        self._changes = _Changes(self._requeue_from, later)
+        self._changes = Portions(self._requeue_from, later)
+        """Changes by digest. An object that begins to refer to one in progress has a higher number than all others."""
 
     def set_sources(self, key: Key, sources: Iterable[Source]) -> None:
         """Set the sources that an object refers to."""
@@ -104,14 +91,14 @@ class References:
             self._versions[ref] = found
             self._changes.add(namespace, ref)
 
-    def _requeue_from(self, ref: int, number: int, limit: int) -> Sequence[int]:
-        """Requeue at most so many objects that refer to a digest, from a number on; return their numbers."""
+    def _requeue_from(self, ref: int, number: int, limit: int) -> tuple[int, int | None]:
+        """Requeue at most so many objects that refer to a digest, from a number on; see Portions."""
         users = self._by.get(ref, array(_NUMBER))
         at = bisect_left(users, number)
         portion = users[at : at + limit]
         for user in portion:
             self._requeue(self._keys[user])
-        return portion
+        return len(portion), portion[-1] + 1 if len(portion) == limit else None
 
     def _remove(self, ref: int, number: int) -> None:
         users = self._by[ref]
@@ -119,54 +106,6 @@ class References:
         if not users:
             del self._by[ref]
             self._versions.pop(ref, None)
-
-
-class _Changes:
-    """The changes whose objects are not all requeued yet: each is in progress once, and namespaces take turns.
-
-    An object that begins to refer to a digest meanwhile has a higher number than all others, so that it is requeued, too.
-    """
-
-    def __init__(self, requeue_from: Callable[[int, int, int], Sequence[int]], later: Later) -> None:
-        self._requeue_from = requeue_from
-        self._later = later
-        self._next: dict[str, dict[int, int]] = {}
-        """The number to continue from, by digest and namespace."""
-        self._again: set[int] = set()
-        """Digests that changed once more: those that are requeued already are requeued again."""
-        self._is_scheduled = False
-
-    def add(self, namespace: str, ref: int) -> None:
-        """Requeue the objects that refer to a digest: some now, if no other change is in progress."""
-        refs = self._next.setdefault(namespace, {})
-        if refs.setdefault(ref, 0):
-            self._again.add(ref)
-        if not self._is_scheduled:
-            self._continue()
-
-    def _continue(self) -> None:
-        left = SLICE
-        while left > 0 and self._next:
-            namespace = next(iter(self._next))
-            # It moves to the end, and so does its digest.
-            refs = self._next.pop(namespace)
-            left -= self._requeue_some(refs, min(left, PORTION))
-            if refs:
-                self._next[namespace] = refs
-        self._is_scheduled = bool(self._next)
-        if self._is_scheduled:
-            self._later(PAUSE_SECONDS, self._continue)
-
-    def _requeue_some(self, refs: dict[int, int], limit: int) -> int:
-        """Requeue at most so many objects of one namespace; return their number, at least 1."""
-        ref = next(iter(refs))
-        requeued = self._requeue_from(ref, refs.pop(ref), limit)
-        if len(requeued) == limit:
-            refs[ref] = requeued[-1] + 1
-        elif ref in self._again:
-            self._again.remove(ref)
-            refs[ref] = 0
-        return max(len(requeued), 1)
 
 
 def _title(ref: SourceRef) -> str:

@@ -36,10 +36,12 @@ class DigestIndex:
         if not part and at:
             del self._parts[at], self._starts[at]
 
-    def of(self, digest: int) -> list[int]:
-        """Return the numbers of a digest, in ascending order."""
+    def of(self, digest: int, start: int = 0, limit: int = _NUMBER) -> list[int]:
+        """Return at most so many numbers of a digest, in ascending order from one on."""
         part, first = self._parts[self._place(digest)], _first(digest)
-        return [value & _NUMBER for value in part[bisect_left(part, first) : bisect_left(part, first + _NEXT)]]
+        at = bisect_left(part, first + start)
+        end = min(bisect_left(part, first + _NEXT, at), at + limit)
+        return [value & _NUMBER for value in part[at:end]]
 
     def _place(self, digest: int) -> int:
         return bisect_right(self._starts, digest) - 1
