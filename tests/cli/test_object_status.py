@@ -57,10 +57,9 @@ def test_unreconciled_object_is_reported_as_such() -> None:
     assert "Waiting for the operator to reconcile this edit" in object_status(shown(READY, observed=1), NOW).message
     unseen = {"metadata": {"namespace": "shop", "name": "myapp", "generation": 1}}
     assert "reconcile the object for the first time" in object_status(unseen, NOW).message
-    assert (
-        "reconcile the object for the first time"
-        in object_status({**unseen, "status": {"observedGeneration": -1}}, NOW).message
-    )
+    for generation in (-1, 0):
+        status = {"observedGeneration": generation}
+        assert "reconcile the object for the first time" in object_status({**unseen, "status": status}, NOW).message
 
 
 def test_deleted_object_is_reported_as_deleted() -> None:

@@ -196,3 +196,28 @@ def test_rollback_keeps_reported_drift_and_reports_it_further(*, is_restarted: b
         assert (harness.status or {})["conditions"][0]["reason"] == "RolledBack"
         assert [item["resource"] for item in (harness.status or {})["drift"]] == ["Thing /app/b"]
         assert outcome.plan.waiting == ()
+
+
+def test_rollback_leaves_reported_drift_that_the_change_did_not_touch() -> None:
+    harness = stable(**REPORT)
+    by_hand(harness, "b", CHANGE)
+    harness.settle(CHANGE + 10)
+    harness.edit(**{**OLD, "a": "2"})
+    harness.settle(CHANGE + 20)
+    harness.alarm.since = CHANGE + 25
+    for later in (26, 26 + BAKE):
+        harness.settle(CHANGE + later)
+        assert harness.shown == {"a": OLD["a"], "b": "by hand"}
+        assert harness.ready == ("False", "RolledBack")
+        assert [item["resource"] for item in (harness.status or {})["drift"]] == ["Thing /app/b"]
+
+
+def test_rollback_restores_a_drifted_value_that_the_change_overwrote() -> None:
+    harness = stable(**REPORT)
+    by_hand(harness, "b", CHANGE)
+    harness.settle(CHANGE + 10)
+    harness.edit(**{**OLD, "b": "2"})
+    harness.settle(CHANGE + 20)
+    harness.alarm.since = CHANGE + 25
+    harness.settle(CHANGE + 26)
+    assert harness.shown == OLD

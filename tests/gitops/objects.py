@@ -9,8 +9,9 @@ from tests.engine.fake_kind import FakeKind, Thing, declared, deletion, document
 from tests.rollout.rollout_harness import RolloutHarness
 
 from dynconfig.api import names
+from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration, Place
-from dynconfig.model.errors import DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
+from dynconfig.model.errors import AccessDenied, DynConfigError, InvalidSpec, NotOwned, SourceMissing, Throttled
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.timestamps import timestamp
 from dynconfig.status import report
@@ -57,7 +58,12 @@ def cases() -> Mapping[str, Case]:
 
 def failing(error: DynConfigError) -> Document:
     """An object whose first write ends in this error."""
-    return _object(_ran(Store(failures={"/app/api/timeout": error}), declared(VALUES)))
+    return _object(_ran(Store(failures={"/app/api/timeout": error}), declared(VALUES, finalizers=[])))
+
+
+def _status_lost() -> Document:
+    outcome = Outcome(declared(VALUES), stopped=AccessDenied(_DENIED), tried_nothing=True)
+    return _object(report.status(outcome, PreviousStatus.of({"observedGeneration": -1}), NOW, None))
 
 
 def reversed_conditions(found: Document) -> Document:
@@ -99,7 +105,7 @@ def _refused(error: DynConfigError, **spec: Any) -> Document:
 
 
 def _half_applied() -> Document:
-    status = report.status(Store().engine().run(declared(VALUES), lambda: False), PreviousStatus(), NOW, None)
+    status = report.status(Store().engine().run(_NEW, lambda: False), PreviousStatus(), NOW, None)
     return _object(status)
 
 
@@ -131,7 +137,7 @@ def _suspended() -> Document:
 
 
 def _suspended_waiting() -> Document:
-    return _object(_ran(Store(), declared(VALUES, suspend=True, generation=2)), **_PAUSED)
+    return _object(_ran(Store(), declared(VALUES, suspend=True, generation=2, finalizers=[])), **_PAUSED)
 
 
 def _edited(status: Document) -> Document:
@@ -147,9 +153,11 @@ def _deleting() -> Document:
     return deleted
 
 
+_NEW = declared(VALUES, finalizers=[])
 _PAUSED: Document = {"suspend": True, "generation": 2}
 _INVALID = "parameter api/timeout: the value is not an integer"
 _STRANGER = "parameter /app/api/timeout is owned by team-b/cart; rename it or delete the other"
+_DENIED = "ssm:GetParameters is denied"
 _MISSING = (
     "parameter database/password: Secret shop-db (key password) does not exist; create it, or change the reference"
 )
@@ -163,6 +171,7 @@ _CASES = (
     Case("throttled", "Progressing", "InProgress", lambda: failing(Throttled("SSM: Rate exceeded"))),
     Case("secret_missing", "Progressing", "InProgress", lambda: _refused(SourceMissing(_MISSING))),
     Case("not_owned", "Degraded", "Failed", lambda: failing(NotOwned(_STRANGER))),
+    Case("status_lost", "Degraded", "Failed", _status_lost),
     Case("invalid", "Degraded", "Failed", lambda: _refused(InvalidSpec(_INVALID))),
     Case("invalid_edited", "Progressing", "InProgress", lambda: _edited(_refused(InvalidSpec(_INVALID))["status"])),
     Case("drift_reported", "Healthy", "Current", _drift_reported),

@@ -229,7 +229,7 @@ def test_only_an_object_that_gives_something_up_asks_whether_silent_watches_are_
         async with running_controller() as found:
             asked = list[float]()
             found.controller.moves.is_current = lambda since: asked.append(since) or True  # type: ignore[func-returns-value]
-            found.applied(configured({"a": "1", "b": "2"}))
+            found.applied(configured({"a": "1", "b": "2"}, finalizers=[]))
             await found.server.until(lambda: reason(found, KEY) == "InSync")
             edited(found, KEY, configured({"a": "2", "b": "2"}, generation=2))
             await found.server.until(lambda: found.status.get("appliedGeneration") == 2)

@@ -49,5 +49,5 @@ MAX_NAME = 63
 
 # status.observedGeneration of an object that was never reconciled.
 UNSEEN = -1
-# The same of an object of which the operator has only recorded where it writes.
+# The same of an object that the operator has only accepted: it recorded where it writes, or that it is suspended.
 NO_GENERATION = 0

@@ -10,6 +10,7 @@ from dynconfig.api.model import Model
 from dynconfig.api.parameter import MAX_PARAMETERS
 
 MAX_DRIFT = 100
+MAX_FURTHER_DRIFT = 10 * MAX_PARAMETERS
 MESSAGE_LENGTH = 4096
 MAX_EXPIRED = 100
 MAX_REFUSED = 50
@@ -240,6 +241,10 @@ class DynamicConfigStatus(Model):
     """Generation of spec that this status refers to. -1 until the first reconcile."""
     applied_generation: int | None = None
     """Last generation that was applied to AWS."""
+    status_lost: bool | None = None
+    """True if an earlier status was lost, for example because the object was restored from a backup, or if there is no room for
+    the drift it reported: resources that this status does not list may have been changed outside the operator. It is removed
+    after the first complete reconcile."""
     tried_generation: int | None = None
     """The last generation of which everything was carried out, except for what `refused` lists."""
     revision: Annotated[str | None, Field(max_length=16)] = None
@@ -256,6 +261,10 @@ class DynamicConfigStatus(Model):
     """Parameters that this object owns in SSM."""
     drift: Annotated[list[Drift], Field(max_length=MAX_DRIFT)] = Field(default_factory=list)
     """Fields that have drifted, at most 100."""
+    further_drift: Annotated[list[Annotated[str, Field(max_length=24)]], Field(max_length=MAX_FURTHER_DRIFT)] = Field(
+        default_factory=list
+    )
+    """Digests of the drifted fields that are not listed in drift, so that edits of other fields do not overwrite them."""
     refused: Annotated[list[RefusedStatus], Field(max_length=MAX_REFUSED)] = Field(default_factory=list)
     """Resources that could not be applied, and why, at most 50. All resources that do not depend on them are applied."""
     expired: Annotated[list[Annotated[str, Field(max_length=1011)]], Field(max_length=MAX_EXPIRED)] = Field(

@@ -126,7 +126,7 @@ def _stage(metadata: Mapping[str, Any], conditions: Mapping[str, Any], *, is_cur
 
 
 def _pending_message(status: Mapping[str, Any]) -> str:
-    if status.get("observedGeneration", names.UNSEEN) == names.UNSEEN:
+    if status.get("observedGeneration", names.UNSEEN) in (names.UNSEEN, names.NO_GENERATION):
         return "Waiting for the operator to reconcile the object for the first time"
     return "Waiting for the operator to reconcile this edit"
 

@@ -212,6 +212,7 @@ class Engine:
         try:
             check(plan, declaration)
         except UnsafePlan as error:
+            plan = without_reported_drift(plan, declaration)
             return Assessment(declaration, plan, seen, RolloutState(RolloutPhase.STABLE), blocked=error)
         evaluation = self._rollbacks.evaluate(plan, declaration, self._aws_now(now))
         plan = without_reported_drift(evaluation.plan, declaration)

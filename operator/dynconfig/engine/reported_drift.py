@@ -63,14 +63,16 @@ def _theirs(step: Step, declaration: Declaration, applied: PreviousStatus | None
     if drifted(step, declaration):
         is_parted = is_versioned and applied is not None and _is_edited(step, applied)
         return tuple(item for item in step.because if not (is_parted and item.field == VALUE))
-    if applied is None or applied.generation == declaration.generation or declaration.rolled_back:
+    if applied is None:
         return ()
     # After an edit of other fields, reported drift is still drift. Secrets are masked in status and may have been edited, so
     # they are written.
+    is_edited = applied.generation != declaration.generation
     reported = tuple(
         item
         for item in step.because
-        if applied.drift.get((step.resource.title, item.field)) == item.brief and item.declared != MASK
+        if applied.reported_drift(step.resource.title, item.field, item.brief)
+        and not (is_edited and item.declared == MASK)
     )
     return reported if is_versioned or len(reported) == len(step.because) else ()
 

@@ -12,7 +12,7 @@ from dynconfig.model.stored import recorded_place
 
 
 class Acceptance:
-    """Writes place and finalizer. The place is first: a finalizer without a status means that the status was lost."""
+    """Writes status and finalizer. The status is first: a finalizer without a status means that the status was lost."""
 
     def __init__(
         self, dependencies: Dependencies, tracker: ObjectTracker, status: StatusWriter, refusals: Refusals
@@ -24,10 +24,11 @@ class Acceptance:
 
     async def start(self, key: Key, document: Document, declaration: Declaration) -> Document:
         """Accept an object before its first write to AWS; return it. Raises as `StatusWriter.write_start`, and ApiConflict."""
-        if not declaration.suspended:
+        if declaration.suspended:
+            started = await self._status.write_seen(key, document)
+        else:
             started = await self._status.write_start(key, document, declaration.place, self._deps.now())
-            document = _unedited(document, started)
-        return await self._ensure_finalizer(key, document)
+        return await self._ensure_finalizer(key, _unedited(document, started))
 
     async def receive(self, key: Key, document: Document) -> Document:
         """Let other objects hand over parameters to one that adopts, even if its spec is invalid; return it.

@@ -142,8 +142,15 @@ class Moves:
         if not known or not is_known:
             return None
         # Otherwise each edit would open all watches of other namespaces again.
-        gives_up = declaration.deleting or self._index.is_releasing(key)
+        gives_up = declaration.deleting or self._index.is_releasing(key) or _may_own_more(declaration)
         return known[2] if self.is_current(known[2] if gives_up else float("-inf")) else None
+
+
+def _may_own_more(declaration: Declaration) -> bool:
+    """Whether the object may own parameters that its status does not list: it was lost, or nothing is applied completely yet."""
+    applied = declaration.applied
+    is_incomplete = applied is None or applied.is_lost or applied.generation is None
+    return is_incomplete and not declaration.never_written
 
 
 class BlockedObjects:

@@ -104,6 +104,14 @@ class StatusWriter:
         status = {"conditions": [], **complete(before.document), **seen, **report.recorded(place)}
         return await self.write(key, document, status)
 
+    async def write_seen(self, key: Key, document: Document) -> Document:
+        """Write the first status of an object that is not written to AWS, unless it has or had one; return the object."""
+        before = PreviousStatus.of_object(document)
+        if before.or_none or is_status_lost(document):
+            return document
+        first = {"observedGeneration": names.NO_GENERATION}
+        return await self.write(key, document, {"conditions": [], **complete(before.document), **first})
+
     async def write_failure(
         self,
         key: Key,

@@ -235,16 +235,32 @@ def drifted(step: Step, declaration: Declaration) -> bool:
     if applied is None:
         # Without a report, an owned resource that differs was changed outside the operator.
         return isinstance(step.change, Update)
-    if not applied.was_tried(declaration.generation, step.resource) or _is_new_here(step.change, applied):
+    return _is_unlisted(step.change, applied) or (
+        applied.was_tried(declaration.generation, step.resource)
+        and not _is_new_here(step.change, applied, declaration)
+        and (applied.has_drifted(step.resource.title) or _changed_in_aws(step.change, applied, declaration))
+    )
+
+
+def _is_unlisted(change: Change, applied: PreviousStatus) -> bool:
+    """Whether an earlier status was lost, and it changes an existing resource that this one does not list."""
+    if not (applied.is_lost and isinstance(change, Update)):
         return False
-    is_reported = applied.is_drift_cut or step.resource.title in applied.drifted
-    return is_reported or _changed_in_aws(step.change, applied, declaration)
+    observed = change.observed
+    is_listed = observed.name in applied.versions or (observed.kind, observed.name) in applied.titles
+    return not is_listed
 
 
-def _is_new_here(change: Change, applied: PreviousStatus) -> bool:
-    """Whether it is a parameter that the object did not own at its last report: another object handed it over."""
+def _is_new_here(change: Change, applied: PreviousStatus, declaration: Declaration) -> bool:
+    """Whether it is a parameter that the object did not own at its last report: another object handed it over.
+
+    Not if the object owned all that this generation declares: then the parameter only had another owner for a while. Earlier
+    versions counted the generation of a suspended object as applied even if it did not.
+    """
     observed = change.observed if isinstance(change, Update) else None
-    return isinstance(observed, Versioned) and observed.name not in applied.versions
+    is_new = isinstance(observed, Versioned) and observed.name not in applied.versions
+    owned_all = applied.generation == declaration.generation and not declaration.suspended
+    return is_new and not owned_all
 
 
 def _changed_in_aws(change: Change, applied: PreviousStatus, declaration: Declaration) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from dynconfig.api import names
 from dynconfig.api.parameter import DeletionPolicy
 from dynconfig.api.status import MAX_DRIFT, MAX_EXPIRED, MAX_REFUSED, MESSAGE_LENGTH
+from dynconfig.model import drift_digest
 from dynconfig.model.attached import Attached
 from dynconfig.model.naming import ROLE_PATH, roles_beside
 from dynconfig.model.resource import Resource
@@ -78,6 +79,14 @@ class PreviousStatus:
     """Reported drift by title and field: declared and observed text. The versions of these were not written by us."""
     drift_since: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """When each of them was detected."""
+    drift_authors: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Who changed each of them, as far as AWS reported it."""
+    further_drift: frozenset[str] = frozenset()
+    """Digests of reported drift that is not in `drift`."""
+    further_drifted: frozenset[str] = frozenset()
+    """Digests of the titles of these."""
+    is_lost: bool = False
+    """An earlier status was lost: a resource that this one does not list may have been changed outside the operator."""
     kept_drift: frozenset[str] = frozenset()
     """Names of parameters without a stable version whose drift was reported before a rollback: it stays reported."""
     resources: tuple[ReportedResource, ...] = ()
@@ -116,6 +125,7 @@ class PreviousStatus:
         status = NOTHING if status is None else status
         parameters = tuple(_parameter(item) for item in status.get("parameters") or ())
         bake, rollback, drift = status.get("bake") or {}, status.get("rollback") or {}, status.get("drift") or ()
+        further = status.get("furtherDrift") or ()
         return cls(
             document=status,
             observed_generation=status.get("observedGeneration"),
@@ -126,6 +136,14 @@ class PreviousStatus:
             versions={item.name: item.version for item in parameters},
             drift={(item["resource"], item["field"]): _brief(item) for item in drift},
             drift_since={(item["resource"], item["field"]): item["since"] for item in drift if "since" in item},
+            drift_authors={
+                (item["resource"], item["field"]): item["lastModifiedBy"]
+                for item in drift
+                if item.get("lastModifiedBy")
+            },
+            further_drift=frozenset(further),
+            further_drifted=frozenset(map(drift_digest.title_in, further)),
+            is_lost=status.get("statusLost") is True,
             resources=tuple(_resource(item) for item in status.get("resources") or ()),
             operator_version=status.get("operatorVersion"),
             region=status.get("region"),
@@ -147,13 +165,25 @@ class PreviousStatus:
 
     @property
     def or_none(self) -> "PreviousStatus | None":
-        """Return it if the operator has written it, else None."""
-        return None if self.observed_generation in (None, names.UNSEEN) else self
+        """Return it if the operator has written it; None also if it was lost and not everything was tried since."""
+        was_tried = self.generation is not None or self.tried_generation is not None
+        is_unknown = self.observed_generation in (None, names.UNSEEN) or (self.is_lost and not was_tried)
+        return None if is_unknown else self
 
     @property
     def is_drift_cut(self) -> bool:
         """Whether the drift list was full, so that more may have drifted."""
-        return len(self.drift) >= MAX_DRIFT
+        return len(self.drift) >= MAX_DRIFT or bool(self.further_drift)
+
+    def has_drifted(self, title: str) -> bool:
+        """Whether a resource was reported as drifted, or may have been by a version that recorded no more than the list."""
+        is_unknown = self.is_drift_cut and not self.further_drift
+        return is_unknown or title in self.drifted or drift_digest.of_title(title) in self.further_drifted
+
+    def reported_drift(self, title: str, field: str, found: Brief) -> bool:
+        """Whether a difference was reported as drift, with these texts."""
+        is_listed = self.drift.get((title, field)) == found
+        return is_listed or drift_digest.of_field(title, field, found) in self.further_drift
 
     @property
     def drifted(self) -> frozenset[str]:

@@ -6,7 +6,9 @@ from typing import Any
 
 from dynconfig.api.defaults import with_defaults
 from dynconfig.api.status import MESSAGE_LENGTH
+from dynconfig.model import drift_digest
 from dynconfig.model.errors import InvalidSpec
+from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.stored import listed_names, spec_of
 
 # etcd's default request limit, minus the key and some overhead.
@@ -32,7 +34,8 @@ _SOURCE_WEIGHT = 3_000
 _BRIEF_LENGTH = 512
 _DRIFT_KEPT = 5
 _NOTE = " (Status is truncated: the object is close to the size limit of Kubernetes.)"
-_WHOLE = ("parameters", "drift", "history", "resources", "createdSinceStable")
+_DRIFT = ("drift", "furtherDrift")
+_WHOLE = ("parameters", *_DRIFT, "history", "resources", "createdSinceStable")
 
 
 def stored_bytes(document: Mapping[str, Any]) -> int:
@@ -102,8 +105,12 @@ def fitting(document: Mapping[str, Any], status: Mapping[str, Any]) -> Mapping[s
 
 
 def shortest(status: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the conditions and other scalar fields, without any list of AWS resources."""
+    """Return the conditions and other scalar fields, without any list of AWS resources.
+
+    If it reported drift, it says that this is lost: otherwise the next edit would overwrite it.
+    """
     kept = {field: value for field, value in status.items() if field not in _WHOLE}
+    kept |= {"statusLost": True} if any(status.get(field) for field in _DRIFT) else {}
     return _noted({**kept, "conditions": [_brief(item) for item in status.get("conditions") or ()]})
 
 
@@ -116,8 +123,16 @@ def _ever_shorter(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     shorter = _noted({**kept, **_given(parameters=parameters, history=history)})
     yield shorter
     conditions = [_brief(item) for item in status.get("conditions") or ()]
-    drift = list(status.get("drift") or ())[:_DRIFT_KEPT]
-    yield _noted({**_without(shorter, "drift"), "conditions": conditions, **_given(drift=drift)})
+    drift, cut = _split(list(status.get("drift") or ()))
+    further = [*(status.get("furtherDrift") or ()), *cut]
+    yield _noted({**_without(shorter, "drift"), "conditions": conditions, **_given(drift=drift, furtherDrift=further)})
+
+
+def _split(drift: list[Any]) -> tuple[list[Any], list[str]]:
+    """Return the first entries of drift, and the digests of the others."""
+    reported = PreviousStatus.of({"drift": drift[_DRIFT_KEPT:]}).drift
+    cut = [drift_digest.of_field(title, field, found) for (title, field), found in reported.items()]
+    return drift[:_DRIFT_KEPT], cut
 
 
 def _noted(status: Mapping[str, Any]) -> dict[str, Any]:

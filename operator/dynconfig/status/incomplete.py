@@ -12,6 +12,7 @@ from dynconfig.api.status import (
 )
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.attached import Attached
+from dynconfig.model.declaration import Declaration
 from dynconfig.model.errors import DeletionDelayed, Settling
 from dynconfig.model.previous_status import PreviousStatus
 
@@ -66,6 +67,18 @@ def unread_parameters(outcome: Outcome, previous: PreviousStatus) -> list[Parame
         for item in previous.parameters
         if item.name in unread
     ]
+
+
+def is_lost(declaration: Declaration) -> bool:
+    """Whether there is no status of what may have been written before."""
+    return declaration.status_lost and not declaration.never_written
+
+
+def is_still_lost(outcome: Outcome, previous: PreviousStatus) -> bool:
+    """Whether a lost status is not replaced yet: until a complete reconcile, this one does not list all that others changed."""
+    was_lost = is_lost(outcome.declaration) or previous.is_lost
+    is_whole = outcome.is_complete and not (outcome.declaration.is_partial or outcome.declaration.is_last_change)
+    return was_lost and not is_whole
 
 
 def tried_generation(outcome: Outcome, previous: PreviousStatus) -> int | None:

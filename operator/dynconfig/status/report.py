@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from dynconfig.api.names import UNSEEN
 from dynconfig.api.parameter import DeletionPolicy
 from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.api.status import (
@@ -23,7 +22,7 @@ from dynconfig.api.status import (
     Reason,
     ResourceStatus,
 )
-from dynconfig.engine.drift import drift_entries
+from dynconfig.engine.drift import drift_entries, further_drift
 from dynconfig.engine.outcome import Outcome
 from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import DynConfigError, SourceMissing
@@ -42,6 +41,8 @@ SOURCE_SECONDS = 300
 NO_STATUS = PreviousStatus()
 _OBSERVED = "lastObservedTime"
 _PLACE = ("region", "target", "account")
+LOST: Mapping[str, Any] = {"statusLost": True}
+COMPARING = "The earlier status of this object was lost: comparing AWS with spec before anything is written"
 FUNCTION_KINDS = ("Function", "Attachment")
 
 
@@ -61,6 +62,8 @@ def status(outcome: Outcome, previous: PreviousStatus, now: float, requested_at:
             conditions=_conditions(found, outcome.declaration.generation, before, drift),
             parameters=_parameters(outcome, before),
             drift=drift[:MAX_DRIFT],
+            further_drift=further_drift(outcome, previous, drift),
+            status_lost=incomplete.is_still_lost(outcome, previous) or None,
             resources=[
                 *(_resource(item) for item in outcome.owned if not isinstance(item, Versioned)),
                 *incomplete.unread_resources(outcome, previous),
@@ -105,8 +108,8 @@ def failure(
 ) -> dict[str, Any]:
     """Return the status if no declaration could be built; what was last observed in AWS is kept.
 
-    `is_lost` says that the status before was lost, which stays known until the object can be declared. `last_change` is the
-    outcome of the baking change, if there is one.
+    `is_lost` says that the status before was lost, which stays known until everything has been observed and tried.
+    `last_change` is the outcome of the baking change, if there is one.
     """
     before = _Before(previous, now)
     found = error_readiness(error, is_overdue=_is_overdue(error, previous, now))
@@ -117,7 +120,7 @@ def failure(
     about = "" if deleting else _about_last_change(before.previous, last_change)
     found = replace(found, message=f"{found.message[: MESSAGE_LENGTH - len(about)]}{about}")
     document = _failing(_kept(found, generation, before, requested_at), since)
-    return {**document, "observedGeneration": UNSEEN} if is_lost else document
+    return {**document, **LOST} if is_lost else document
 
 
 def _about_last_change(previous: PreviousStatus, outcome: Outcome | None) -> str:
@@ -148,11 +151,12 @@ def starting(
 ) -> dict[str, Any]:
     """Return the status of a new object, written before the first write to AWS: it records the place for good.
 
-    `is_lost` says that the status before was lost, which stays known until AWS has been observed.
+    `is_lost` says that the status before was lost, which stays known until everything has been observed and tried.
     """
-    readiness = Readiness("Unknown", Reason.APPLYING, "Writing the parameters for the first time", reconciling=True)
+    message = COMPARING if is_lost else "Writing the parameters for the first time"
+    readiness = Readiness("Unknown", Reason.APPLYING, message, reconciling=True)
     found = {**_kept(readiness, generation, _Before(previous, now), None), **recorded(place)}
-    return {**found, "observedGeneration": UNSEEN} if is_lost else found
+    return {**found, **LOST} if is_lost else found
 
 
 def recorded(place: Place) -> dict[str, Any]:
@@ -225,23 +229,19 @@ def _conditions(readiness: Readiness, generation: int, before: _Before, drift: S
 
 def _unobserved(outcome: Outcome, readiness: Readiness, before: _Before, requested_at: str | None) -> dict[str, Any]:
     document = _failing(_kept(readiness, outcome.declaration.generation, before, requested_at), _since(outcome, before))
-    if outcome.tried_nothing and _is_lost(outcome.declaration):
-        document["observedGeneration"] = UNSEEN
+    if incomplete.is_lost(outcome.declaration):
+        document.update(LOST)
     if not outcome.tried_nothing or _may_have_written(outcome.declaration, before.previous):
         return document
     # This reconcile was the first one and wrote nothing: the region or the default target may still be corrected.
     return {name: value for name, value in document.items() if name not in _PLACE}
 
 
-def _is_lost(declaration: Declaration) -> bool:
-    return declaration.status_lost and not declaration.never_written
-
-
 def _may_have_written(declaration: Declaration, previous: PreviousStatus) -> bool:
     """Whether AWS may have something of an object before this reconcile, also because another object handed it over."""
     was_recorded = declaration.applied is not None and declaration.applied.place is not None
     adopts = declaration.adoption_policy is AdoptionPolicy.IF_UNOWNED
-    return was_recorded or _is_lost(declaration) or bool(previous.last_observed) or adopts
+    return was_recorded or incomplete.is_lost(declaration) or bool(previous.last_observed) or adopts
 
 
 def _failing(document: Mapping[str, Any], since: str | None) -> dict[str, Any]:

@@ -243,10 +243,10 @@ def terminating(target: str) -> TargetTerminating:
 
 
 def is_status_lost(document: Mapping[str, Any]) -> bool:
-    """Whether the object has the finalizer, but no observed generation in status, as after a restored backup.
+    """Whether the object has the finalizer, but no status from a reconcile, as after a restored backup.
 
-    A status is written before the finalizer is added. One that was lost keeps no generation until AWS has been observed:
-    a failure, a conflict or a crash in between must not make what others changed look like an edit.
+    A status is written before the finalizer is added. One that was lost stays marked until everything has been tried: a
+    failure, a conflict or a crash in between must not make what others changed look like an edit.
     """
     has_finalizer = names.FINALIZER in ((document.get("metadata") or {}).get("finalizers") or ())
     return has_finalizer and PreviousStatus.of_object(document).or_none is None
