@@ -38,6 +38,8 @@ def test_standby_takes_over_from_a_killed_and_from_a_stopped_operator(world: Wor
         assert written_by(world, f"{world.path}/c") == {SECOND}
         world.stack.operator.restart("operator")
         second.signal(SECOND, signal.SIGTERM)
+        # Until then, it may still serve an edit.
+        world.wait("the lease is released", lambda: holder(world) != SECOND)
         world.edit("watched", {"spec": {"parameters": [{"name": "a", "value": "4"}, {"name": "d", "value": "1"}]}})
         world.wait_ready("watched")
         assert holder(world) == first
