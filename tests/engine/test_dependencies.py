@@ -1,5 +1,7 @@
 """Resources that depend on others: pending writes, derived fields, unversioned resources, lost status."""
 
+from typing import Any
+
 import pytest
 from tests.engine.fake_kind import declared, deletion
 from tests.engine.parts import RED, VALUES, DerivedKinds, coloured, lit, status_of, the_lamp
@@ -46,6 +48,20 @@ def test_no_second_write_is_made_while_one_is_pending_but_earlier_kinds_are_writ
     assert isinstance(outcome.error, Settling)
     assert derived.lamps.writes == []
     assert "/app/c" in derived.fake.store
+
+
+@pytest.mark.parametrize("policy", ["Correct", "Report"])
+def test_edit_that_waits_for_a_pending_write_is_no_drift(policy: str) -> None:
+    derived = DerivedKinds()
+    status = lit(derived)
+    derived.lamps.busy = dict.fromkeys(derived.lamps.store, 3)
+    edited: dict[str, Any] = {**coloured("blue"), "generation": 2, "driftPolicy": policy}
+    for _ in range(3):
+        outcome = derived.engine().run(declared(VALUES, **edited, status=status))
+        assert outcome.drift == ()
+        status = status_of(outcome, status)
+    assert outcome.is_complete
+    assert the_lamp(derived).colour == "blue"
 
 
 def test_delay_grows_while_a_write_is_pending_and_is_reset_afterwards() -> None:

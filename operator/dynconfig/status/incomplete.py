@@ -18,8 +18,13 @@ from dynconfig.model.previous_status import PreviousStatus
 
 
 def refused(outcome: Outcome) -> list[RefusedStatus]:
-    """Return the rejected resources, then those that depend on them, up to the limit."""
-    found = {item.title: (item.error.reason, str(item.error)) for item in outcome.refused if not _is_busy(item.error)}
+    """Return the rejected resources, then those that depend on them, up to the limit.
+
+    Of resources that AWS is still working on, those whose change is not written yet: it must not be taken for drift.
+    """
+    unwritten = {step.resource.title for step in outcome.remaining if step.is_put}
+    listed = (item for item in outcome.refused if item.title in unwritten or not _is_busy(item.error))
+    found = {item.title: (item.error.reason, str(item.error)) for item in listed}
     waiting = {item.step.resource.title: (Reason.WAITING.value, item.message) for item in outcome.blocked}
     return [
         RefusedStatus(resource=title, reason=reason, message=message[:REFUSED_MESSAGE_LENGTH])
