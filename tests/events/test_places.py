@@ -1,6 +1,7 @@
 """A message concerns only objects of the place from whose queue it came, whatever it says."""
 
 import asyncio
+import gc
 import json
 import threading
 import time
@@ -137,6 +138,24 @@ def listened(echoes: Echoes, *batches: MessageBatch) -> tuple[RecordingListener,
     listener.stop()
     assert listener.join(PATIENCE)
     return recorded, script
+
+
+def test_batch_takes_no_memory_during_the_next_poll() -> None:
+    """Ten messages take up to eight megabytes, and each target has a listener."""
+    kept = list[MessageBatch]()
+
+    class Batches(ScriptedQueue):
+        def receive(self, *, wait: bool = True) -> MessageBatch:
+            kept.extend(item for item in gc.get_objects() if isinstance(item, MessageBatch) and "big" in item.receipts)
+            return MessageBatch(others=1, receipts=("big",))
+
+    recorded, script = RecordingListener(AT_B.location), Batches()
+    listener = EventListener(AT_B.location, script, Echoes(float), recorded, lambda: 0.0)  # type: ignore[arg-type]
+    listener.start()
+    recorded.wait(lambda recorded: recorded.counts.get("other", 0) > 2)
+    listener.stop()
+    assert listener.join(PATIENCE)
+    assert not kept
 
 
 def test_forged_messages_neither_use_up_own_writes_elsewhere_nor_count_as_their_arrival() -> None:

@@ -173,13 +173,16 @@ class EventListener:
         if not self._is_silent:
             self._set_up(is_up=True)
         while not self._stopped.is_set() and self._clock() < until and not self._is_removal_due():
-            batch = self._queue.receive()
-            if not self._process(batch) and batch.is_partial:
-                self._stopped.wait(ECHO_SECONDS)
-            elif batch.receipts and self._place.target:
-                self._stopped.wait(TARGET_PAUSE_SECONDS)
+            self._handle(self._queue.receive())
             if self._is_event_missing():
                 return
+
+    def _handle(self, batch: MessageBatch) -> None:
+        """Process a batch, and let more messages arrive. Of ten messages, nothing is kept during the next long poll."""
+        if not self._process(batch) and batch.is_partial:
+            self._stopped.wait(ECHO_SECONDS)
+        elif batch.receipts and self._place.target:
+            self._stopped.wait(TARGET_PAUSE_SECONDS)
 
     def _ensure_queue(self) -> None:
         """Create or repair the queue and its rules; a repair means that events were lost."""
