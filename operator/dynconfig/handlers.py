@@ -185,7 +185,7 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     await targets.list_all(kube, known)
     await policy.check()
     watches = _object_watches(memo.controller, metrics, kube, settings)
-    memo.controller.moves.is_current = partial(_are_current, watches)
+    memo.controller.moves.known_until = partial(_known_until, watches)
     for watch in watches:
         # All objects are listed before the first reconcile, so that none deletes a resource that another declares.
         await watch.list_all()
@@ -235,10 +235,11 @@ async def start(memo: kopf.Memo, **_: Any) -> None:
     log.info("Watching %s, default region %s, %s", served, memo.region, memo.tenants)
 
 
-def _are_current(watches: Sequence[ObjectWatch], since: float) -> bool:
-    """Whether all objects are known as they were at a time; all watches that are silent are opened again."""
-    answers = [watch.is_current_since(since) for watch in watches]
-    return all(answers)
+def _known_until(watches: Sequence[ObjectWatch], version: str) -> float | None:
+    """Return until when all objects are known, None unless up to a version; all watches that are silent are opened again."""
+    answers = [watch.known_until(version) for watch in watches]
+    known = [answer for answer in answers if answer is not None]
+    return min(known) if len(known) == len(answers) else None
 
 
 def _users(

@@ -42,6 +42,11 @@ NOTICED = {
     ("kube/chosen_targets.py", "_start"): (
         "tests/kube/test_chosen_targets.py::test_role_or_account_that_is_not_as_declared_is_not_ready"
     ),
+    # Awaited by the watch.
+    (
+        "kube/watch.py",
+        "changes",
+    ): "tests/kube/test_watch.py::test_broken_connection_ends_the_watch_after_what_was_received",
     # Awaited when the operator stops.
     (
         "handlers.py",

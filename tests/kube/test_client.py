@@ -26,14 +26,17 @@ def watched(*lines: bytes) -> list[str]:
 
         async with serving(answer) as kube:
             return [
-                item["metadata"]["resourceVersion"] async for _, item in kube.watch_metadata("ConfigMap", None, "1")
+                item["metadata"]["resourceVersion"]
+                async for _, item in kube.watch_metadata("ConfigMap", None, "1").changes()
             ]
 
     return asyncio.run(act())
 
 
 def event(version: str, padding: int = 0) -> bytes:
-    changed = {"metadata": {**META, "resourceVersion": version, "annotations": {"a": "x" * padding}}}
+    changed = {
+        "metadata": {**META, "name": f"x{version}", "resourceVersion": version, "annotations": {"a": "x" * padding}}
+    }
     return json.dumps({"type": "MODIFIED", "object": changed}).encode()
 
 
@@ -50,7 +53,8 @@ def test_incomplete_line_is_not_returned() -> None:
 
         async with serving(answer) as kube:
             return [
-                item["metadata"]["resourceVersion"] async for _, item in kube.watch_metadata("ConfigMap", None, "1")
+                item["metadata"]["resourceVersion"]
+                async for _, item in kube.watch_metadata("ConfigMap", None, "1").changes()
             ]
 
     assert asyncio.run(act()) == ["2"]
@@ -121,7 +125,7 @@ def test_watches_leave_the_connections_of_requests_free() -> None:
         return response
 
     async def follow(kube: Kube) -> None:
-        async for _event in kube.watch_objects("shop", "1"):
+        async for _event in kube.watch_objects("shop", "1").changes():
             pass
 
     async def act() -> None:

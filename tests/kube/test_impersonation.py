@@ -47,7 +47,7 @@ def serve() -> None:
         await kube.object(KEY)
         async with kube.object_pages("shop") as pages:
             [_ async for _ in pages]
-        [_ async for _ in kube.watch_objects("shop", "5")]
+        [_ async for _ in kube.watch_objects("shop", "5").changes()]
         await kube.close()
 
     asyncio.run(act())

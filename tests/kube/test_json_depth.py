@@ -122,7 +122,7 @@ def test_event_loop_parses_no_large_document(is_listed: bool) -> None:
                     async with kube.object_pages(None) as pages:
                         found = len([item async for page in pages async for item in page["items"]])
                 else:
-                    found = len([event async for event in kube.watch_objects(None, "1")])
+                    found = len([event async for event in kube.watch_objects(None, "1").changes()])
             return found, taken.ordinary
 
     found, seconds = asyncio.run(act())

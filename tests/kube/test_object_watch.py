@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,8 +12,8 @@ from tests.kube.apiserver import serving, status, streamed
 from tests.security.attacks import deep
 
 from dynconfig.api.parameter import MAX_JSON_LEVELS
-from dynconfig.kube import client, json_levels
-from dynconfig.kube.object_watch import ObjectWatch
+from dynconfig.kube import client, json_levels, watch
+from dynconfig.kube.object_watch import FIRST_RENEWAL_SECONDS, ObjectWatch, Renewals
 from dynconfig.model.errors import InvalidSpec
 from dynconfig.model.key import Key
 from dynconfig.validation.declare import parse_spec
@@ -109,7 +109,7 @@ def test_unreadable_line_is_skipped_and_counted(bad: bytes) -> None:
 
 
 def test_line_longer_than_any_object_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "LINE_BYTES", 100_000)
+    monkeypatch.setattr(watch, "LINE_BYTES", 100_000)
     received = watched([listed()], line("first"), b'{"type":"ADDED","object":"' + b"x" * 3_000_000, line("second"))
     assert received.received == [("ADDED", "first"), ("ADDED", "second")]
     assert received.unreadable == ["DynamicConfigs"]
@@ -257,15 +257,16 @@ def test_silent_watch_is_opened_again_before_it_counts_as_current() -> None:
             watch = ObjectWatch(kube, received, received.unreadable.append, "shop")
             await watch.list_all()
             task = asyncio.create_task(watch.run())
-            for connections in (1, 2):
-                # After what the connections so far show.
-                moment = time.monotonic()
-                while not watch.is_current_since(moment):
+            # The list has shown the first version; the last one is that of an edit in another namespace.
+            while not opened:
+                await asyncio.sleep(0.01)
+            for version, connections in (("1", 1), ("5", 2)):
+                while watch.known_until(version) is None:
                     await asyncio.sleep(0.01)
                 assert opened == connections
             assert "missed" in received.documents
             # What was known before needs no other connection.
-            assert watch.is_current_since(moment)
+            assert watch.known_until("4") is not None
             assert opened == 2
             task.cancel()
             closing.set()
@@ -296,11 +297,11 @@ def test_delivered_change_shows_that_a_watch_is_current() -> None:
             task = asyncio.create_task(watch.run())
             while not opened:
                 await asyncio.sleep(0.01)
-            moment = time.monotonic()
+            assert watch.known_until("2") is None
             wanted.set()
             while "second" not in received.documents:
                 await asyncio.sleep(0.01)
-            assert watch.is_current_since(moment)
+            assert watch.known_until("2") is not None
             assert opened == 1
             task.cancel()
             closing.set()
@@ -308,3 +309,18 @@ def test_delivered_change_shows_that_a_watch_is_current() -> None:
 
     received = Received()
     asyncio.run(act())
+
+
+def test_silent_watch_lives_longer_than_a_bookmark_takes_although_someone_asks_all_the_time() -> None:
+    renewals, opened_at, bookmarks = Renewals(), list[int](), list[int]()
+    for now in range(1200):
+        if opened_at and now == opened_at[-1] + 61:
+            # The API server sends one to a watch that is a minute old.
+            bookmarks.append(now)
+        if renewals.may_begin(str(len(bookmarks)), float(now)):
+            opened_at.append(now)
+    pauses = [later - earlier for earlier, later in pairwise(opened_at)]
+    assert pauses[0] == FIRST_RENEWAL_SECONDS
+    assert all(later - earlier < 180 for earlier, later in pairwise([0, *bookmarks]))
+    # After a bookmark, a watch that falls silent is opened again soon.
+    assert sum(pause == FIRST_RENEWAL_SECONDS for pause in pauses) == len(bookmarks) + 1

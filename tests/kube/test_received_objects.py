@@ -112,3 +112,40 @@ def test_patches_of_an_object_that_another_finalizer_keeps_cost_nothing_once_it_
             await found.server.until(lambda: bool(requests))
 
     asyncio.run(act())
+
+
+@pytest.mark.parametrize("is_received", [True, False], ids=["deletion received", "deletion replaced"])
+@pytest.mark.parametrize("fences", [True, False], ids=["served here", "of another replica"])
+def test_object_that_replaced_another_one_leaves_the_same_state(fences: bool, is_received: bool) -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            if not fences:
+                found.controller.objects.ending(0)
+            first, second = configured({"a": "1"}), configured({"b": "2"}, uid="uid-2", path="/other")
+            found.applied(first)
+            if fences:
+                await found.server.until(lambda: found.reason == "InSync")
+            found.server.put(second)
+            if is_received:
+                found.deliver("DELETED", first)
+            found.deliver("ADDED", second)
+            if fences:
+                await found.server.until(lambda: found.reason == "InSync")
+                assert "uid-2" in found.fake.store["/other/b"].owner
+            tracker, index = found.controller._tracker, found.controller._index
+            assert tracker.uids(KEY) == ("uid-2" if fences else None, "uid-2")
+            assert index.path(KEY) == "/other"
+
+    asyncio.run(act())
+
+
+def test_deletion_of_an_object_that_was_never_received_leaves_nothing() -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            found.deliver("DELETED", configured({"a": "1"}))
+            while found.controller._shards.running or found.controller.waiting():
+                await asyncio.sleep(0)
+            assert found.controller._tracker.uids(KEY) == (None, None)
+            assert found.fake.calls == []
+
+    asyncio.run(act())

@@ -3,7 +3,9 @@ process."""
 
 import base64
 import copy
+import itertools
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -365,6 +367,24 @@ def large_reports(attacker: Namespace) -> None:
     attacker.objects({"parameters": parameters} for _ in range(20))
 
 
+def patched_objects(attacker: Namespace) -> None:
+    """Objects of a megabyte whose labels are patched as often as the API server can, as long as the objects exist."""
+    count = 4
+    attacker.objects({"parameters": dense(64, 5000), "suspend": True} for _ in range(count))
+
+    def patch(name: str) -> None:
+        url = f"{GROUP}/namespaces/{attacker.name}/dynamicconfigs/{name}"
+        headers = {"Content-Type": "application/merge-patch+json"}
+        for number in itertools.count():
+            label = {"metadata": {"labels": {"number": str(number)}}}
+            answer = attacker.http.patch(url, json=label, headers=headers, timeout=PATIENCE)
+            if not answer.is_success and answer.status_code not in BUSY:
+                return
+
+    for number in range(count):
+        threading.Thread(target=patch, args=(f"evil-{number}",), daemon=True).start()
+
+
 def wrong_types(attacker: Namespace) -> None:
     """Objects accepted by a CRD without a schema: every field has a wrong type."""
     current: Document = attacker.http.get(DEFINITION).raise_for_status().json()
@@ -409,6 +429,7 @@ ATTACKS: dict[str, Callable[[Namespace], None]] = {
     "messages of 250,000 slashes in the event queue": slashes,
     "60 objects of 1 MB": large_objects,
     "20 objects whose status does not fit": large_reports,
+    "4 objects of 1 MB whose labels are patched all the time": patched_objects,
     "100 objects of wrong types": wrong_types,
 }
 

@@ -6,8 +6,9 @@ import json
 import pytest
 from tests.upgrade.cluster import Cluster
 
-from dynconfig.kube.client import LINE_BYTES, Kube
+from dynconfig.kube.client import Kube
 from dynconfig.kube.responses import UNREADABLE, source_text
+from dynconfig.kube.watch import LINE_BYTES
 from dynconfig.model.declaration import Source
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -47,7 +48,7 @@ def test_longest_metadata_is_listed_and_watched(environment: Cluster, kind: str)
             created(environment, kind, "next")
             seen = list[tuple[str, str]]()
             async with asyncio.timeout(60):
-                async for event, document in kube.watch_metadata(kind, "default", version):
+                async for event, document in kube.watch_metadata(kind, "default", version).changes():
                     seen.append((event, document["metadata"]["name"] if event != UNREADABLE else ""))
                     if seen[-1][1] == "next":
                         break

@@ -1,8 +1,8 @@
 """The asynchronous Kubernetes API client of the operator; objects are plain documents."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
@@ -36,13 +36,14 @@ from dynconfig.kube.responses import (
     object_path,
     objects_path,
     page,
-    parse_line,
     raise_for_status,
     source,
     sources_path,
+    target_path,
     targets_path,
     unavailable,
 )
+from dynconfig.kube.watch import Event, Source, Watch
 from dynconfig.model.fence import current
 from dynconfig.model.fingerprint import fingerprint
 from dynconfig.model.key import Key
@@ -51,8 +52,6 @@ from dynconfig.model.uninterrupted import finished
 # A page is in memory as a whole, with its parsed objects; pages of large objects have fewer items.
 FIRST_PAGE, LARGEST_PAGE = 50, 500
 PAGE_BYTES = 4 * 2**20
-# Larger than any object: etcd accepts 1.5 MiB, and JSON of the API server has six bytes for characters such as <.
-LINE_BYTES = 10 * 2**20
 
 __all__ = ["ApiConflict", "ApiRefused", "ApiUnavailable", "Document", "Kube", "NoCluster", "WatchExpired"]
 
@@ -167,23 +166,20 @@ class Kube:
         """
         return self._pages(objects_path(namespace))
 
-    def watch_objects(
-        self, namespace: str | None, since: str, opened: Callable[[], None] = lambda: None
-    ) -> AsyncIterator[tuple[str, Document]]:
-        """Yield type and DynamicConfig of each change since a resourceVersion, until the server closes the watch.
-
-        A line that is not an event has the type UNREADABLE. `opened` is called when the server begins to answer. Raises
-        WatchExpired.
-        """
-        return self._watch(objects_path(namespace), since, opened=opened)
+    def watch_objects(self, namespace: str | None, since: str, *, listed_at: float = float("-inf")) -> Watch:
+        """Return a watch of the DynamicConfigs of a namespace, or of all (None), since the resourceVersion of a list."""
+        path = objects_path(namespace)
+        return self._watch(
+            path, since, lambda of, name: self._get(object_path(Key(of, name)), turn=path), listed_at=listed_at
+        )
 
     def target_pages(self) -> Pages:
         """Yield the pages of all AWSTargets, as `object_pages`."""
         return self._pages(targets_path())
 
-    def watch_targets(self, since: str) -> AsyncIterator[tuple[str, Document]]:
-        """Yield type and AWSTarget of each change since a resourceVersion, as `watch_objects`."""
-        return self._watch(targets_path(), since)
+    def watch_targets(self, since: str) -> Watch:
+        """Return a watch of the AWSTargets since a resourceVersion."""
+        return self._watch(targets_path(), since, lambda _of, name: self._get(target_path(name)))
 
     async def patch_target(self, name: str, patch: Mapping[str, Any]) -> Document:
         """Merge-patch the metadata of an AWSTarget; spec belongs to its author."""
@@ -262,9 +258,10 @@ class Kube:
         found = await self._send("GET", leases_path(namespace), timeout=timeout)
         return list(found["items"] or ())
 
-    def watch_leases(self, namespace: str) -> AsyncIterator[tuple[str, Document]]:
+    def watch_leases(self, namespace: str) -> AsyncGenerator[Event]:
         """Yield type and lease of each lease of a namespace and of each change, until the server closes the watch."""
-        return self._watch(leases_path(namespace), "")
+        path = leases_path(namespace)
+        return self._watch(path, "", lambda _of, name: self._get(f"{path}/{name}")).changes()
 
     async def create_lease(self, namespace: str, lease: Document, timeout: float) -> Document:
         """Create a lease; `timeout` in seconds. Raises ApiConflict if it exists."""
@@ -295,10 +292,10 @@ class Kube:
         headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
         return self._pages(sources_path(kind, namespace), headers, _identity)
 
-    def watch_metadata(self, kind: str, namespace: str | None, since: str) -> AsyncIterator[tuple[str, Document]]:
-        """Yield type and metadata of each change since a resourceVersion, as `watch_objects`."""
+    def watch_metadata(self, kind: str, namespace: str | None, since: str) -> Watch:
+        """Return a watch of Secrets or ConfigMaps since a resourceVersion; it yields their names and versions only."""
         headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
-        return self._watch(sources_path(kind, namespace), since, _identity, headers)
+        return self._watch(sources_path(kind, namespace), since, None, headers)
 
     def _pages(self, path: str, headers: Mapping[str, str] | None = None, loads: Loads = _whole) -> Pages:
         # Closed by its user, also after an error: the page is released then, and not when it is garbage-collected.
@@ -341,15 +338,22 @@ class Kube:
         while (item := await self._parser.parsed(path, partial(next, items, None), size)) is not None:
             yield item
 
-    async def _watch(
+    def _watch(
         self,
         path: str,
         since: str,
-        loads: Loads = _whole,
+        get: Callable[[str, str], Awaitable[Document | None]] | None,
         headers: Mapping[str, str] | None = None,
         *,
-        opened: Callable[[], None] = lambda: None,
-    ) -> AsyncIterator[tuple[str, Document]]:
+        listed_at: float = float("-inf"),
+    ) -> Watch:
+        source = Source(path, partial(self._open_watch, path, headers), get)
+        return Watch(source, since, self._parser, _whole, listed_at=listed_at)
+
+    @asynccontextmanager
+    async def _open_watch(
+        self, path: str, headers: Mapping[str, str] | None, since: str
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         params = {
             "watch": "true",
             "allowWatchBookmarks": "true",
@@ -357,23 +361,15 @@ class Kube:
             "timeoutSeconds": str(WATCH_SECONDS),
         }
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=15.0, sock_read=WATCH_SECONDS + 15.0)
-        try:
-            async with await self._request("GET", path, params=params, headers=headers, timeout=timeout) as response:
-                if response.status >= 400:
-                    raise_for_status(response.status, await response.read())
-                opened()
-                async for line in lines(response.content):
-                    event = await self._parser.parsed(path, partial(parse_line, line, loads), len(line))
-                    # The next line may be as large.
-                    del line
-                    yield event
-                    del event
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise unavailable(error) from None
+        async with await self._request("GET", path, params=params, headers=headers, timeout=timeout) as response:
+            if response.status >= 400:
+                raise_for_status(response.status, await response.read())
+            yield response
 
-    async def _get(self, path: str) -> Document | None:
+    async def _get(self, path: str, *, turn: str | None = None) -> Document | None:
+        """Return an object, or None if it does not exist. What is large is parsed in the turn of this path, or of another one."""
         try:
-            return await self._send("GET", path)
+            return await self._send("GET", path, turn=turn)
         except ApiRefused as error:
             if error.status == 404:
                 return None
@@ -404,9 +400,10 @@ class Kube:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = REQUEST_SECONDS,
+        turn: str | None = None,
     ) -> Document:
         status, content = await self._response(method, path, body=body, params=params, headers=headers, timeout=timeout)
-        return await self._parser.parsed(path, partial(document, status, content, _whole), len(content))
+        return await self._parser.parsed(turn or path, partial(document, status, content, _whole), len(content))
 
     async def _response(
         self,
@@ -471,25 +468,3 @@ async def _content(response: aiohttp.ClientResponse, max_bytes: int | None) -> b
             response.close()
             raise _TooLarge
     return bytes(content)
-
-
-async def lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yield complete lines; aiohttp's own limit is 512 KiB. Only the end of a line longer than LINE_BYTES is yielded."""
-    partial: list[bytes] = []
-    size = 0
-    async for chunk in content.iter_any():
-        first, *more = chunk.split(b"\n")
-        partial.append(first)
-        size += len(first)
-        for begins in more:
-            yield _taken(partial)
-            partial, size = [begins], len(begins)
-        if size > LINE_BYTES:
-            partial, size = [], 0
-
-
-def _taken(parts: list[bytes]) -> bytes:
-    """Return the parts as one, and empty the list, so that a large line is in memory once while it is parsed."""
-    whole = b"".join(parts)
-    parts.clear()
-    return whole

@@ -6,7 +6,7 @@ forty times their size as Python objects. They are left out of the text before i
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -79,6 +79,18 @@ class OwnAnnotations:
         return kept, end - begin - len(kept), end
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a line of a watch is about."""
+
+    event: str
+    namespace: str
+    """Empty for an object of the cluster, and for a bookmark."""
+    name: str
+    """Empty for a bookmark."""
+    version: str
+
+
 _UNUSED = frozenset(("labels", "managedFields", "ownerReferences"))
 _VERSION = frozenset(("name", "namespace", "resourceVersion"))
 _METADATA = Members(lambda name: name not in _UNUSED, {"annotations": OwnAnnotations()})
@@ -104,6 +116,52 @@ def loads(text: str | bytes, part: Part) -> Any:
         document = found if "metadata" in found else found["object"]
         document[OMITTED_BYTES] = omitted
     return found
+
+
+def identity(line: bytes) -> Identity | None:
+    """Return what a line of a watch is about, None if it is not about an object; nothing after the metadata is looked at."""
+    text, found = line.decode("latin-1").lstrip(), dict[str, Any]()
+    try:
+        for name, begin in _members(text, 0):
+            if name == '"type"':
+                found[name] = json.loads(text[begin : json_levels.value_end(text, begin)])
+            elif name == '"object"':
+                metadata = next((at for inner, at in _members(text, begin) if inner == '"metadata"'), None)
+                found.update(_scalars(text, metadata, _IDENTIFYING) if metadata else ())
+            if len(found) == len(_IDENTIFYING) + 1:
+                break
+    except ValueError:
+        return None
+    event, version, namespace, name = (
+        found.get(f'"{each}"', "") for each in ("type", "resourceVersion", "namespace", "name")
+    )
+    if not all(isinstance(each, str) for each in (event, version, namespace, name)) or event == "ERROR":
+        return None
+    return Identity(event, namespace, name, version) if version and (name or event == "BOOKMARK") else None
+
+
+_IDENTIFYING = frozenset(('"name"', '"namespace"', '"resourceVersion"'))
+
+
+def _scalars(text: str, begin: int, names: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Yield these members of an object, with their names in quotes."""
+    left = set(names)
+    for name, at in _members(text, begin):
+        if name in left:
+            left.remove(name)
+            yield name, json.loads(text[at : json_levels.value_end(text, at)].encode("latin-1"))
+        if not left:
+            return
+
+
+def _members(text: str, begin: int) -> Iterator[tuple[str, int]]:
+    """Yield the name, in quotes, of each member of an object, and where its value begins. Raises ValueError."""
+    if text[begin : begin + 1] != "{":
+        raise ValueError("not a JSON object")
+    at = json_levels.after_separator(text, begin + 1)
+    while member := json_levels.member_at(text, at):
+        yield member
+        at = json_levels.after_separator(text, json_levels.value_end(text, member[1]))
 
 
 def strings(content: bytes, member: str, keys: Collection[str]) -> dict[str, str]:

@@ -45,6 +45,21 @@ class _Released:
     waiting: Iterator[Key]
 
 
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A generation of an object, as the watch delivered it first."""
+
+    uid: str
+    generation: Any
+    delivered_at: float
+    """By the clock, in seconds."""
+    version: str
+
+    def is_of(self, uid: str, generation: Any) -> bool:
+        """Whether it led to this generation."""
+        return (self.uid, self.generation) == (uid, generation)
+
+
 class Moves:
     """Finds the successors of resources that an object gives up, and requeues the objects that wait for them."""
 
@@ -66,17 +81,17 @@ class Moves:
         self._clock = clock
         self._move_seconds = move_seconds
         self._blocked = BlockedObjects(reconciled)
-        self.is_current: Callable[[float], bool] = lambda _since: True
-        """Return whether all objects are known as they were at a time of the clock, in seconds."""
+        self.known_until: Callable[[str], float | None] = lambda _version: clock()
+        """Return until which time of the clock, in seconds, all changes of objects are known; None unless all up to a version."""
         self._named = Lookups[_Moved](index, self._found, later)
         self._released = Portions[_Released](self._requeue_some, later)
-        self._edits: dict[Key, tuple[str, Any, float]] = existing.new_map()
+        self._edits: dict[Key, _Edit] = existing.new_map()
 
     def record_generation(self, key: Key, metadata: Mapping[str, Any]) -> None:
         """Record when the watch delivered a generation of an object."""
-        known, found = self._edits.get(key), (str(metadata.get("uid")), metadata.get("generation"))
-        if known is None or known[:2] != found:
-            self._edits[key] = (*found, self._clock())
+        known, uid, generation = self._edits.get(key), str(metadata.get("uid")), metadata.get("generation")
+        if known is None or not known.is_of(uid, generation):
+            self._edits[key] = _Edit(uid, generation, self._clock(), str(metadata.get("resourceVersion", "")))
 
     def object_edited(self, key: Key) -> None:
         """After an edit, requeue the objects that can now hand over parameters to it."""
@@ -85,8 +100,8 @@ class Moves:
 
     def with_successors(self, key: Key, declaration: Declaration) -> Declaration:
         """Return the declaration with access to the declarations of other objects."""
-        seen_at, since = self._seen_at(key, declaration), self._clock()
-        wait = min(UNSEEN_SECONDS, self._move_seconds) if seen_at is None else seen_at + self._move_seconds - since
+        waited = self._waited(key, declaration)
+        wait = min(UNSEEN_SECONDS, self._move_seconds) if waited is None else self._move_seconds - waited
         return replace(
             declaration,
             successor_of=partial(
@@ -98,7 +113,7 @@ class Moves:
             ),
             awaits=partial(self._index.gives_up, declaration.place.key),
             deletes_from=self._now() + wait,
-            is_ahead_of_watch=seen_at is None,
+            is_ahead_of_watch=waited is None,
         )
 
     def handle_outcome(self, key: Key, outcome: Outcome) -> None:
@@ -131,19 +146,20 @@ class Moves:
             self._requeue(key)
         return len(keys), at + limit if len(keys) == limit else None
 
-    def _seen_at(self, key: Key, declaration: Declaration) -> float | None:
-        """Return when the watch delivered this generation; removed resources wait from then on for a possible new owner.
+    def _waited(self, key: Key, declaration: Declaration) -> float | None:
+        """Return for how many seconds removed resources wait for a possible new owner: since the watch delivered this generation,
+        and until all that was received has been handled.
 
         None if the watch has not delivered this generation yet, or if other objects may not be known as they were then, as while
         they are listed again: it is unknown which objects declare what.
         """
-        known = self._edits.get(key)
-        is_known = known is not None and known[:2] == (declaration.owner.uid, declaration.generation)
-        if not known or not is_known:
+        edit = self._edits.get(key)
+        if edit is None or not edit.is_of(declaration.owner.uid, declaration.generation):
             return None
         # Otherwise each edit would open all watches of other namespaces again.
         gives_up = declaration.deleting or self._index.is_releasing(key) or _may_own_more(declaration)
-        return known[2] if self.is_current(known[2] if gives_up else float("-inf")) else None
+        known_until = self.known_until(edit.version if gives_up else "")
+        return None if known_until is None else known_until - edit.delivered_at
 
 
 def _may_own_more(declaration: Declaration) -> bool:

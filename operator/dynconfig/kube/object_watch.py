@@ -7,20 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from dynconfig.kube.client import FORBIDDEN, NOT_FOUND, ApiRefused, ApiUnavailable, Kube, WatchExpired
-from dynconfig.kube.responses import UNREADABLE
+from dynconfig.kube.responses import DELETED, UNREADABLE
 from dynconfig.kube.skipped_changes import SkippedChanges
 from dynconfig.kube.sources import Sleep, WatchBackoff
 from dynconfig.kube.startup import until_granted
+from dynconfig.kube.watch import Watch, is_at_least
 from dynconfig.model.key import Key
 
 log = logging.getLogger(__name__)
 
-BOOKMARK = "BOOKMARK"
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.5, 4.0
-DELIVERY_SECONDS = 0.5
-"""A watch that was opened again delivers what it has missed within this time."""
-RENEWAL_SECONDS = 5.0
-"""A silent watch is opened again at most so often: each time it waits a minute for its next bookmark anew."""
+FIRST_RENEWAL_SECONDS, LONGEST_RENEWAL_SECONDS = 5.0, 80.0
+"""How soon a silent watch is opened again; the longest interval is longer than the minute that a bookmark takes."""
 KINDS = "DynamicConfigs"
 
 
@@ -57,16 +55,19 @@ class ObjectWatch:
         self._sleep = sleep
         self._known: set[Key] = set()
         self._skipped = SkippedChanges(lambda: unreadable(KINDS))
-        self._version = ""
+        self._watch: Watch | None = None
+        """None while objects are listed."""
         self._is_forbidden = False
         self._clock = clock
-        self._shown_at = float("-inf")
-        """When the server was last known to answer, by the clock: what it stored before has been delivered."""
-        self._opened_at: float | None = None
-        """When an open watch was opened, until what it had missed has been delivered."""
-        self._is_open = False
-        self._renewed_at = float("-inf")
-        self._renewal = asyncio.timeout(None)
+        self._wanted = ""
+        """The latest resourceVersion that was asked for."""
+        self._opened_for = ""
+        """The latest one before the watch was opened: once it is silent, it has delivered all up to it."""
+        self._delivered = ""
+        """The last resourceVersion up to which a watch that was opened again has delivered all."""
+        self._renewal: asyncio.Timeout | None = None
+        """Ends the open watch, to open it again."""
+        self._renewals = Renewals()
         self.is_listed = False
         """Whether all existing objects have been passed to the receiver."""
 
@@ -76,35 +77,42 @@ class ObjectWatch:
 
         True if the operator may not list the namespace, so that others do not wait for it.
         """
-        return bool(self._version) or self._is_forbidden
+        return self._watch is not None or self._is_forbidden
 
-    def is_current_since(self, moment: float) -> bool:
-        """Whether the receiver knows all that was stored before a time of the clock, in seconds.
+    def known_until(self, version: str) -> float | None:
+        """Return until which time of the clock the receiver knows all changes; None unless it knows all up to a resourceVersion.
 
-        A silent watch has either nothing to deliver, or a connection of which only this end is left. It is opened again, so that
-        this is known soon.
+        A watch that has not received this version has either nothing to deliver, or a connection of which only this end is left.
+        If it is silent, it is opened again, so that this is known soon. With an empty version, only a list has to be complete.
         """
-        if self._opened_at is not None and self._clock() >= self._opened_at + DELIVERY_SECONDS:
-            self._shown_at, self._opened_at = max(self._shown_at, self._opened_at), None
-        if self._is_forbidden or not self._version or self._shown_at >= moment:
-            return self.is_current
-        may_renew = self._opened_at is None and self._renewal.when() is None and self._is_open
-        if may_renew and self._clock() >= self._renewed_at + RENEWAL_SECONDS:
-            self._renewed_at = self._clock()
+        if self._is_forbidden:
+            return self._clock()
+        if self._watch is None:
+            return None
+        if not version or is_at_least(self._watch.version, version) or self._has_delivered(self._watch, version):
+            return self._watch.known_until()
+        self._wanted = version if is_at_least(version, self._wanted) or not self._wanted else self._wanted
+        is_behind = is_at_least(self._watch.received, version) or not self._watch.is_silent()
+        if not is_behind and self._renewal is not None and self._renewals.may_begin(self._watch.version, self._clock()):
             self._renewal.reschedule(0.0)
-        return False
+        return None
+
+    def _has_delivered(self, watch: Watch, version: str) -> bool:
+        if self._opened_for and self._renewal is not None and watch.is_silent():
+            self._delivered = self._opened_for
+        return is_at_least(self._delivered, version)
 
     @property
     def is_complete(self) -> bool:
         """Whether the receiver knows all existing objects. Unlike `is_current`, False if they may not be listed."""
-        return bool(self._version)
+        return self._watch is not None
 
     async def list_all(self) -> None:
         """Pass all existing objects to the receiver; none if the CRD is not installed, or the namespace may not be listed.
 
         `run` continues from this list, since listing large objects is expensive.
         """
-        if not self._version:
+        if self._watch is None:
             await until_granted(self._list_unless_skipped, self._sleep)
 
     async def run(self) -> None:
@@ -113,17 +121,16 @@ class ObjectWatch:
         while True:
             began, is_failed = float("inf"), False
             try:
-                if not self._version:
-                    await self._list()
+                watch = self._watch or await self._list()
                 began = loop.time()
-                await self._follow()
+                await self._follow(watch)
             except WatchExpired:
-                self._version = ""
+                self._watch = None
             except (ApiUnavailable, ApiRefused) as error:
                 self._is_forbidden = isinstance(error, ApiRefused) and error.status == FORBIDDEN
                 if not isinstance(error, ApiRefused) or error.status != NOT_FOUND:
                     log.warning("Watch of %s failed, retrying: %s", KINDS, error)
-                self._version, is_failed = "", True
+                self._watch, is_failed = None, True
             await self._sleep(backoff.delay(loop.time() - began, is_failed=is_failed))
 
     async def _list_unless_skipped(self) -> None:
@@ -142,7 +149,7 @@ class ObjectWatch:
                 raise
             self.is_listed = error.status == NOT_FOUND
 
-    async def _list(self) -> None:
+    async def _list(self) -> Watch:
         began, version, found = self._clock(), "", set[Key]()
         async with self._kube.object_pages(self._namespace) as pages:
             async for page in pages:
@@ -158,42 +165,55 @@ class ObjectWatch:
         for key in self._known - found:
             # Deleted while the watch was interrupted.
             self._receiver.missing(key)
-        self._known, self._version, self.is_listed, self._is_forbidden = found, version, True, False
-        self._shown_at = began
+        self._known, self.is_listed, self._is_forbidden = found, True, False
+        self._watch = self._kube.watch_objects(self._namespace, version, listed_at=began)
+        return self._watch
 
-    async def _follow(self) -> None:
+    async def _follow(self, watch: Watch) -> None:
         """Pass each change to the receiver until the server closes the watch; open it again if that is asked for."""
         is_closed = False
         while not is_closed:
-            self._renewal = asyncio.timeout(None)
+            renewal = asyncio.timeout(None)
             try:
-                async with self._skipped.expiring(), self._renewal:
-                    await self._pass_changes()
+                async with self._skipped.expiring(), renewal:
+                    await self._pass_changes(watch, renewal)
                     is_closed = True
             except TimeoutError:
-                if not self._renewal.expired():
+                if not renewal.expired():
                     raise
             finally:
-                self._is_open, self._opened_at = False, None
+                self._renewal = None
 
-    async def _pass_changes(self) -> None:
-        async for event, document in self._kube.watch_objects(self._namespace, self._version, self._opened):
+    async def _pass_changes(self, watch: Watch, renewal: asyncio.Timeout) -> None:
+        def opened() -> None:
+            self._renewal, self._opened_for = renewal, self._wanted
+
+        async for event, document in watch.changes(opened):
             if event == UNREADABLE:
                 log.error("Skipped a change of one of the %s that cannot be parsed; listing all of them soon", KINDS)
                 self._skipped.add()
             else:
-                self._handle(event, document)
+                key = _key(document)
+                (self._known.discard if event == DELETED else self._known.add)(key)
+                self._receiver.object_changed(document, event)
 
-    def _opened(self) -> None:
-        self._is_open, self._opened_at = True, self._clock()
 
-    def _handle(self, event: str, document: Mapping[str, Any]) -> None:
-        self._version = document["metadata"]["resourceVersion"]
-        if event != BOOKMARK:
-            key = _key(document)
-            (self._known.discard if event == "DELETED" else self._known.add)(key)
-            self._receiver.object_changed(document, event)
-        self._shown_at = self._clock()
+class Renewals:
+    """Decides when a silent watch may be opened again: ever more rarely, until a bookmark or change was received between two."""
+
+    def __init__(self) -> None:
+        self._version = ""
+        self._next_at = float("-inf")
+        self._interval = FIRST_RENEWAL_SECONDS
+
+    def may_begin(self, version: str, now: float) -> bool:
+        """Return whether a watch at a resourceVersion is opened again now, by the clock."""
+        if now < self._next_at:
+            return False
+        is_same = version == self._version
+        self._interval = min(2 * self._interval, LONGEST_RENEWAL_SECONDS) if is_same else FIRST_RENEWAL_SECONDS
+        self._version, self._next_at = version, now + self._interval
+        return True
 
 
 def _key(document: Mapping[str, Any]) -> Key:

@@ -21,6 +21,8 @@ OBJECTS = f"/apis/{names.GROUP}/{names.VERSION}"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 NAMESPACES = "/api/v1/namespaces"
 PAGE = 500
+MODIFIED, DELETED, BOOKMARK = "MODIFIED", "DELETED", "BOOKMARK"
+"""Types of watch events."""
 UNREADABLE = "UNREADABLE"
 """Type of a watch event that cannot be parsed and names no object."""
 # The API server closes a watch after this time; longer silence means that the connection is dead.

@@ -9,7 +9,7 @@ from typing import Any
 
 from dynconfig.kube.client import FORBIDDEN, ApiRefused, ApiUnavailable, Kube, WatchExpired
 from dynconfig.kube.references import References, SourceRef
-from dynconfig.kube.responses import UNREADABLE, source_text
+from dynconfig.kube.responses import DELETED, UNREADABLE, source_text
 from dynconfig.kube.skipped_changes import SkippedChanges
 from dynconfig.model.declaration import ReadSource, Source
 from dynconfig.model.errors import DynConfigError
@@ -138,16 +138,15 @@ async def _follow(
     skipped: Callable[[], None],
 ) -> str:
     """Report all changes until the server closes the watch; return the resourceVersion to continue from."""
-    async for event, document in kube.watch_metadata(kind, namespace, version):
+    watch = kube.watch_metadata(kind, namespace, version)
+    async for event, document in watch.changes():
         if event == UNREADABLE:
             log.error("Skipped a change of one of the %ss that cannot be parsed; listing all of them soon", kind)
             skipped()
             continue
         metadata = document["metadata"]
-        version = metadata["resourceVersion"]
-        if event != "BOOKMARK":
-            references.changed(_ref(kind, metadata), "" if event == "DELETED" else version)
-    return version
+        references.changed(_ref(kind, metadata), "" if event == DELETED else metadata["resourceVersion"])
+    return watch.version
 
 
 def _ref(kind: str, metadata: Mapping[str, Any]) -> SourceRef:

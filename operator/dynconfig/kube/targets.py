@@ -21,8 +21,8 @@ from dynconfig.kube.client import (
     Kube,
     WatchExpired,
 )
-from dynconfig.kube.object_watch import BOOKMARK, Unreadable
-from dynconfig.kube.responses import UNREADABLE
+from dynconfig.kube.object_watch import Unreadable
+from dynconfig.kube.responses import DELETED, UNREADABLE
 from dynconfig.kube.skipped_changes import SkippedChanges
 from dynconfig.kube.sources import Sleep, WatchBackoff
 from dynconfig.kube.traces import trace
@@ -221,17 +221,17 @@ async def _list(kube: Kube, targets: Targets) -> str:
 
 async def _follow(kube: Kube, targets: Targets, version: str, skipped: Callable[[], None]) -> str:
     """Record all changes until the server closes the watch; return the resourceVersion to continue from."""
-    async for event, document in kube.watch_targets(version):
+    watch = kube.watch_targets(version)
+    async for event, document in watch.changes():
         if event == UNREADABLE:
             log.error("Skipped a change of one of the %s that cannot be parsed; listing all of them soon", KINDS)
             skipped()
             continue
-        version = document["metadata"]["resourceVersion"]
-        if event == "DELETED":
+        if event == DELETED:
             targets.remove(document["metadata"]["name"])
-        elif event != BOOKMARK:
+        else:
             targets.put(document)
-    return version
+    return watch.version
 
 
 class TargetChecks:
