@@ -54,6 +54,15 @@ def test_edit_of_one_parameter_does_not_correct_reported_drift_of_another() -> N
     assert (new_status["appliedGeneration"], new_status["conditions"][0]["reason"]) == (2, "DriftReported")
 
 
+def test_edit_does_not_correct_drift_for_which_status_has_no_room() -> None:
+    fake, status = meddled({"a": "1", "b": "1"}, "a")
+    listed = [{**item, "version": 0} if item["name"] == "/app/a" else item for item in status["parameters"]]
+    truncated = {**status, "drift": [], "parameters": listed, "statusLost": True}
+    outcome = fake.engine().run(declared({"a": "1", "b": "2"}, **REPORT, status=truncated, generation=2))
+    assert fake.values == {"/app/a": "by hand", "/app/b": "2"}
+    assert [item["resource"] for item in status_of(outcome, truncated)["drift"]] == ["Thing /app/a"]
+
+
 def test_edit_of_a_drifted_parameter_is_applied() -> None:
     fake, status = meddled({"a": "1", "b": "1"}, "a")
     outcome = fake.engine().run(declared({"a": "2", "b": "1"}, **REPORT, status=status, generation=2))

@@ -10,6 +10,7 @@ from tests.engine.fake_kind import OWNER, document, nothing
 from dynconfig.api.defaults import with_defaults
 from dynconfig.api.status import DynamicConfigStatus
 from dynconfig.kube import json_selection
+from dynconfig.model.drift_digest import of_title
 from dynconfig.model.errors import InvalidSpec
 from dynconfig.model.size import LARGE, OBJECT_BYTES, check, fitting, needed_bytes, stored_bytes, weight
 from dynconfig.validation.declare import declare, declare_deletion
@@ -68,6 +69,18 @@ def test_drift_and_messages_are_dropped_before_versions() -> None:
     # The other 95 entries are equal here, so that they have one digest.
     assert (len(found["drift"]), len(found["furtherDrift"])) == (5, 1)
     assert "statusLost" not in found
+    # Without room for the digests, the others keep their versions, and a policy that applies once a parameter leaves spec stays.
+    many = {
+        **report(1000),
+        "furtherDrift": [f"{of_title('Parameter /app/level/0007')}{number:016}" for number in range(900)],
+    }
+    many["parameters"][7]["deletionPolicy"] = "Retain"
+    listed = beside(80_000, many)
+    assert (len(listed["parameters"]), listed["statusLost"], "furtherDrift" in listed) == (1000, True, False)
+    assert {item["name"]: item["version"] for item in listed["parameters"] if item["version"] != 1} == {
+        "/app/level/0007": 0
+    }
+    assert listed["parameters"][7]["deletionPolicy"] == "Retain"
     shortest = beside(1_600, report(1000, "m" * 4096))
     assert not {"parameters", "drift", "furtherDrift"} & shortest.keys()
     assert shortest["statusLost"] is True

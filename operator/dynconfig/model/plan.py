@@ -247,7 +247,7 @@ def _is_unlisted(change: Change, applied: PreviousStatus) -> bool:
     if not (applied.is_lost and isinstance(change, Update)):
         return False
     observed = change.observed
-    is_listed = observed.name in applied.versions or (observed.kind, observed.name) in applied.titles
+    is_listed = bool(applied.versions.get(observed.name)) or (observed.kind, observed.name) in applied.titles
     return not is_listed
 
 

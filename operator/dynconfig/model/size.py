@@ -1,7 +1,7 @@
 """The stored size of an object, and shortening of its status to the size limit of Kubernetes. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from dynconfig.api.defaults import with_defaults
@@ -35,6 +35,10 @@ _BRIEF_LENGTH = 512
 _DRIFT_KEPT = 5
 _NOTE = " (Status is truncated: the object is close to the size limit of Kubernetes.)"
 _DRIFT = ("drift", "furtherDrift")
+LOST: Mapping[str, Any] = {"statusLost": True}
+"""The field of status which says that it does not list all of what others changed."""
+# As in PreviousStatus.versions.
+_UNKNOWN_VERSION = 0
 _WHOLE = ("parameters", *_DRIFT, "history", "resources", "createdSinceStable")
 
 
@@ -110,7 +114,7 @@ def shortest(status: Mapping[str, Any]) -> dict[str, Any]:
     If it reported drift, it says that this is lost: otherwise the next edit would overwrite it.
     """
     kept = {field: value for field, value in status.items() if field not in _WHOLE}
-    kept |= {"statusLost": True} if any(status.get(field) for field in _DRIFT) else {}
+    kept |= LOST if any(status.get(field) for field in _DRIFT) else {}
     return _noted({**kept, "conditions": [_brief(item) for item in status.get("conditions") or ()]})
 
 
@@ -125,7 +129,19 @@ def _ever_shorter(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     conditions = [_brief(item) for item in status.get("conditions") or ()]
     drift, cut = _split(list(status.get("drift") or ()))
     further = [*(status.get("furtherDrift") or ()), *cut]
-    yield _noted({**_without(shorter, "drift"), "conditions": conditions, **_given(drift=drift, furtherDrift=further)})
+    shorter = {**_without(shorter, "drift"), "conditions": conditions, **_given(drift=drift)}
+    yield _noted({**shorter, **_given(furtherDrift=further)})
+    # Parameters stay listed as long as possible, since the list has the deletion policies of those that leave spec.
+    unsure = {drift_digest.title_in(digest) for digest in further}
+    yield _noted({**_without(shorter, "furtherDrift"), **_given(parameters=_unknown(parameters, unsure)), **LOST})
+
+
+def _unknown(parameters: list[dict[str, Any]], titles: Set[str]) -> list[dict[str, Any]]:
+    """Return parameters, without the versions of those whose drift is lost: their next difference is no edit."""
+    return [
+        {**item, "version": _UNKNOWN_VERSION} if drift_digest.of_title(f"Parameter {item['name']}") in titles else item
+        for item in parameters
+    ]
 
 
 def _split(drift: list[Any]) -> tuple[list[Any], list[str]]:

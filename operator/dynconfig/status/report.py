@@ -28,6 +28,7 @@ from dynconfig.model.declaration import Declaration, Place
 from dynconfig.model.errors import DynConfigError, SourceMissing
 from dynconfig.model.previous_status import PreviousStatus
 from dynconfig.model.resource import Resource, Versioned, revision
+from dynconfig.model.size import LOST
 from dynconfig.model.stored import complete
 from dynconfig.model.timestamps import moment, timestamp
 from dynconfig.rollout.state import RolloutPhase
@@ -41,7 +42,6 @@ SOURCE_SECONDS = 300
 NO_STATUS = PreviousStatus()
 _OBSERVED = "lastObservedTime"
 _PLACE = ("region", "target", "account")
-LOST: Mapping[str, Any] = {"statusLost": True}
 COMPARING = "The earlier status of this object was lost: comparing AWS with spec before anything is written"
 FUNCTION_KINDS = ("Function", "Attachment")
 
