@@ -9,6 +9,7 @@ from tests.cli.cli_harness import CliHarness
 from tests.cli.shell import dynconfig
 from tests.kube.api import Answer, api, listed, status
 
+from dynconfig.api import names
 from dynconfig.cli.accounts import Accounts, ClusterTargets
 from dynconfig.cli.uninstalling import Uninstaller, next_commands
 from dynconfig.engine.reconcile import Engine
@@ -16,6 +17,8 @@ from dynconfig.model.declaration import Place
 from dynconfig.model.key import Key
 from dynconfig.model.plan import AnyKind
 from dynconfig.settings import Settings
+
+REGION = "eu-west-1"
 
 
 def test_keep_aws_flag_is_required() -> None:
@@ -138,8 +141,44 @@ def test_object_never_accepted_is_released_without_aws_calls() -> None:
         raise AssertionError(f"{place} is searched for kinds")
 
     accounts = Accounts(Settings(), ClusterTargets())
-    work = Uninstaller(Settings(), writer, Engine(kinds), "eu-west-1", accounts)  # type: ignore[arg-type]  # a fake cluster
+    work = Uninstaller(Settings(), writer, Engine(kinds), REGION, accounts)  # type: ignore[arg-type]  # a fake cluster
     (removal,) = work.objects()
     assert removal.owned == ()
     work.release(work.mark(removal))
     assert writer.calls == ["abandon", "delete", "release"]
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "again after a failure"])
+def test_reports_of_each_form_of_a_resource_are_merged(times: int) -> None:
+    attached = {
+        "layer": "arn:aws:lambda:eu-west-1:1:layer:x:1",
+        "role": "app",
+        "variables": [{"name": "A", "digest": "d"}],
+    }
+    resources = [
+        {"kind": "Attachment", "name": "app", "arn": "arn:aws:lambda:eu-west-1:1:function:app", "attached": attached},
+        {
+            "kind": "Dashboard",
+            "name": "dynconfig-shop-app",
+            "arn": "arn:aws:cloudwatch::1:dashboard/dynconfig-shop-app",
+        },
+    ]
+    metadata = {"namespace": "shop", "name": "app", "uid": "uid-1", "finalizers": [names.FINALIZER]}
+    status = {
+        "observedGeneration": 1,
+        "lastObservedTime": "2027-01-15T08:00:00Z",
+        "region": REGION,
+        "resources": resources,
+    }
+    spec = {"path": "/app", "function": {"mode": "Attach", "name": "app"}}
+    writer = FakeWriter({"metadata": metadata, "spec": spec, "status": status})
+    work = Uninstaller(Settings(), writer, Engine(lambda _place: ()), REGION, Accounts(Settings(), ClusterTargets()))  # type: ignore[arg-type]
+    for _ in range(times):
+        (removal,) = work.objects()
+        marked = work.mark(removal)
+    applied = marked.declaration.applied
+    assert applied is not None
+    assert [(item.kind, item.attached is not None) for item in applied.resources] == [
+        ("Attachment", True),
+        ("Dashboard", False),
+    ]

@@ -269,8 +269,9 @@ def _merged(earlier: Declaration, later: Declaration) -> Declaration:
     if earlier.applied is None or later.applied is None:
         return earlier
     versions = {**earlier.applied.versions, **later.applied.versions}
-    resources = tuple(dict.fromkeys((*earlier.applied.resources, *later.applied.resources)))
-    return replace(earlier, applied=replace(later.applied, versions=versions, resources=resources))
+    # The later report of a resource is the better one.
+    resources = {(item.kind, item.name): item for item in (*earlier.applied.resources, *later.applied.resources)}
+    return replace(earlier, applied=replace(later.applied, versions=versions, resources=tuple(resources.values())))
 
 
 def _retried(run: Callable[[], Outcome]) -> Outcome:
