@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 # The size limit of a ConfigMap: https://kubernetes.io/docs/concepts/configuration/configmap/
 MAX_BYTES = 2**20
+KEY = "policy.yaml"
+"""The key of the ConfigMap of the policy."""
 
 Labels = Mapping[str, Mapping[str, str]]
 """Labels by namespace name."""
@@ -125,12 +128,24 @@ def _parsed(path: Path, content: bytes) -> Policy:
     if len(content) > MAX_BYTES:
         raise BadSetting(f"DYNCONFIG_POLICY: {path} has {len(content)} bytes; the limit is {MAX_BYTES}")
     try:
-        return Policy.model_validate(yaml.safe_load(content) or {})
+        found = yaml.safe_load(content) or {}
+        if isinstance(found, dict) and found.get("kind") == "ConfigMap":
+            found = yaml.safe_load(_in_manifest(path, found)) or {}
+        return Policy.model_validate(found)
     except yaml.YAMLError as error:
         raise BadSetting(f"DYNCONFIG_POLICY: {path} is not valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise BadSetting(f"DYNCONFIG_POLICY: {path}: {'; '.join(faults)}") from None
+
+
+def _in_manifest(path: Path, manifest: Mapping[str, Any]) -> str:
+    """Return the policy in the manifest of the ConfigMap that the operator's file is mounted from."""
+    data = manifest.get("data")
+    found = data.get(KEY) if isinstance(data, dict) else None
+    if not isinstance(found, str):
+        raise BadSetting(f"DYNCONFIG_POLICY: {path}: the ConfigMap has no data.{KEY!r}")
+    return found
 
 
 def _digest(path: Path) -> bytes:

@@ -36,6 +36,13 @@ def test_policy_file_implies_shared_tenancy(policy: Path) -> None:
     assert [found(namespace).may_use_path("/shop") for namespace in ("shop", "cart")] == [True, False]
 
 
+def test_manifest_of_the_policy_is_read_as_its_content(policy: Path) -> None:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "p"}, "data": {"policy.yaml": GRANTED}}
+    policy.write_text(json.dumps(manifest))
+    found = Tenants(Settings(policy_file=str(policy)), Tenancy.SINGLE)
+    assert [found(namespace).may_use_path("/shop") for namespace in ("shop", "cart")] == [True, False]
+
+
 def test_policy_with_single_tenancy_is_rejected(policy: Path) -> None:
     with pytest.raises(BadSetting, match="DYNCONFIG_POLICY: has no effect with DYNCONFIG_TENANCY=single"):
         Tenants(Settings(tenancy=Tenancy.SINGLE, policy_file=str(policy)), Tenancy.SHARED)
@@ -48,6 +55,7 @@ def test_policy_with_single_tenancy_is_rejected(policy: Path) -> None:
         ("allow: [", "is not valid YAML"),
         ("allow:\n- namespaces: [shop]\n  path: [/shop]\n", r"allow\.0\.path: Extra inputs are not permitted"),
         ("- a\n", "Input should be"),
+        ("kind: ConfigMap\ndata: {other: x}\n", "the ConfigMap has no data"),
         ("#" * (2**20 + 1), "the limit is 1048576"),
     ],
 )
