@@ -193,3 +193,19 @@ def test_removed_parameter_that_status_does_not_list_waits_for_silent_watches(st
             assert all(asked)
 
     asyncio.run(act())
+
+
+def test_status_that_was_erased_is_restored_at_once() -> None:
+    async def act() -> None:
+        async with running_controller() as found:
+            found.applied(configured({"a": "declared"}))
+            await found.server.until(lambda: found.reason == "InSync", 5)
+            found.deliver("MODIFIED", found.server.objects[KEY])
+            for _ in range(2):
+                found.server.objects[KEY] = {**found.server.objects[KEY], "status": {"observedGeneration": -1}}
+                found.deliver("MODIFIED", found.server.objects[KEY])
+                await found.server.until(lambda: found.reason == "InSync", 5)
+                found.deliver("MODIFIED", found.server.objects[KEY])
+            assert found.fake.writes == ["put /app/a"]
+
+    asyncio.run(act())

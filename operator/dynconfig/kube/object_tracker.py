@@ -42,6 +42,8 @@ class _Received:
     status: int
     """A digest."""
     spec_weight: int
+    is_reported: bool
+    """Whether status has what a reconcile found."""
 
     def has_spec_of(self, fingerprint: _Fingerprint) -> bool:
         """Whether another state of the object has the same spec."""
@@ -54,6 +56,8 @@ class ObjectTracker:
     def __init__(self, clock: Callable[[], float], reconciled: ObjectState[Key], existing: ObjectState[Key]) -> None:
         self._reconciled: dict[Key, _Fingerprint] = reconciled.new_map()
         self._with_finalizer = reconciled.new_set()
+        self._erased = existing.new_set()
+        """Objects whose status was removed since their last reconcile."""
         self._accepted: dict[Key, str] = reconciled.new_map()
         """The last versions before the finalizer, which the API server may return late."""
         self._created = TtlCache[Key, Document](MAX_AGE_SECONDS, clock)
@@ -78,7 +82,9 @@ class ObjectTracker:
         found = _fingerprint_of(document)
         is_known = known is not None and known.has_spec_of(found)
         spec_weight = known.spec_weight if known and is_known else size.weight_of(size.compact(document.get("spec")))
-        received = _Received(found, has_finalizer(document), fingerprint(status), spec_weight)
+        received = _Received(found, has_finalizer(document), fingerprint(status), spec_weight, _is_reported(document))
+        if known and known.is_reported and not received.is_reported and known.fingerprint.uid == found.uid:
+            self._erased.add(key)
         self._received[key] = received
         others = size.weight({name: value for name, value in document.items() if name not in ("spec", "status")})
         return received != known, spec_weight + size.weight_of(status) + others
@@ -128,7 +134,7 @@ class ObjectTracker:
         # Only the operator adds the finalizer; others remove it, for example by `kubectl replace`.
         is_earlier = document["metadata"]["resourceVersion"] == self._accepted.get(key)
         is_finalizer_removed = key in self._with_finalizer and not has_finalizer(document) and not is_earlier
-        return is_finalizer_removed or self._reconciled.get(key) != _fingerprint_of(document)
+        return is_finalizer_removed or key in self._erased or self._reconciled.get(key) != _fingerprint_of(document)
 
     def is_finalized(self, key: Key, document: Mapping[str, Any]) -> bool:
         """Return whether the object was forgotten, since its deletion is done: only finalizers of others keep it."""
@@ -159,11 +165,17 @@ class ObjectTracker:
     def record_reconciled(self, key: Key, document: Mapping[str, Any]) -> None:
         """Record the state in which the object is reconciled."""
         self._reconciled[key] = _fingerprint_of(document)
+        self._erased.discard(key)
         (self._with_finalizer.add if has_finalizer(document) else self._with_finalizer.discard)(key)
 
     def _forget(self, key: Key) -> None:
         self._created.forget([key])
         self._names.discard(key.namespace, key.name)
+
+
+def _is_reported(document: Mapping[str, Any]) -> bool:
+    status = document.get("status")
+    return isinstance(status, Mapping) and status.get("observedGeneration") not in (None, names.UNSEEN)
 
 
 def _fingerprint_of(document: Mapping[str, Any]) -> _Fingerprint:
