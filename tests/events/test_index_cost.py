@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -9,11 +11,13 @@ from tests.engine.fake_kind import FakeKind, Thing, declared
 from tests.events.test_resource_index import CART, HOME, SHOP, adopter, document, owner
 from tests.operations import calls_of
 
+from dynconfig.api.target import TargetRule
 from dynconfig.engine.outcome import Outcome
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.routing import EventRouter
 from dynconfig.events.signals import Signal
 from dynconfig.kube.moves import BlockedObjects, Moves
+from dynconfig.model.declaration import in_target
 from dynconfig.model.errors import NotOwned
 from dynconfig.model.key import Key
 from dynconfig.model.object_state import ObjectState
@@ -42,6 +46,54 @@ def lookups(index: ResourceIndex) -> None:
     index.successor(owner(SHOP), HOME, "/shop/a")
     index.releasing_to(SHOP)
     index.receiving(SHOP, None)
+
+
+class OneTarget:
+    """A target in the region of the operator, whose rules allow all namespaces the same path."""
+
+    default = ""
+
+    def __init__(self, *, is_known: bool) -> None:
+        self.is_known = is_known
+
+    def tenant_in(self, namespace: str, target: str) -> Tenant:
+        rules = (TargetRule(namespaces=[namespace], paths=["/shop"]),)
+        about = {"is_trusted": False, "is_known": self.is_known, "target": target}
+        return Tenant(namespace, paths=NOWHERE, regions=(HOME,), rules=rules, **about)  # type: ignore[arg-type]
+
+    def region_of(self, _target: str, /) -> str:
+        return HOME
+
+
+def in_regions(count: int, target: str, *, is_known: bool) -> ResourceIndex:
+    """An index with two objects in a place, and many others at their path, each of which names another region."""
+    about = {"target": target} if target else {}
+    paths = partial(Tenant, is_trusted=False, paths=("/shop",), is_known=is_known)
+    index = ResourceIndex(HOME, paths, OneTarget(is_known=is_known))
+    index.update(CART, {"spec": {**document("/shop", "a")["spec"], **about}})
+    index.update(SHOP, {"spec": {**document("/shop", "a", region=HOME)["spec"], **about}})
+    for number, letters in zip(range(count), product(ascii_lowercase, repeat=3), strict=False):
+        found = adopter("/shop", "a", region=f"eu-{''.join(letters)}-1")
+        index.update(Key("evil", f"o{number}"), {"spec": {**found["spec"], **about}})
+    return index
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known rights", "unknown rights"])
+@pytest.mark.parametrize("target", ["prod", ""], ids=["target", "own account"])
+def test_objects_with_other_regions_cost_nothing(target: str, *, is_known: bool) -> None:
+    counts, place = [], in_target(target) if target else HOME
+    for count in (FEW, MANY):
+        index = in_regions(count, target, is_known=is_known)
+        work = (
+            partial(index.refs, place, "/shop/a"),
+            partial(index.naming, place, "/shop/a", "/shop/unknown"),
+            partial(index.successor, owner(SHOP), place, "/shop/a"),
+            partial(index.receiving, SHOP, None),
+        )
+        assert set(index.naming(place, "/shop/a")) == {SHOP, CART}
+        assert index.refs(place, "/shop/a").visited <= 2
+        counts.append([calls_of(each) for each in work])
+    assert counts[0] == counts[1]
 
 
 RELEASED = {"lastObservedTime": "2027-01-15T08:00:00Z", "parameters": [{"name": "/evil/old", "version": 1}]}
@@ -105,6 +157,9 @@ class Targets:
 
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         return Tenant(namespace, is_trusted=False, paths=self.paths, target=target)
+
+    def region_of(self, _target: str, /) -> str:
+        return HOME
 
 
 def with_denied(count: int, path: Callable[[int], str], paths: tuple[str, ...]) -> ResourceIndex:

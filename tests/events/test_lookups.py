@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.events.later import Later
 from tests.events.test_resource_index import HOME, document
 from tests.operations import calls_of
 
+from dynconfig.api.names import FINALIZER
 from dynconfig.engine.outcome import Outcome
 from dynconfig.events.resource_index import ResourceIndex
 from dynconfig.events.routing import EventRouter
@@ -185,3 +187,77 @@ def test_batch_is_done_once_all_its_names_were_looked_up() -> None:
     assert done == [True]
     scene.router.route([], done=lambda: done.append(True))
     assert done == [True, True]
+
+
+LAST = Key("evil", "last")
+DECLARED: dict[str, Any] = {"uid": "u", "generation": 1}
+RESOURCES = [{"kind": "Attachment", "name": "shared"}]
+
+
+def waiting(**metadata: Any) -> dict[str, Any]:
+    """An object that declares all names, and has none of them in its status."""
+    found = written((), resources=RESOURCES) | {"spec": document("/shop", *NAMES)["spec"]}
+    return {**found, "metadata": {**DECLARED, **metadata}}
+
+
+CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "written": (waiting(), written(NAMES, resources=RESOURCES)),
+    "lost": (written(NAMES, resources=RESOURCES), waiting()),
+    "not declared any more": (waiting(), written(NAMES, resources=RESOURCES) | {"spec": {"path": "/shop"}}),
+    "accepted": (waiting(), waiting(finalizers=[FINALIZER])),
+    "adopts": (waiting(), waiting() | {"spec": waiting()["spec"] | {"adoptionPolicy": "IfUnowned"}}),
+    "deleted": (
+        waiting() | {"spec": waiting()["spec"] | {"adoptionPolicy": "IfUnowned"}},
+        waiting(deletionTimestamp="2027-01-15T08:00:00Z"),
+    ),
+}
+
+
+@pytest.mark.parametrize("step", range(3))
+@pytest.mark.parametrize("work", ["parameters", "resource", "created"])
+@pytest.mark.parametrize(("before", "after"), CHANGES.values(), ids=CHANGES)
+def test_object_that_changes_between_two_steps_is_found(
+    before: dict[str, Any], after: dict[str, Any], work: str, step: int
+) -> None:
+    scene = Scene(0)
+    # Where the object gets to, few are found: all of them in the first step.
+    scene.index.update(Key("evil", "after"), after)
+    for number in range(FEW):
+        scene.index.update(Key("evil", f"before{number}"), before)
+    scene.index.update(LAST, before)
+    if work == "parameters":
+        scene.batch(FULL[0])
+    else:
+        WORK[work](scene)
+    for _ in range(step):
+        scene.later.steps.pop(0)()
+    scene.index.update(LAST, after)
+    scene.later.run()
+    assert LAST in scene.requeued
+    assert not scene.router._lookups._of
+
+
+def test_lookup_of_an_object_that_changes_in_each_step_ends() -> None:
+    scene = Scene(FEW)
+    scene.index.update(LAST, waiting())
+    scene.batch(FULL[0])
+    states = cycle((written(NAMES), waiting()))
+    for _ in range(3 * FEW):
+        scene.index.update(LAST, next(states))
+        if scene.later.steps:
+            scene.later.steps.pop(0)()
+    assert not scene.later.steps
+    assert not scene.router._lookups._of
+
+
+def test_step_that_examines_many_namespaces_costs_as_much_as_one_name() -> None:
+    costs = []
+    names = tuple(f"/shop/unknown{number}" for number in range(100))
+    for looked_up in (names[:1], names):
+        scene = Scene(0)
+        for number in range(FEW):
+            scene.index.update(Key(f"evil{number}", "app"), document("/shop", "a"))
+        signal = Signal(HOME, 0.0, PUT, parameters=looked_up)
+        costs.append(max(scene.costs(partial(scene.router.route, [signal]))))
+    # Names of the event are prepared in the first step.
+    assert costs[1] <= 3 * costs[0]

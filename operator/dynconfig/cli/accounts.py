@@ -98,6 +98,13 @@ class Accounts:
         needs_labels = any(rule.namespace_selector for rule in spec.allow)
         return tenant_in(target, spec, namespace, self._cluster.labels(namespace) if needs_labels else None)
 
+    def region_of(self, target: str, /) -> str:
+        """Return the region of a target; empty if it is invalid or does not exist."""
+        try:
+            return self._target(target)[1].region
+        except (TargetNotFound, TargetNotReady):
+            return ""
+
     def clients(self, target: Target | None) -> Session | TargetSession:
         """Return the clients of a target after `verify`, or of the caller's own account. Raises as `verify`."""
         self.verify(target)

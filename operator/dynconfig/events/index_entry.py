@@ -109,6 +109,8 @@ class Group(NamedTuple):
     target: str
     region: str
     needed_region: str
+    """The region that their namespace needs a right to; empty for that of the operator or target, and where they need none since
+    they had parameters in the target."""
     path: str
     had_parameters: bool
     """Their namespace once had the permission, and they may have parameters in AWS."""
@@ -119,8 +121,14 @@ class Group(NamedTuple):
     @classmethod
     def of(cls, key: Key, entry: Entry) -> "Group":
         """Return the group of an object."""
-        place = key.namespace, entry.target, entry.region, entry.needed_region, entry.path
+        needed = "" if entry.target and entry.had_parameters else entry.needed_region
+        place = key.namespace, entry.target, entry.region, needed, entry.path
         return cls(*place, entry.had_parameters, entry.was_reported, entry.adopts, entry.accepts)
+
+    @property
+    def slot(self) -> tuple[str, str, str]:
+        """Return place and path, and in a target the needed region: only with that of the target are its objects searched."""
+        return self.region, self.path, self.needed_region if self.target else ""
 
     @property
     def mark(self) -> int:

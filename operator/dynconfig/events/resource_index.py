@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from heapq import merge
-from itertools import count, islice
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, NamedTuple, Protocol
 
 from dynconfig.api import names
 from dynconfig.api.parameter import MAX_LEVELS
@@ -14,7 +14,7 @@ from dynconfig.api.spec import AdoptionPolicy
 from dynconfig.events.index_entry import AWAITED, Entry, Group
 from dynconfig.events.signals import EVERYWHERE, Signal, without_arn
 from dynconfig.events.target_users import FirstUsers, TargetUsers
-from dynconfig.model.declaration import Successor, in_target
+from dynconfig.model.declaration import Successor, in_target, target_in
 from dynconfig.model.digest_index import DigestIndex
 from dynconfig.model.fingerprint import Fingerprints, fingerprint, fingerprints
 from dynconfig.model.holders import Holders
@@ -52,6 +52,18 @@ class TargetTenants(Protocol):
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return what a namespace may use in a target."""
 
+    def region_of(self, target: str, /) -> str:
+        """Return the region of a target; empty if it is unknown."""
+
+
+class Refs(NamedTuple):
+    """What finds the objects of a name."""
+
+    found: Sequence[tuple[str, int]]
+    """Pairs of a namespace and what finds its objects."""
+    visited: int
+    """How many groups of objects were examined."""
+
 
 class ResourceIndex:
     """The entries of all objects: a few hundred bytes each, and sixteen for each parameter. Thread-safe."""
@@ -67,11 +79,12 @@ class ResourceIndex:
         self._tenant_of = tenant_of
         self._tenant_in = targets.tenant_in if targets else lambda namespace, _target: tenant_of(namespace)
         self._by_target: dict[str, set[Key]] = {}
+        self._region_in = targets.region_of if targets else lambda _target: ""
         self._users = TargetUsers(self._tenant_in)
         self._lock = threading.RLock()
         self._entries: dict[Key, Entry] = {}
-        self._groups = Holders[tuple[str, str], Group]()
-        """The groups of each place and path."""
+        self._groups = Holders[tuple[str, str, str], Group]()
+        """The groups of each slot."""
         self._marks: dict[Group, int] = {}
         self._members = Counter[Group]()
         """The number of objects of each group."""
@@ -79,7 +92,7 @@ class ResourceIndex:
         """The numbers of objects by digest and group of each name that they declare or report, and by identifiers in events."""
         self._keys: dict[int, Key] = {}
         self._numbers: dict[Key, int] = {}
-        self._unused = count()
+        self._unused = 0
         self._undeclared = Holders[tuple[str, int], Key]()
         """Objects by place and digest of each parameter that they are about to release."""
 
@@ -123,10 +136,11 @@ class ResourceIndex:
             self._names.discard(ref, self._numbers[key])
 
     def _add_names(self, key: Key, entry: Entry) -> None:
-        group, number = Group.of(key, entry), next(self._unused)
+        group, number = Group.of(key, entry), self._unused
+        self._unused += 1
         self._numbers[key], self._keys[number] = number, key
         self._members[group] += 1
-        self._groups.add((entry.region, entry.path), group)
+        self._groups.add(group.slot, group)
         mark = self._marks[group] = group.mark
         for ref in entry.refs:
             self._names.add(mark ^ ref, number)
@@ -137,7 +151,7 @@ class ResourceIndex:
         self._members[group] -= 1
         if not self._members[group]:
             del self._members[group], self._marks[group]
-            self._groups.discard((entry.region, entry.path), group)
+            self._groups.discard(group.slot, group)
         mark = group.mark
         for ref in entry.refs:
             self._names.discard(mark ^ ref, number)
@@ -199,14 +213,21 @@ class ResourceIndex:
             found = {other for keys in naming for other in islice(keys, MAX_RECEIVING)}
             return tuple(sorted(found - {key}))
 
-    def refs(self, place: str, name: str) -> Sequence[tuple[str, int]]:
+    @property
+    def unused(self) -> int:
+        """The lowest number that no object had yet: one whose names change gets another number."""
+        with self._lock:
+            return self._unused
+
+    def refs(self, place: str, name: str) -> Refs:
         """Return what finds the objects that declare or report a parameter, by namespace: first those whose status has it."""
         with self._lock:
             groups = tuple(self._groups_below(place, name))
             digest = fingerprint(name)
             refs = ((group, _refs_of(self._marks[group], digest)[number]) for number in (0, 1) for group in groups)
             found = [(group, ref) for group, ref in refs if self._has_ref(ref)]
-            return [(group.namespace, ref) for group, ref in found if self._may_have_parameters(group)]
+            allowed = [(group.namespace, ref) for group, ref in found if self._may_have_parameters(group)]
+            return Refs(allowed, len(groups))
 
     def holders(self, ref: int, start: int, limit: int) -> list[tuple[int, Key]]:
         """Return at most so many objects, each with its number, from a number on: the newest objects have the highest ones.
@@ -326,7 +347,18 @@ class ResourceIndex:
 
         However many they are, such objects cost others nothing.
         """
-        return filter(self._may_have_parameters, self._groups.of((region, path)))
+        groups = (group for needed in self._needed_in(region) for group in self._groups.of((region, path, needed)))
+        return filter(self._may_have_parameters, groups)
+
+    def _needed_in(self, place: str) -> tuple[str, ...]:
+        """Return the regions of objects that may have parameters in a place.
+
+        In a target, objects with another region than its own never may, so that invented regions cost others nothing. All
+        objects that had parameters there are among those with an empty region.
+        """
+        target = target_in(place)
+        region = self._region_in(target) if target else ""
+        return ("", region) if region else ("",)
 
     def _may_have_parameters(self, group: Group) -> bool:
         tenant = self._tenant(group.namespace, group.target)
@@ -363,12 +395,13 @@ class ResourceIndex:
         return bool(self._names.of(ref, limit=1))
 
     def _groups_below(self, region: str, name: str) -> Iterator[Group]:
-        end = name.rfind("/")
+        end, regions = name.rfind("/"), self._needed_in(region)
         # No declared path has more levels, so a name of only slashes is not more expensive.
         for _level in range(MAX_LEVELS):
             if end <= 0:
                 return
-            yield from self._groups.of((region, name[:end]))
+            for needed in regions:
+                yield from self._groups.of((region, name[:end], needed))
             end = name.rfind("/", 0, end)
 
     def _entry(self, document: Mapping[str, Any]) -> Entry:

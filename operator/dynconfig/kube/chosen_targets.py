@@ -59,6 +59,9 @@ class ChosenTargets(Protocol):
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return what a namespace may use in a target."""
 
+    def region_of(self, target: str, /) -> str:
+        """Return the region of a target; empty if it is invalid or unknown."""
+
     def digest(self, target: str, /) -> str:
         """Return a digest of what a target declares for its objects; empty if it is invalid or unknown, and without a target."""
 
@@ -83,6 +86,10 @@ class NoTargets:
     def tenant_in(self, namespace: str, target: str) -> Tenant:
         """Return a namespace without permissions."""
         return unknown_tenant(namespace, target)
+
+    def region_of(self, _target: str, /) -> str:
+        """Return nothing."""
+        return ""
 
     def digest(self, _target: str, /) -> str:
         """Return nothing."""
@@ -142,6 +149,11 @@ class VerifiedTargets:
             if spec is None
             else tenant_in(target, spec, namespace, self._labels(namespace))
         )
+
+    def region_of(self, target: str, /) -> str:
+        """Return the region of a target, which is immutable; empty if the target is invalid or unknown."""
+        spec = self._spec(target)
+        return spec.region if spec else ""
 
     def digest(self, target: str, /) -> str:
         """Return a digest of what a target declares for its objects; empty if it is invalid or unknown, and without a target."""

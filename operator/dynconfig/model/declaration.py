@@ -57,9 +57,17 @@ class Place:
         return f"{self.key} ({target.account}/{self.region})" if target else self.region
 
 
+_TARGET = "target "
+
+
 def in_target(name: str) -> str:
     """Return the key of the place of a target, which is no region."""
-    return f"target {name}"
+    return f"{_TARGET}{name}"
+
+
+def target_in(place: str) -> str:
+    """Return the name of the target whose place has this key; empty for a region."""
+    return place.removeprefix(_TARGET) if place.startswith(_TARGET) else ""
 
 
 @dataclass(frozen=True, slots=True)
