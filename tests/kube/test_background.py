@@ -45,7 +45,7 @@ NOTICED = {
     # Awaited by the watch.
     (
         "kube/watch.py",
-        "changes",
+        "_opened",
     ): "tests/kube/test_watch.py::test_broken_connection_ends_the_watch_after_what_was_received",
     # Awaited when the operator stops.
     (

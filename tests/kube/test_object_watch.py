@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -324,3 +324,92 @@ def test_silent_watch_lives_longer_than_a_bookmark_takes_although_someone_asks_a
     assert all(later - earlier < 180 for earlier, later in pairwise([0, *bookmarks]))
     # After a bookmark, a watch that falls silent is opened again soon.
     assert sum(pause == FIRST_RENEWAL_SECONDS for pause in pauses) == len(bookmarks) + 1
+
+
+REFUSED: dict[str, Callable[[web.Request], bool]] = {
+    "list": lambda request: "limit" in request.query,
+    "watch": lambda request: "watch" in request.query,
+    "get": lambda request: request.path.endswith("/second"),
+}
+
+
+def keep_no_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("KEPT_BYTES", "KEPT_SMALL_BYTES"):
+        monkeypatch.setattr(watch, limit, 0)
+
+
+@pytest.mark.parametrize("namespace", ["shop", None])
+@pytest.mark.parametrize("refused", REFUSED)
+def test_objects_are_unknown_while_they_are_listed_after_a_refusal(
+    refused: str, namespace: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_no_lines(monkeypatch)
+    known: dict[str, list[bool]] = {"during lists": [], "between": []}
+    refusals, made = [status(403, "no")], list[ObjectWatch]()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        is_list = "limit" in request.query
+        known["during lists"] += [made[0].known_until("") is not None] * is_list
+        if refusals and REFUSED[refused](request):
+            return refusals.pop()
+        if is_list:
+            return listed(more="" if "continue" in request.query else "next")
+        if "watch" not in request.query:
+            return web.Response(text=text("second"))
+        return await streamed(request, line("first"), line("second"))
+
+    async def sleep(_seconds: float) -> None:
+        known["between"].append(made[0].known_until("") is not None)
+        if len(known["between"]) == 2:
+            raise Enough
+
+    async def act() -> None:
+        async with serving(serve) as kube:
+            made.append(ObjectWatch(kube, Received(), print, namespace, sleep))
+            await made[0].run()
+
+    with pytest.raises(Enough):
+        asyncio.run(act())
+    assert len(known["during lists"]) > 2
+    assert not any(known["during lists"])
+    # Others do not wait for a namespace that the operator may not list.
+    assert known["between"][0] is (refused == "list" and namespace is not None)
+
+
+@pytest.mark.parametrize(("failures", "watches"), [(2, ["1"]), (5, ["1", "2"])])
+def test_object_that_cannot_be_read_for_a_while_causes_no_list(
+    failures: int, watches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_no_lines(monkeypatch)
+    monkeypatch.setattr(watch, "READ_AGAIN_SECONDS", (0.0, 0.0, 0.0, 0.0))
+    received, requests, reads, watched_from = Received(), list[str](), list[int](), list[str]()
+    second = b'{"type":"MODIFIED","object":' + text("second", version="3").encode() + b"}"
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if "limit" in request.query:
+            requests.append("list")
+            return listed()
+        if "watch" not in request.query:
+            reads.append(1)
+            is_failed = len(reads) <= failures
+            return (
+                status((429, 503)[len(reads) % 2], "no")
+                if is_failed
+                else web.Response(text=text("second", version="3"))
+            )
+        watched_from.append(request.query["resourceVersion"])
+        return await streamed(request, *([line("first")] if len(watched_from) == 1 else []), second)
+
+    async def sleep(_seconds: float) -> None:
+        if "second" in received.documents:
+            raise Enough
+
+    async def act() -> None:
+        async with serving(serve) as kube:
+            await ObjectWatch(kube, received, received.unreadable.append, None, sleep).run()
+
+    with pytest.raises(Enough):
+        asyncio.run(act())
+    assert requests == ["list"]
+    assert watched_from == watches
+    assert [name for _, name in received.received] == ["first", "second"]

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.kube.apiserver import serving
+from tests.kube.apiserver import serving, status, streamed
 from tests.security.attacks import dense
 
-from dynconfig.kube.client import ApiUnavailable, Kube
+from dynconfig.kube.client import ApiUnavailable, Kube, _whole
 from dynconfig.kube.json_selection import Identity, identity
 from dynconfig.kube.parser import PARSED_AT_ONCE
-from dynconfig.kube.watch import DELIVERY_SECONDS, KEPT_BYTES, Backlog, Watch, is_at_least
+from dynconfig.kube.watch import DELIVERY_SECONDS, KEPT_BYTES, KEPT_SMALL_BYTES, Backlog, Watch, is_at_least
 
 LARGE = {"parameters": dense(20, 600)}
 PATIENCE = 60.0
@@ -90,14 +90,15 @@ def test_version_and_time_wait_for_what_was_received_before() -> None:
     assert found == [("1", 0.0), ("1", 0.0), ("2", 1.0), ("7", 3.0), ("8", None)]
 
 
-def test_lines_that_are_kept_are_bounded() -> None:
+@pytest.mark.parametrize(("size", "limit"), [(10_000, KEPT_SMALL_BYTES), (20_000, KEPT_BYTES)], ids=["small", "large"])
+def test_lines_that_are_kept_are_bounded(size: int, limit: int) -> None:
     backlog = Backlog("1")
     for number in range(2, 1000):
-        backlog.add(Identity("MODIFIED", "evil", str(number), str(number)), b"x" * 10_000, 0.0)
+        backlog.add(Identity("MODIFIED", "evil", str(number), str(number)), b"x" * size, 0.0)
     kept = 0
     while change := backlog.take():
         kept += len(change.line or b"")
-    assert 0.9 * KEPT_BYTES < kept <= KEPT_BYTES
+    assert 0.9 * limit < kept <= limit
     # One is kept if nothing else waits, whatever its size.
     backlog.add(Identity("MODIFIED", "evil", "a", "1000"), b"x" * 2 * KEPT_BYTES, 0.0)
     change = backlog.take()
@@ -329,6 +330,81 @@ def test_nothing_after_a_list_or_an_end_is_known_before_the_watch_was_open_for_a
                 end.set()
                 await following
                 assert not watch.is_silent()
+
+    asyncio.run(act())
+
+
+def test_what_a_busy_watch_delivers_late_is_not_known_before_all_of_it_was_passed_on() -> None:
+    """The clock stands still, so that the watch is never silent: a version that is read meanwhile shows when it has caught up."""
+    now, newest, are_read = [10.0], ["4"], asyncio.Event()
+    opened, ends = asyncio.Queue[web.StreamResponse](), asyncio.Queue[None]()
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if "watch" not in request.query:
+            are_read.set()
+            return web.json_response({"metadata": {"resourceVersion": newest[0]}, "items": []})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await opened.put(response)
+        await ends.get()
+        return response
+
+    async def act() -> None:
+        async with serving(serve) as kube, asyncio.timeout(PATIENCE):
+            source = kube.watch_objects(None, "1")._source
+            watch = Watch(source, "1", kube._parser, _whole, listed_at=5.0, clock=lambda: now[0])
+            for first, before in ((2, 5.0), (5, 10.0)):
+                newest[0] = str(first + 2)
+                are_read.clear()
+                stream = Stream(kube, watch, web.StreamResponse())
+                task = asyncio.create_task(stream.follow())
+                stream.response = await opened.get()
+                await stream.send(line("MODIFIED", "shop", "a", first))
+                await stream.until(lambda: watch.version == newest_but(2))
+                # Another object may have been edited before it.
+                assert watch.known_until() == before
+                await are_read.wait()
+                async with parsing_stopped(kube):
+                    await stream.send(line("MODIFIED", "evil", "b", first + 1, spec=LARGE), bookmark(first + 2))
+                    await stream.until(lambda: watch.received == newest[0])
+                    assert watch.known_until() == before
+                await stream.until(lambda: watch.known_until() == now[0])
+                assert watch.version == newest[0]
+                ends.put_nowait(None)
+                await task
+                now[0] += 10.0
+
+    def newest_but(number: int) -> str:
+        return str(int(newest[0]) - number)
+
+    asyncio.run(act())
+
+
+def test_objects_of_a_burst_of_small_changes_are_not_read_one_by_one() -> None:
+    async def act() -> None:
+        async with streaming({}) as stream:
+            lines = [line("ADDED", "shop", str(number), number, spec="x" * 400) for number in range(2, 10_002)]
+            await stream.response.write(b"\n".join([*lines, b""]))
+            await stream.until(lambda: stream.watch.version == "10001")
+            assert len(stream.received) == len(lines)
+
+    asyncio.run(act())
+
+
+@pytest.mark.parametrize("kind", ["leases", "awstargets"])
+def test_leases_and_targets_are_never_read_one_by_one(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator's role allows only that they are listed and watched."""
+    for limit in ("KEPT_BYTES", "KEPT_SMALL_BYTES"):
+        monkeypatch.setattr(f"dynconfig.kube.watch.{limit}", 0)
+    lines = [line("MODIFIED", "", str(number), number, spec=LARGE) for number in range(2, 20)]
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        return await streamed(request, *lines) if "watch" in request.query else status(403, "no")
+
+    async def act() -> None:
+        async with serving(serve) as kube:
+            changes = kube.watch_leases("ops") if kind == "leases" else kube.watch_targets("1").changes()
+            assert len([event async for event in changes]) == len(lines)
 
     asyncio.run(act())
 

@@ -1,7 +1,7 @@
 """The asynchronous Kubernetes API client of the operator; objects are plain documents."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -39,7 +39,6 @@ from dynconfig.kube.responses import (
     raise_for_status,
     source,
     sources_path,
-    target_path,
     targets_path,
     unavailable,
 )
@@ -169,9 +168,13 @@ class Kube:
     def watch_objects(self, namespace: str | None, since: str, *, listed_at: float = float("-inf")) -> Watch:
         """Return a watch of the DynamicConfigs of a namespace, or of all (None), since the resourceVersion of a list."""
         path = objects_path(namespace)
-        return self._watch(
-            path, since, lambda of, name: self._get(object_path(Key(of, name)), turn=path), listed_at=listed_at
+        source = Source(
+            path,
+            partial(self._open_watch, path, None),
+            lambda of, name: self._get(object_path(Key(of, name)), turn=path),
+            newest=partial(self._newest, path),
         )
+        return self._watch(source, since, listed_at=listed_at)
 
     def target_pages(self) -> Pages:
         """Yield the pages of all AWSTargets, as `object_pages`."""
@@ -179,7 +182,8 @@ class Kube:
 
     def watch_targets(self, since: str) -> Watch:
         """Return a watch of the AWSTargets since a resourceVersion."""
-        return self._watch(targets_path(), since, lambda _of, name: self._get(target_path(name)))
+        # All lines are kept, so that the operator needs no permission to get single ones.
+        return self._watch(Source(targets_path(), partial(self._open_watch, targets_path(), None)), since)
 
     async def patch_target(self, name: str, patch: Mapping[str, Any]) -> Document:
         """Merge-patch the metadata of an AWSTarget; spec belongs to its author."""
@@ -261,7 +265,7 @@ class Kube:
     def watch_leases(self, namespace: str) -> AsyncGenerator[Event]:
         """Yield type and lease of each lease of a namespace and of each change, until the server closes the watch."""
         path = leases_path(namespace)
-        return self._watch(path, "", lambda _of, name: self._get(f"{path}/{name}")).changes()
+        return self._watch(Source(path, partial(self._open_watch, path, None)), "").changes()
 
     async def create_lease(self, namespace: str, lease: Document, timeout: float) -> Document:
         """Create a lease; `timeout` in seconds. Raises ApiConflict if it exists."""
@@ -295,7 +299,8 @@ class Kube:
     def watch_metadata(self, kind: str, namespace: str | None, since: str) -> Watch:
         """Return a watch of Secrets or ConfigMaps since a resourceVersion; it yields their names and versions only."""
         headers = {"Accept": _METADATA.format("PartialObjectMetadata")}
-        return self._watch(sources_path(kind, namespace), since, None, headers)
+        path = sources_path(kind, namespace)
+        return self._watch(Source(path, partial(self._open_watch, path, headers), is_identity_only=True), since)
 
     def _pages(self, path: str, headers: Mapping[str, str] | None = None, loads: Loads = _whole) -> Pages:
         # Closed by its user, also after an error: the page is released then, and not when it is garbage-collected.
@@ -338,17 +343,14 @@ class Kube:
         while (item := await self._parser.parsed(path, partial(next, items, None), size)) is not None:
             yield item
 
-    def _watch(
-        self,
-        path: str,
-        since: str,
-        get: Callable[[str, str], Awaitable[Document | None]] | None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        listed_at: float = float("-inf"),
-    ) -> Watch:
-        source = Source(path, partial(self._open_watch, path, headers), get)
+    def _watch(self, source: Source, since: str, *, listed_at: float = float("-inf")) -> Watch:
         return Watch(source, since, self._parser, _whole, listed_at=listed_at)
+
+    async def _newest(self, path: str) -> str:
+        """Return the resourceVersion of a list as it is now; empty if it has none."""
+        headers = {"Accept": _METADATA.format("PartialObjectMetadataList")}
+        found = await self._send("GET", path, params={"limit": "1"}, headers=headers)
+        return str(found["metadata"].get("resourceVersion", ""))
 
     @asynccontextmanager
     async def _open_watch(

@@ -58,6 +58,7 @@ class ObjectWatch:
         self._watch: Watch | None = None
         """None while objects are listed."""
         self._is_forbidden = False
+        """Whether the operator may not list the namespace; False while it lists again, since it may be allowed now."""
         self._clock = clock
         self._wanted = ""
         """The latest resourceVersion that was asked for."""
@@ -127,7 +128,6 @@ class ObjectWatch:
             except WatchExpired:
                 self._watch = None
             except (ApiUnavailable, ApiRefused) as error:
-                self._is_forbidden = isinstance(error, ApiRefused) and error.status == FORBIDDEN
                 if not isinstance(error, ApiRefused) or error.status != NOT_FOUND:
                     log.warning("Watch of %s failed, retrying: %s", KINDS, error)
                 self._watch, is_failed = None, True
@@ -138,8 +138,7 @@ class ObjectWatch:
         try:
             await self._list()
         except ApiRefused as error:
-            if error.status == FORBIDDEN and self._namespace is not None:
-                self._is_forbidden = True
+            if self._is_forbidden:
                 log.error(
                     "Namespace %s is skipped until the operator is allowed to list its DynamicConfigs: %s",
                     self._namespace,
@@ -150,6 +149,14 @@ class ObjectWatch:
             self.is_listed = error.status == NOT_FOUND
 
     async def _list(self) -> Watch:
+        self._is_forbidden = False
+        try:
+            return await self._list_pages()
+        except ApiRefused as error:
+            self._is_forbidden = error.status == FORBIDDEN and self._namespace is not None
+            raise
+
+    async def _list_pages(self) -> Watch:
         began, version, found = self._clock(), "", set[Key]()
         async with self._kube.object_pages(self._namespace) as pages:
             async for page in pages:
@@ -165,7 +172,7 @@ class ObjectWatch:
         for key in self._known - found:
             # Deleted while the watch was interrupted.
             self._receiver.missing(key)
-        self._known, self.is_listed, self._is_forbidden = found, True, False
+        self._known, self.is_listed = found, True
         self._watch = self._kube.watch_objects(self._namespace, version, listed_at=began)
         return self._watch
 
