@@ -44,7 +44,7 @@ Work = Callable[[Fence], Coroutine[Any, Any, None]]
 """What is done while the lease of a shard lasts."""
 
 SWEEP_SECONDS = 120.0
-# No reconcile takes as long: its writes end after a turn, and each request has a timeout.
+# No reconcile calls nothing for as long, since each request has a timeout.
 STANDSTILL_SECONDS = 300.0
 SWITCH_SECONDS = 0.0005
 # With the default threshold of 700, parsing a megabyte of small lists takes five times as long, since each collection traverses
@@ -275,7 +275,9 @@ async def standstill(memo: kopf.Memo, **_: Any) -> float:
     controller: Controller = memo.controller
     seconds = controller.standstill()
     if seconds > STANDSTILL_SECONDS:
-        raise kopf.PermanentError(f"objects are due, and no reconcile has started or ended for {seconds:.0f} s")
+        raise kopf.PermanentError(
+            f"objects are due, and no reconcile has started, called AWS or ended for {seconds:.0f} s"
+        )
     return round(seconds, 1)
 
 

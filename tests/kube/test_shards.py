@@ -13,6 +13,7 @@ from tests.kube.apiserver import status
 from tests.kube.controller_harness import KEY, REGION, ControllerHarness, configured, running_controller
 
 from dynconfig import handlers
+from dynconfig.aws.quota import Caller, Quota
 from dynconfig.events.signals import Signal
 from dynconfig.kube.work_queue import Priority
 from dynconfig.model.declaration import Place
@@ -361,7 +362,8 @@ def test_write_without_a_lease_is_refused() -> None:
 def test_queue_stands_still_only_while_objects_are_due_and_nothing_moves() -> None:
     async def act() -> None:
         now = 1000.0
-        async with running_controller(clock=lambda: now) as found:
+        quota = Quota(lambda: now, time.sleep)
+        async with running_controller(clock=lambda: now, quota=quota) as found:
             assert found.controller.standstill() == 0.0
             blocked = asyncio.Event()
 
@@ -379,6 +381,12 @@ def test_queue_stands_still_only_while_objects_are_due_and_nothing_moves() -> No
                     await asyncio.sleep(0.01)
             now += 301.0
             memo = kopf.Memo(controller=found.controller)
+            with pytest.raises(kopf.PermanentError, match="301 s"):
+                await handlers.standstill(memo)
+            # They read all tags of a large account, for example.
+            quota.run(Caller(KEY), lambda: quota.acquire("eu-west-1", "ssm.GetParameters"))
+            assert await handlers.standstill(memo) == 0.0
+            now += 301.0
             with pytest.raises(kopf.PermanentError, match="301 s"):
                 await handlers.standstill(memo)
             blocked.set()

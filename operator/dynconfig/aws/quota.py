@@ -117,6 +117,8 @@ class Quota:
         """Buckets that keep places, in the order in which they call objects back."""
         self._forgotten: deque[Key] = deque()
         self._guard = threading.Lock()
+        self._called_at = float("-inf")
+        """When a call on behalf of an object was last let through."""
         self.call_back: Callable[[Key], object] = lambda _key: None
         """Called in any thread with an object that was turned away, when it should be reconciled again."""
 
@@ -147,6 +149,7 @@ class Quota:
                     now = self._clock()
                     wait = self._ask(caller, region, operation, now)
                     if wait == 0.0:
+                        self._called_at = now if caller.key.namespace else self._called_at
                         break
                     if not self._may_wait(
                         caller, region, operation, wait, waited=None if started is None else now - started
@@ -161,6 +164,10 @@ class Quota:
                 with self._lock():
                     self._unblock(caller, region, operation, self._clock() - started)
         self._call_back(self._name(region, operation))
+
+    def idle(self) -> float:
+        """Return how long no call on behalf of an object was let through, in seconds: some reconciles take minutes."""
+        return self._clock() - self._called_at
 
     def count(self, region: str, operation: str) -> None:
         """Count a call that is not waited for, such as a retry by botocore."""

@@ -145,8 +145,9 @@ class Controller:
         return self._tracker.existing()
 
     def standstill(self) -> float:
-        """Return for how long objects have been due without any reconcile being started or finished, in seconds."""
-        return self._deps.clock() - self._progress_at if self._requeues.waiting() else 0.0
+        """Return for how long objects have been due without a reconcile that began, called AWS or ended, in seconds."""
+        seconds = min(self._deps.clock() - self._progress_at, self._deps.quota.idle())
+        return seconds if self._requeues.waiting() else 0.0
 
     def waiting(self) -> int:
         """Return the number of objects that are due and not being reconciled yet."""
