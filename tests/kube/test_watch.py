@@ -335,7 +335,7 @@ def test_nothing_after_a_list_or_an_end_is_known_before_the_watch_was_open_for_a
 
 
 def test_what_a_busy_watch_delivers_late_is_not_known_before_all_of_it_was_passed_on() -> None:
-    """The clock does not move, so that the watch is never silent: a version that is read meanwhile shows when it has caught up."""
+    """The clock does not move, so that the watch is never silent: a version read meanwhile shows when it has caught up."""
     now, newest, are_read = [10.0], ["4"], asyncio.Event()
     opened, ends = asyncio.Queue[web.StreamResponse](), asyncio.Queue[None]()
 
